@@ -1,0 +1,75 @@
+import type { Method } from '../policy/types.ts';
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** What a person typed or a browser sent, already limited in size; every field may be anything. */
+export type Answer = { readonly [field: string]: unknown };
+
+/** Something that has to reach the user by another way. `values` fill the template and may hold a code: never logged. */
+export interface Message {
+  readonly by: 'email' | 'sms';
+  readonly to: string;
+  readonly template: string;
+  readonly values: { readonly [name: string]: string };
+}
+
+/** The person and the set-up that a factor works for. */
+export interface Subject {
+  readonly now: Date;
+  readonly userId: string;
+  readonly email: string;
+  readonly emailVerified: boolean;
+  readonly phone: string | null;
+  /** The name that stands in an authenticator app beside the account: organization, company or instance. */
+  readonly issuerName: string;
+  /** The confirmed factors of this method, with the data that `finishEnrolment` returned; empty while enrolling the first. */
+  readonly factors: readonly { readonly id: string; readonly data: Json }[];
+}
+
+/** `keep` stays on the server, sealed, until the answer comes; `show` is all the view ever sees; `send` is delivered for the factor. */
+export interface Step {
+  readonly keep: Json;
+  readonly show: Json;
+  readonly send?: Message;
+}
+
+export type Outcome =
+  | {
+      readonly ok: true;
+      readonly factorId: string;
+      /** What to store in place of the old data (a passkey's counter, say). */
+      readonly data: Json;
+      /** What must grow with every use: a time step, a signature counter. The write refuses one that does not. Null: nothing grows. */
+      readonly highWater: number | null;
+      readonly userVerified: boolean;
+    }
+  | { readonly ok: false; readonly reason: 'wrong' | 'expired' | 'pending' | 'declined' };
+
+export type Enrolled =
+  | {
+      readonly ok: true;
+      readonly data: Json;
+      readonly highWater: number | null;
+      readonly userVerified: boolean;
+    }
+  | { readonly ok: false };
+
+/**
+ * A second factor. It is pure: no koa, no database, no mail. The engine (flows/answer-challenge.ts, flows/enrol-factor.ts)
+ * does limits, storage, single use, delivery and audit once for all factors. A factor never throws on an answer, whatever it is.
+ */
+export interface Factor {
+  /** Also the name of its view, its `type` in the table and its word in the audit log. */
+  readonly id: Method;
+  /** English, as on the buttons of contract.md. */
+  readonly label: string;
+  /** One line for the page where a method is chosen. */
+  readonly description: string;
+  /** RFC 8176 values that an answer adds, without `mfa`. */
+  amr(data: Json): readonly string[];
+
+  startEnrolment(subject: Subject): Promise<Step>;
+  finishEnrolment(subject: Subject, kept: Json, answer: Answer): Promise<Enrolled>;
+  startChallenge(subject: Subject): Promise<Step>;
+  verify(subject: Subject, kept: Json, answer: Answer): Promise<Outcome>;
+}
