@@ -1,0 +1,59 @@
+import { addAuditEvent } from '../entities/audit-events.ts';
+import type { Database, Statement } from '../entities/database.ts';
+
+/** Where a request came from, as it is told to people: never what decides anything. */
+export interface Origin {
+  readonly ip: string | null;
+  readonly userAgent: string | null;
+}
+
+/** Every kind of event; the audit log knows no others. */
+export type AuditType =
+  | 'sign_in.succeeded'
+  | 'sign_in.refused'
+  | 'password.failed'
+  | 'password.blocked'
+  | 'factor.failed'
+  | 'factor.blocked'
+  | 'factor.added'
+  | 'factor.disabled'
+  | 'recovery_code.used'
+  | 'recovery_code.failed'
+  | 'recovery_codes.made'
+  | 'mailbox.sent'
+  | 'mailbox.failed'
+  | 'device.remembered'
+  | 'device.rejected'
+  | 'setup.skipped'
+  | 'setup.dismissed'
+  | 'consent.given'
+  | 'session.ended'
+  | 'configuration.applied';
+
+export interface AuditEvent {
+  readonly type: AuditType;
+  readonly userId?: string | null;
+  readonly organizationId?: string | null;
+  readonly clientId?: string | null;
+  /** Facts only: never a code, secret, token or password. */
+  readonly data?: { readonly [name: string]: string | number | boolean | null | readonly string[] };
+}
+
+/** The write of one event, to stand in the same batch as what it tells of. */
+export const auditEvent = (db: Database, origin: Origin, event: AuditEvent): Statement =>
+  addAuditEvent(db, {
+    at: db.clock.now(),
+    type: event.type,
+    userId: event.userId ?? null,
+    organizationId: event.organizationId ?? null,
+    clientId: event.clientId ?? null,
+    ip: origin.ip,
+    userAgent: origin.userAgent?.slice(0, 500) ?? null,
+    data: JSON.stringify(event.data ?? {}),
+  });
+
+/** Writes one event on its own, where nothing else is written. */
+export async function audit(db: Database, origin: Origin, event: AuditEvent): Promise<void> {
+  const statement = auditEvent(db, origin, event);
+  await db.change(statement.sql, statement.values);
+}

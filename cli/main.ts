@@ -1,0 +1,52 @@
+import { Command } from 'commander';
+import { apply } from './apply.ts';
+import { doctor } from './doctor.ts';
+import { exportFile } from './export.ts';
+import { migrateSchema } from './migrate.ts';
+import { failWith } from './readable-error.ts';
+import { start } from './start.ts';
+
+// `sallyport export | head` closes the pipe early; that is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
+
+const program = new Command('sallyport')
+  .description('An OpenID Connect provider that puts a second factor after the first.')
+  .showHelpAfterError()
+  .showSuggestionAfterError();
+
+program.command('start').description('start the server').action(start);
+
+program
+  .command('migrate')
+  .description('bring the database schema up to date')
+  .option('--check', 'only say what is pending; exit 1 where something is')
+  .action(migrateSchema);
+
+program
+  .command('apply')
+  .description('create or update what a YAML or JSON file describes')
+  .requiredOption('-f, --file <file>', 'the file; - for standard input')
+  .option('--dry-run', 'print the difference and change nothing')
+  .action(apply);
+
+program
+  .command('export')
+  .description('print the configuration in the form that apply reads')
+  .option('--organization <slug>', 'only this organization, its members and applications')
+  .option('--with-secrets', 'with password hashes, client secrets and authenticator secrets')
+  .option('--format <format>', 'yaml or json', 'yaml')
+  .action(exportFile);
+
+program
+  .command('doctor')
+  .description('check settings, database, mail, clock and reachability; exit 1 where something is wrong')
+  .action(doctor);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  failWith(error);
+}

@@ -1,0 +1,337 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseEnv } from 'node:util';
+import * as z from 'zod';
+
+/** The checkout or installation: relative paths in settings start here. */
+export const projectRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+
+const wholeNumber = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, `must be a whole number from ${min} to ${max}`)
+    .transform(Number)
+    .refine((n) => n >= min && n <= max, `must be a whole number from ${min} to ${max}`);
+
+const onOff = z
+  .enum(['0', '1', 'true', 'false', 'on', 'off'], 'must be 1 or 0')
+  .transform((text) => text === '1' || text === 'true' || text === 'on');
+
+const url = (...protocols: string[]) =>
+  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
+    message: `must be an address that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`,
+  });
+
+const issuer = url('http:', 'https:')
+  .refine((text) => !/[?#]/.test(text), 'must have no query and no fragment')
+  .refine((text) => URL.canParse(text) && new URL(text).username === '', 'must not contain a user name')
+  .refine(
+    (text) => URL.canParse(text) && new URL(text).pathname === '/',
+    'must have no path: Sallyport owns its whole host',
+  )
+  .transform((text) => text.replace(/\/+$/, ''));
+
+const databaseUrl = z
+  .string()
+  .refine(
+    (text) => /^sqlite:.+/.test(text) || (/^mysql:\/\//.test(text) && URL.canParse(text)),
+    'must be sqlite:<path> or mysql://user:password@host:3306/database',
+  );
+
+/** Twilio's own form as in contract.md: the account's id and token stand before the @. */
+const smsUrl = url('http:', 'https:', 'twilio:');
+
+/**
+ * Every setting: its shape, its default in development and what it means. A default that is `null` means "not set";
+ * in production a setting without `productionDefault` that has only a development default must be given.
+ */
+export const definitions = {
+  ISSUER: {
+    shape: issuer,
+    development: 'http://localhost:3000',
+    production: 'required',
+    means: 'public address; never taken from a request header',
+  },
+  HOST: {
+    shape: z.string().min(1),
+    development: '127.0.0.1',
+    production: '127.0.0.1',
+    means: 'where it listens',
+  },
+  PORT: { shape: wholeNumber(0, 65535), development: '3000', production: '3000', means: 'where it listens' },
+  DATABASE_URL: {
+    shape: databaseUrl,
+    development: 'sqlite:data/sallyport.sqlite',
+    production: 'required',
+    means:
+      'sqlite:<path> (absolute, or relative to the project), or mysql://user:pw@host:3306/db (MySQL 8+, MariaDB 10.6+)',
+  },
+  DEMO: {
+    shape: onOff,
+    development: '1',
+    production: '0',
+    means: 'demo organization, users, mail inbox and relying party',
+  },
+  MAIL_URL: {
+    shape: url('smtp:', 'smtps:'),
+    development: null,
+    production: 'required',
+    means: 'smtp:// or smtps://; without it, mail goes to the development inbox at /dev/inbox',
+  },
+  MAIL_FROM: {
+    shape: z
+      .string()
+      .min(3)
+      .max(320)
+      .regex(/^[^\r\n]+$/, 'must be one line'),
+    development: 'Sallyport <sallyport@localhost>',
+    production: 'required',
+    means: 'sender of every mail',
+  },
+  SMS_URL: {
+    shape: smsUrl,
+    development: null,
+    production: null,
+    means: 'https://… webhook (POST JSON {to, text}) or twilio://SID:TOKEN@…?from=…',
+  },
+  DATA_DIR: {
+    shape: z.string().min(1),
+    development: 'data',
+    production: 'data',
+    means: 'where the embedded database and the keys made at first start live',
+  },
+  SECRET_KEYS: {
+    shape: z.string().min(1),
+    development: null,
+    production: 'required',
+    means:
+      'comma-separated key ring, newest first, each 32 bytes in base64 or base64url; everything that must be sealed or signed derives from it',
+  },
+  TRUST_PROXY: {
+    shape: wholeNumber(0, 10),
+    development: '0',
+    production: '0',
+    means: 'number of proxies in front',
+  },
+  WORKERS: {
+    shape: wholeNumber(1, 64),
+    development: '1',
+    production: '1',
+    means: 'processes sharing the port',
+  },
+  LOG_LEVEL: {
+    shape: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
+    development: 'info',
+    production: 'info',
+    means: 'fatal, error, warn, info, debug, trace or silent',
+  },
+} as const;
+
+type Name = keyof typeof definitions;
+
+export interface Settings {
+  readonly production: boolean;
+  readonly issuer: string;
+  readonly host: string;
+  readonly port: number;
+  readonly databaseUrl: string;
+  readonly demo: boolean;
+  readonly mailUrl: string | null;
+  readonly mailFrom: string;
+  readonly smsUrl: string | null;
+  readonly dataDir: string;
+  readonly secretKeys: string;
+  readonly trustProxy: number;
+  readonly workers: number;
+  readonly logLevel: string;
+}
+
+/** All that is wrong with the settings, in one message: each line names the setting, the rule and, unless secret, the value found. */
+export class SettingsError extends Error {
+  override name = 'SettingsError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`These settings need attention:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+const secretNames: ReadonlySet<string> = new Set(['SECRET_KEYS', 'DATABASE_URL', 'MAIL_URL', 'SMS_URL']);
+
+/**
+ * Reads every setting from the environment, from `NAME_FILE` or from the file that `SETTINGS_FILE` names (NAME=value lines),
+ * in that order.
+ *
+ * @throws SettingsError with all problems at once
+ */
+export function readSettings(env: NodeJS.ProcessEnv): Settings {
+  const problems: string[] = [];
+  const production = env.NODE_ENV === 'production';
+  const given = gather(env, problems);
+  const values: Partial<Record<Name, unknown>> = {};
+
+  for (const name of Object.keys(definitions) as Name[]) {
+    const definition = definitions[name];
+    const fallback = production ? definition.production : definition.development;
+    const text = given[name] ?? (fallback === 'required' ? null : fallback);
+    if (text === null) {
+      values[name] = null;
+      if (fallback === 'required' && !isMailInDemo(name, given)) {
+        problems.push(`${name} must be set in production (${definition.means})`);
+      }
+      continue;
+    }
+    const parsed = definition.shape.safeParse(text);
+    if (parsed.success) {
+      values[name] = parsed.data;
+    } else {
+      const rules = parsed.error.issues.map((issue) => issue.message).join('; ');
+      problems.push(`${name} ${rules}${secretNames.has(name) ? '' : `, found "${text}"`}`);
+    }
+  }
+
+  if (production) {
+    problems.push(...productionProblems(given, values));
+  }
+  const dataDir = path.resolve(projectRoot, String(values.DATA_DIR ?? 'data'));
+  const secretKeys = keysFrom(values.SECRET_KEYS, dataDir, production, problems);
+  if (problems.length > 0) {
+    throw new SettingsError(problems);
+  }
+
+  return {
+    production,
+    issuer: values.ISSUER as string,
+    host: values.HOST as string,
+    port: values.PORT as number,
+    databaseUrl: values.DATABASE_URL as string,
+    demo: values.DEMO as boolean,
+    mailUrl: (values.MAIL_URL as string | null) ?? null,
+    mailFrom: (values.MAIL_FROM as string | null) ?? 'Sallyport <sallyport@localhost>',
+    smsUrl: (values.SMS_URL as string | null) ?? null,
+    dataDir,
+    secretKeys,
+    trustProxy: values.TRUST_PROXY as number,
+    workers: values.WORKERS as number,
+    logLevel: values.LOG_LEVEL as string,
+  };
+}
+
+/** With DEMO=1 in production (somebody tries the container) the inbox takes the mail. */
+function isMailInDemo(name: Name, given: Partial<Record<Name, string>>): boolean {
+  return (name === 'MAIL_URL' || name === 'MAIL_FROM') && ['1', 'true', 'on'].includes(given.DEMO ?? '');
+}
+
+function gather(env: NodeJS.ProcessEnv, problems: string[]): Partial<Record<Name, string>> {
+  const fromFile = env.SETTINGS_FILE ? parseSettingsFile(env.SETTINGS_FILE, problems) : {};
+  const given: Partial<Record<Name, string>> = {};
+  for (const name of Object.keys(definitions) as Name[]) {
+    const direct = env[name];
+    const file = env[`${name}_FILE`];
+    if (direct !== undefined && direct !== '') {
+      given[name] = direct;
+      if (file) {
+        problems.push(`${name} and ${name}_FILE are both set; keep one`);
+      }
+    } else if (file) {
+      const text = readText(file, `${name}_FILE`, problems);
+      if (text !== null) {
+        given[name] = text.trim();
+      }
+    } else if (fromFile[name] !== undefined && fromFile[name] !== '') {
+      given[name] = fromFile[name];
+    }
+  }
+  return given;
+}
+
+function parseSettingsFile(file: string, problems: string[]): Record<string, string | undefined> {
+  const text = readText(file, 'SETTINGS_FILE', problems);
+  if (text === null) {
+    return {};
+  }
+  const found = parseEnv(text);
+  for (const name of Object.keys(found)) {
+    if (!(name in definitions)) {
+      problems.push(
+        `SETTINGS_FILE has ${name}, which is no setting (known: ${Object.keys(definitions).join(', ')})`,
+      );
+    }
+  }
+  return found;
+}
+
+function readText(file: string, name: string, problems: string[]): string | null {
+  try {
+    return readFileSync(path.resolve(projectRoot, file), 'utf8');
+  } catch (error) {
+    problems.push(
+      `${name} names a file that cannot be read: ${file} (${(error as NodeJS.ErrnoException).code ?? 'error'})`,
+    );
+    return null;
+  }
+}
+
+function productionProblems(
+  given: Partial<Record<Name, string>>,
+  values: Partial<Record<Name, unknown>>,
+): string[] {
+  const problems: string[] = [];
+  if (typeof values.ISSUER === 'string' && !values.ISSUER.startsWith('https://')) {
+    problems.push(`ISSUER must start with https:// in production, found "${values.ISSUER}"`);
+  }
+  const smsUrlText = given.SMS_URL;
+  if (smsUrlText?.startsWith('http:')) {
+    problems.push('SMS_URL must start with https:// in production');
+  }
+  const password =
+    given.DATABASE_URL?.startsWith('mysql:') && URL.canParse(given.DATABASE_URL)
+      ? new URL(given.DATABASE_URL).password
+      : null;
+  if (
+    password !== null &&
+    ['', 'password', 'root', 'mysql', 'changeme', 'secret', 'sallyport'].includes(
+      decodeURIComponent(password),
+    )
+  ) {
+    problems.push('DATABASE_URL has an empty or default password; choose another');
+  }
+  return problems;
+}
+
+function keysFrom(given: unknown, dataDir: string, production: boolean, problems: string[]): string {
+  if (typeof given === 'string') {
+    const keys = given.split(',').map((key) => Buffer.from(key.trim(), 'base64url'));
+    keys.forEach((key, index) => {
+      if (key.length !== 32) {
+        problems.push(
+          `SECRET_KEYS: key ${index + 1} must be 32 bytes in base64 or base64url, found ${key.length} bytes`,
+        );
+      } else if (new Set(key).size < 8) {
+        problems.push(`SECRET_KEYS: key ${index + 1} is not random; make one with: openssl rand -base64 32`);
+      }
+    });
+    return given;
+  }
+  if (production || problems.length > 0) {
+    return '';
+  }
+  return keysMadeAtFirstStart(dataDir);
+}
+
+/** Made once and kept; `wx` lets one of several processes that start together win. */
+function keysMadeAtFirstStart(dataDir: string): string {
+  mkdirSync(dataDir, { recursive: true });
+  const file = path.join(dataDir, 'secret-keys');
+  try {
+    writeFileSync(file, `${randomBytes(32).toString('base64url')}\n`, { flag: 'wx', mode: 0o600 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
+      throw error;
+    }
+  }
+  return readFileSync(file, 'utf8').trim();
+}

@@ -1,0 +1,112 @@
+import type { Logger } from 'pino';
+import type { Settings } from '../config/settings.ts';
+import type { Database } from '../entities/database.ts';
+import { startRelyingParty } from '../examples/relying-party/relying-party.ts';
+import { applyConfiguration } from '../flows/apply-configuration.ts';
+import type { Services } from '../flows/services.ts';
+import { days } from '../lib/clock.ts';
+import { organization, password, people, totpSecret } from './people.ts';
+
+type Parts = Pick<Services, 'db' | 'ring' | 'queue' | 'passwords'>;
+
+/** The demo organization, once: what somebody has changed in it since is left alone. */
+export async function prepareDemo(services: Parts): Promise<void> {
+  const { db } = services;
+  const there = await db.row('SELECT id FROM organizations WHERE slug = ?', [organization.slug]);
+  if (there) {
+    return;
+  }
+  const document = {
+    organizations: [organization, { slug: 'birch', name: 'Birch Studio', policy: { requirement: 'recommended' } }],
+    users: people.map(({ email, name, memberships, hasTotp }) => ({
+      email,
+      name,
+      password,
+      emailVerified: true,
+      memberships,
+      ...(hasTotp ? { factors: { totp: totpSecret } } : {}),
+    })),
+  };
+  await applyConfiguration(services, { name: 'the demo', text: JSON.stringify(document) });
+  await backdate(db);
+}
+
+/** So that the demo has people in grace and people who are overdue from the first minute. */
+async function backdate(db: Database): Promise<void> {
+  const now = db.clock.now().getTime();
+  const row = await db.row<{ id: string; policy: string }>('SELECT id, policy FROM organizations WHERE slug = ?', [
+    organization.slug,
+  ]);
+  if (!row) {
+    return;
+  }
+  const since = now - days(30);
+  const policy = { ...JSON.parse(row.policy), adminsRequiredSince: since, allRequiredSince: since };
+  await db.change('UPDATE organizations SET policy = ? WHERE id = ?', [JSON.stringify(policy), row.id]);
+  for (const { email, joinedDaysAgo } of people) {
+    await db.change(
+      `UPDATE memberships SET joined_at = ?, grace_started_at = NULL
+       WHERE organization_id = ? AND user_id = (SELECT id FROM users WHERE email = ?)`,
+      [now - days(joinedDaysAgo), row.id, email],
+    );
+  }
+}
+
+/** The demo relying party on the port after the provider's, or on any free one; registered where it really listens. */
+export async function startDemo(
+  settings: Settings,
+  services: Parts,
+  log: Logger,
+): Promise<{ readonly welcome: string; close(): Promise<void> }> {
+  const listen = (port: number) =>
+    startRelyingParty({
+      issuer: settings.issuer,
+      clientId: 'demo',
+      clientSecret: 'demo-secret',
+      port,
+      log: (line) => log.debug({ demo: line }, 'demo relying party'),
+    });
+  const wanted = settings.port === 0 ? 0 : settings.port + 1;
+  const relyingParty = await listen(wanted).catch(() => listen(0));
+  const { url } = relyingParty;
+  await applyConfiguration(services, {
+    name: 'the demo relying party',
+    text: JSON.stringify({
+      applications: [
+        {
+          client_id: 'demo',
+          client_secret: 'demo-secret',
+          name: 'Flight Planner',
+          organization: organization.slug,
+          firstParty: true,
+          redirect_uris: [`${url}/callback`],
+          post_logout_redirect_uris: [`${url}/`],
+          backchannel_logout_uri: `${url}/backchannel-logout`,
+          backchannel_logout_session_required: true,
+        },
+      ],
+    }),
+  });
+  return {
+    welcome: welcome(settings, url),
+    close: async () => {
+      await relyingParty.close();
+    },
+  };
+}
+
+function welcome(settings: Settings, relyingParty: string): string {
+  const width = Math.max(...people.map(({ email }) => email.length));
+  return [
+    '',
+    `  Demo application   ${relyingParty}      sign in here`,
+    `  Mail inbox         ${settings.issuer}/dev/inbox`,
+    '',
+    `  Everybody's password: ${password}`,
+    ...people.map(({ email, state }) => `    ${email.padEnd(width)}  ${state}`),
+    '',
+    `  A code for those with an authenticator app: npx sallyport code`,
+    `  or add this secret to your own app: ${totpSecret}`,
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,23 @@
+import type { ApplicationAssurance } from '../policy/types.ts';
+import type { Database } from './database.ts';
+
+export interface ApplicationRow {
+  client_id: string;
+  organization_id: string | null;
+  name: string;
+  /** The client's secret, sealed. */
+  secret: string | null;
+  /** Client metadata by the names of OpenID Connect Dynamic Registration, as JSON. */
+  metadata: string;
+  first_party: number;
+  assurance: ApplicationAssurance;
+  created_at: number;
+  updated_at: number;
+}
+
+export const applicationById = (db: Database, clientId: string) =>
+  db.row<ApplicationRow & { organization_name: string | null; organization_slug: string | null }>(
+    `SELECT a.*, o.name AS organization_name, o.slug AS organization_slug
+     FROM applications a LEFT JOIN organizations o ON o.id = a.organization_id WHERE a.client_id = ?`,
+    [clientId],
+  );

@@ -1,0 +1,39 @@
+import { newId } from '../lib/id.ts';
+import type { Database, Statement } from './database.ts';
+
+export interface AuditEventRow {
+  id: string;
+  at: number;
+  type: string;
+  user_id: string | null;
+  organization_id: string | null;
+  client_id: string | null;
+  ip: string | null;
+  user_agent: string | null;
+  data: string;
+}
+
+export const addAuditEvent = (
+  db: Database,
+  event: {
+    at: Date;
+    type: string;
+    userId: string | null;
+    organizationId: string | null;
+    clientId: string | null;
+    ip: string | null;
+    userAgent: string | null;
+    data: string;
+  },
+): Statement =>
+  db.insert('audit_events', {
+    id: newId(event.at),
+    at: event.at.getTime(),
+    type: event.type,
+    user_id: event.userId,
+    organization_id: event.organizationId,
+    client_id: event.clientId,
+    ip: event.ip,
+    user_agent: event.userAgent,
+    data: event.data,
+  });

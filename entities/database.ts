@@ -1,0 +1,302 @@
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { DataSource, type QueryRunner } from 'typeorm';
+import { projectRoot } from '../config/settings.ts';
+import { type Clock, seconds } from '../lib/clock.ts';
+import { NodeSqlite } from '../lib/node-sqlite.ts';
+import { migrations } from '../migrations/index.ts';
+
+export type Value = string | number | null;
+
+/** One statement of a batch. `rows` is how many it must change, or the whole batch is undone. */
+export interface Statement {
+  readonly sql: string;
+  readonly values: readonly Value[];
+  readonly rows?: number;
+}
+
+/**
+ * The database as the tables' questions see it. Statements are SQL that SQLite, MySQL and MariaDB all understand; what differs
+ * between them is in `upsert` and `insertIfAbsent`. Single use is decided by the number of rows that a statement changed.
+ */
+export interface Database {
+  readonly source: DataSource;
+  readonly dialect: 'sqlite' | 'mysql';
+  /** The one clock by which everything expires: the database server's, or this machine's for the embedded database. */
+  readonly clock: Clock;
+  rows<Row>(sql: string, values?: readonly Value[]): Promise<Row[]>;
+  row<Row>(sql: string, values?: readonly Value[]): Promise<Row | null>;
+  /** How many rows the statement matched and changed. */
+  change(sql: string, values?: readonly Value[]): Promise<number>;
+  /** All statements or none; false where one did not change the number of rows that it promised. */
+  together(statements: readonly Statement[]): Promise<boolean>;
+  upsert(table: string, key: readonly string[], row: Readonly<Record<string, Value>>): Statement;
+  insertIfAbsent(table: string, row: Readonly<Record<string, Value>>): Statement;
+  insert(table: string, row: Readonly<Record<string, Value>>): Statement;
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  /** Replaces the database's clock; for tests. */
+  readonly clock?: Clock;
+  readonly poolSize?: number;
+}
+
+/**
+ * Opens the database that a DATABASE_URL names. The schema is left as it is: see `migrate`.
+ *
+ * @throws where the database cannot be reached
+ */
+export async function openDatabase(databaseUrl: string, options: DatabaseOptions = {}): Promise<Database> {
+  return databaseUrl.startsWith('sqlite:')
+    ? openSqlite(databaseUrl, options)
+    : openMysql(databaseUrl, options);
+}
+
+async function openSqlite(databaseUrl: string, options: DatabaseOptions): Promise<Database> {
+  const given = databaseUrl.slice('sqlite:'.length);
+  const file = given === ':memory:' ? given : path.resolve(projectRoot, given.replace(/^\/\/(?=\/)/, ''));
+  if (file !== ':memory:') {
+    mkdirSync(path.dirname(file), { recursive: true });
+  }
+  const source = new DataSource({
+    type: 'better-sqlite3',
+    driver: NodeSqlite,
+    database: file,
+    migrations,
+    migrationsTransactionMode: 'each',
+    statementCacheSize: 500,
+    prepareDatabase: (connection: NodeSqlite) => {
+      connection.pragma('busy_timeout = 5000');
+      connection.pragma('journal_mode = WAL');
+      connection.pragma('synchronous = NORMAL');
+    },
+  });
+  await source.initialize();
+  const runner = source.createQueryRunner();
+  const connection = (await runner.connect()) as NodeSqlite;
+  const statements = new Map<string, ReturnType<NodeSqlite['prepare']>>();
+  const prepared = (sql: string) => {
+    let statement = statements.get(sql);
+    if (!statement) {
+      statement = connection.prepare(sql);
+      statements.set(sql, statement);
+    }
+    return statement;
+  };
+
+  return {
+    source,
+    dialect: 'sqlite',
+    clock: options.clock ?? { now: () => new Date() },
+    rows: async <Row>(sql: string, values: readonly Value[] = []) =>
+      prepared(sql).all(...checked(values)) as Row[],
+    row: async <Row>(sql: string, values: readonly Value[] = []) =>
+      (prepared(sql).all(...checked(values))[0] as Row | undefined) ?? null,
+    change: async (sql, values = []) => prepared(sql).run(...checked(values)).changes,
+    /** Nothing is awaited between BEGIN and COMMIT: one connection serves everybody, and a pause would let others in. */
+    together: async (batch) => {
+      // What people are told has happened is written by a batch: it, and all before it, outlives a power cut, not only a kill.
+      connection.exec('PRAGMA synchronous = FULL');
+      connection.exec('BEGIN IMMEDIATE');
+      try {
+        for (const { sql, values, rows } of batch) {
+          const { changes } = prepared(sql).run(...checked(values));
+          if (rows !== undefined && changes !== rows) {
+            connection.exec('ROLLBACK');
+            return false;
+          }
+        }
+        connection.exec('COMMIT');
+        return true;
+      } catch (error) {
+        connection.exec('ROLLBACK');
+        throw error;
+      } finally {
+        connection.exec('PRAGMA synchronous = NORMAL');
+      }
+    },
+    ...statementBuilders('sqlite'),
+    close: async () => {
+      await source.destroy();
+    },
+  };
+}
+
+async function openMysql(databaseUrl: string, options: DatabaseOptions): Promise<Database> {
+  const source = new DataSource({
+    type: 'mysql',
+    url: databaseUrl,
+    charset: 'utf8mb4',
+    timezone: 'Z',
+    migrations,
+    migrationsTransactionMode: 'each',
+    connectTimeout: seconds(5),
+    poolSize: options.poolSize ?? 10,
+    extra: { multipleStatements: false, maxPreparedStatements: 500, enableKeepAlive: true, queueLimit: 500 },
+  });
+  await source.initialize();
+  const { clock, stop } = options.clock
+    ? { clock: options.clock, stop: () => {} }
+    : await serverClock(source);
+
+  return {
+    source,
+    dialect: 'mysql',
+    clock,
+    rows: async <Row>(sql: string, values: readonly Value[] = []) =>
+      (await source.query(sql, checked(values))) as Row[],
+    row: async <Row>(sql: string, values: readonly Value[] = []) =>
+      ((await source.query(sql, checked(values))) as Row[])[0] ?? null,
+    change: async (sql, values = []) => affected(await source.query(sql, checked(values))),
+    together: async (batch) => {
+      for (let attempt = 1; ; attempt += 1) {
+        const runner = source.createQueryRunner();
+        try {
+          return await inTransaction(runner, batch);
+        } catch (error) {
+          // A deadlock or a lock wait undid the whole batch: nothing of it happened, so it may be tried again.
+          if (
+            attempt >= 3 ||
+            !['ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT'].includes((error as { code?: string }).code ?? '')
+          ) {
+            throw error;
+          }
+        } finally {
+          await runner.release();
+        }
+      }
+    },
+    ...statementBuilders('mysql'),
+    close: async () => {
+      stop();
+      await source.destroy();
+    },
+  };
+}
+
+async function inTransaction(runner: QueryRunner, batch: readonly Statement[]): Promise<boolean> {
+  await runner.startTransaction('READ COMMITTED');
+  try {
+    for (const { sql, values, rows } of batch) {
+      const changed = affected(await runner.query(sql, checked(values)));
+      if (rows !== undefined && changed !== rows) {
+        await runner.rollbackTransaction();
+        return false;
+      }
+    }
+    await runner.commitTransaction();
+    return true;
+  } catch (error) {
+    await runner.rollbackTransaction().catch(() => {});
+    throw error;
+  }
+}
+
+/** Trap F6: a number matches any text that does not start with a digit, and an array becomes SQL. Only what was meant gets through. */
+function checked(values: readonly Value[]): Value[] {
+  for (const value of values) {
+    if (
+      value !== null &&
+      typeof value !== 'string' &&
+      !(typeof value === 'number' && Number.isFinite(value))
+    ) {
+      throw new TypeError(`a database value must be a text, a finite number or null, not ${typeof value}`);
+    }
+  }
+  return values as Value[];
+}
+
+function affected(result: unknown): number {
+  return (result as { affectedRows?: number }).affectedRows ?? 0;
+}
+
+function statementBuilders(
+  dialect: 'sqlite' | 'mysql',
+): Pick<Database, 'upsert' | 'insertIfAbsent' | 'insert'> {
+  const insertSql = (verb: string, table: string, columns: readonly string[]) =>
+    `${verb} INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`;
+
+  return {
+    insert: (table, row) => ({
+      sql: insertSql('INSERT', table, Object.keys(row)),
+      values: Object.values(row),
+    }),
+    insertIfAbsent: (table, row) => ({
+      sql: insertSql(dialect === 'sqlite' ? 'INSERT OR IGNORE' : 'INSERT IGNORE', table, Object.keys(row)),
+      values: Object.values(row),
+    }),
+    upsert: (table, key, row) => {
+      const columns = Object.keys(row);
+      const others = columns.filter((column) => !key.includes(column));
+      const update =
+        dialect === 'sqlite'
+          ? `ON CONFLICT (${key.join(', ')}) DO UPDATE SET ${others.map((c) => `${c} = excluded.${c}`).join(', ')}`
+          : `ON DUPLICATE KEY UPDATE ${others.map((c) => `${c} = VALUES(${c})`).join(', ')}`;
+      return { sql: `${insertSql('INSERT', table, columns)} ${update}`, values: Object.values(row) };
+    },
+  };
+}
+
+/** The server's time, measured now and then and carried on by a clock that nobody can set back. */
+async function serverClock(source: DataSource): Promise<{ clock: Clock; stop: () => void }> {
+  let offset = 0;
+  const measure = async () => {
+    const before = performance.now();
+    const [{ ms }] = (await source.query('SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS UNSIGNED) AS ms')) as [
+      { ms: number | string },
+    ];
+    const middle = (before + performance.now()) / 2;
+    offset = Number(ms) - middle;
+  };
+  await measure();
+  const timer = setInterval(() => void measure().catch(() => {}), seconds(15));
+  timer.unref();
+  return {
+    clock: { now: () => new Date(Math.round(offset + performance.now())) },
+    stop: () => clearInterval(timer),
+  };
+}
+
+/** Names of the migrations that have not run yet; empty where the schema is current. */
+export async function pendingMigrations(database: Database): Promise<string[]> {
+  const done = new Set((await appliedMigrations(database)).map((row) => row.name));
+  return migrations.map((migration) => migration.name).filter((name) => !done.has(name));
+}
+
+async function appliedMigrations(database: Database): Promise<{ name: string }[]> {
+  const runner = database.source.createQueryRunner();
+  try {
+    return (await runner.hasTable('migrations'))
+      ? await database.rows<{ name: string }>('SELECT name FROM migrations')
+      : [];
+  } finally {
+    await runner.release();
+  }
+}
+
+/** Brings the schema up to date; several processes may try at once, one does it. Returns what ran. */
+export async function migrate(database: Database): Promise<string[]> {
+  return withMigrationLock(database, async () => {
+    const ran = await database.source.runMigrations();
+    return ran.map((migration) => migration.name);
+  });
+}
+
+async function withMigrationLock<Result>(database: Database, work: () => Promise<Result>): Promise<Result> {
+  if (database.dialect === 'sqlite') {
+    return work();
+  }
+  const runner = database.source.createQueryRunner();
+  try {
+    await runner.connect();
+    await runner.query("SELECT GET_LOCK('sallyport-migrate', 60)");
+    try {
+      return await work();
+    } finally {
+      await runner.query("SELECT RELEASE_LOCK('sallyport-migrate')");
+    }
+  } finally {
+    await runner.release();
+  }
+}

@@ -1,0 +1,74 @@
+import type { Method } from '../policy/types.ts';
+import type { Database, Statement } from './database.ts';
+
+/** A factor stands here only once it was confirmed by one successful use; a set-up that was left leaves no trace. */
+export interface FactorRow {
+  id: string;
+  user_id: string;
+  method: Method;
+  name: string | null;
+  data: string;
+  high_water: number;
+  failures: number;
+  disabled_at: number | null;
+  confirmed_at: number;
+  last_used_at: number | null;
+}
+
+/** After so many wrong answers in a row the factor must be set up again (NIST SP 800-63B-4, 3.2.2). */
+export const failuresUntilDisabled = 100;
+
+export const factorsOf = (db: Database, userId: string) =>
+  db.rows<FactorRow>('SELECT * FROM factors WHERE user_id = ? ORDER BY confirmed_at, id', [userId]);
+
+export const addFactor = (
+  db: Database,
+  row: { id: string; userId: string; method: Method; data: string; highWater: number | null; now: Date },
+): Statement =>
+  db.insert('factors', {
+    id: row.id,
+    user_id: row.userId,
+    method: row.method,
+    name: null,
+    data: row.data,
+    high_water: row.highWater ?? -1,
+    failures: 0,
+    disabled_at: null,
+    confirmed_at: row.now.getTime(),
+    last_used_at: row.now.getTime(),
+  });
+
+/**
+ * Counts an attempt before it is checked: false where the factor has had its hundred. The count goes back to nothing only by
+ * `useFactor`, so switching the method, a new sign-in or another factor's success do not reset it.
+ */
+export async function countAttempt(db: Database, factorId: string, now: Date): Promise<boolean> {
+  const changed = await db.change(
+    // MySQL reads what it has just set: the column that is compared comes last.
+    `UPDATE factors SET disabled_at = CASE WHEN failures >= ? THEN ? ELSE disabled_at END, failures = failures + 1
+     WHERE id = ? AND disabled_at IS NULL`,
+    [failuresUntilDisabled - 1, now.getTime(), factorId],
+  );
+  return changed === 1;
+}
+
+/**
+ * The write that accepts a right answer: it must grow what the factor says must grow (a time step, a counter), so of two
+ * equal answers one is first and the other is wrong, on any number of servers (RFC 6238 §5.2).
+ */
+export const useFactor = (
+  factorId: string,
+  highWater: number | null,
+  data: string | null,
+  now: Date,
+): Statement => ({
+  sql: `UPDATE factors SET failures = 0, disabled_at = NULL, last_used_at = ?, data = COALESCE(?, data), high_water = COALESCE(?, high_water)
+        WHERE id = ? AND (? IS NULL OR high_water < ?)`,
+  values: [now.getTime(), data, highWater, factorId, highWater, highWater],
+  rows: 1,
+});
+
+export const removeFactor = (id: string): Statement => ({
+  sql: 'DELETE FROM factors WHERE id = ?',
+  values: [id],
+});

@@ -1,0 +1,57 @@
+import type { Database } from './database.ts';
+
+export interface LimitRow {
+  failures: number;
+  blocked_until: number;
+  expires_at: number;
+}
+
+export const limitRow = (db: Database, subject: string) =>
+  db.row<LimitRow>('SELECT failures, blocked_until, expires_at FROM limits WHERE subject = ?', [subject]);
+
+/**
+ * Counts one attempt where none is barred at the moment, and bars the next ones where it was one too many. `delays[n]` is the
+ * wait in milliseconds after attempt n + 1; the last holds for all that follow.
+ */
+export async function countLimited(
+  db: Database,
+  subject: string,
+  rule: { readonly delays: readonly number[]; readonly stop: number; readonly lifetime: number },
+  now: Date,
+): Promise<boolean> {
+  const at = now.getTime();
+  const waits = rule.delays.slice(0, -1).map((wait, n) => `WHEN failures = ${n} THEN ${wait}`);
+  const changed = await db.change(
+    `UPDATE limits SET
+       blocked_until = ? + CASE ${waits.join(' ')} ELSE ${rule.delays.at(-1) ?? 0} END,
+       failures = failures + 1, expires_at = ?
+     WHERE subject = ? AND blocked_until <= ? AND failures < ?`,
+    [at, at + rule.lifetime, subject, at, rule.stop],
+  );
+  return changed === 1;
+}
+
+/** False where the subject has a row already. */
+export async function startLimited(
+  db: Database,
+  subject: string,
+  lifetime: number,
+  now: Date,
+): Promise<boolean> {
+  const statement = db.insertIfAbsent('limits', {
+    subject,
+    failures: 0,
+    blocked_until: 0,
+    expires_at: now.getTime() + lifetime,
+  });
+  return (await db.change(statement.sql, statement.values)) === 1;
+}
+
+/** Success: the count begins anew. */
+export const clearLimit = (subject: string) => ({
+  sql: 'UPDATE limits SET failures = 0, blocked_until = 0 WHERE subject = ?',
+  values: [subject],
+});
+
+export const purgeLimits = (db: Database, before: Date) =>
+  db.change('DELETE FROM limits WHERE expires_at < ?', [before.getTime()]);

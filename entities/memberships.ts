@@ -1,0 +1,80 @@
+import * as z from 'zod';
+import type { Membership, Policy } from '../policy/types.ts';
+import { methods, requirements, roles } from '../policy/types.ts';
+import type { Database, Statement } from './database.ts';
+
+const moment = z.number().int();
+
+/** An organization's policy as it is stored. What cannot be read is never taken for "nothing required": reading throws. */
+export const storedPolicy = z.object({
+  requirement: z.enum(requirements),
+  others: z.enum(['optional', 'recommended']),
+  graceDays: z.number().int().min(0).max(90),
+  methods: z.array(z.enum(methods)),
+  rememberDeviceDays: z.number().int().min(0).max(365),
+  applications: z.union([z.literal('all'), z.array(z.string())]),
+  recoveryCodes: z.object({ showAgain: z.boolean(), replaceUsed: z.boolean() }),
+  adminsRequiredSince: moment.nullable(),
+  allRequiredSince: moment.nullable(),
+  changedAt: moment,
+});
+
+export type StoredPolicy = z.infer<typeof storedPolicy>;
+
+export const readStoredPolicy = (text: string): StoredPolicy => storedPolicy.parse(JSON.parse(text));
+
+const date = (ms: number | null): Date | null => (ms === null ? null : new Date(ms));
+
+export const policyFrom = (stored: StoredPolicy): Policy => ({
+  requirement: stored.requirement,
+  others: stored.others,
+  graceDays: stored.graceDays,
+  methods: stored.methods,
+  rememberDeviceDays: stored.rememberDeviceDays,
+  applications: stored.applications,
+  adminsRequiredSince: date(stored.adminsRequiredSince),
+  allRequiredSince: date(stored.allRequiredSince),
+  changedAt: new Date(stored.changedAt),
+});
+
+export interface MembershipRow {
+  user_id: string;
+  organization_id: string;
+  role: string;
+  joined_at: number;
+  admin_since: number | null;
+  grace_started_at: number | null;
+  removed_at: number | null;
+}
+
+export interface UserMembership extends Membership {
+  readonly recoveryCodes: { readonly showAgain: boolean; readonly replaceUsed: boolean };
+}
+
+/** The organizations that a user belongs to, with their policies; those left are not among them. */
+export async function membershipsOf(db: Database, userId: string): Promise<UserMembership[]> {
+  const rows = await db.rows<MembershipRow & { slug: string; organization_name: string; policy: string }>(
+    `SELECT m.*, o.slug, o.name AS organization_name, o.policy FROM memberships m
+     JOIN organizations o ON o.id = m.organization_id WHERE m.user_id = ? AND m.removed_at IS NULL ORDER BY o.slug`,
+    [userId],
+  );
+  return rows.map((row) => {
+    const stored = readStoredPolicy(row.policy);
+    return {
+      organization: { id: row.organization_id, slug: row.slug, name: row.organization_name },
+      policy: policyFrom(stored),
+      recoveryCodes: stored.recoveryCodes,
+      role: z.enum(roles).parse(row.role),
+      joinedAt: new Date(row.joined_at),
+      adminSince: date(row.admin_since),
+      graceStartedAt: date(row.grace_started_at),
+    };
+  });
+}
+
+/** The start of grace is written once; only an earlier one could replace it. */
+export const recordGraceStart = (userId: string, organizationId: string, start: Date): Statement => ({
+  sql: `UPDATE memberships SET grace_started_at = ?
+        WHERE user_id = ? AND organization_id = ? AND (grace_started_at IS NULL OR grace_started_at > ?)`,
+  values: [start.getTime(), userId, organizationId, start.getTime()],
+});

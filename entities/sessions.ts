@@ -1,0 +1,95 @@
+import type { Database } from './database.ts';
+
+export interface SessionRow {
+  uid_digest: string;
+  id_digest: string | null;
+  account_id: string | null;
+  version: number;
+  payload: string;
+  started_at: number;
+  expires_at: number;
+  ended_at: number | null;
+}
+
+/** A session counts while it was not ended, has not expired and its user was neither disabled nor disconnected since it began. */
+const live = `FROM sessions s LEFT JOIN users u ON u.id = s.account_id
+  WHERE s.ended_at IS NULL AND s.expires_at > ?
+    AND (s.account_id IS NULL OR (u.disabled_at IS NULL AND u.sessions_valid_after <= s.started_at))`;
+
+export const sessionById = (db: Database, idDigest: string, now: Date) =>
+  db.row<SessionRow>(`SELECT s.* ${live} AND s.id_digest = ?`, [now.getTime(), idDigest]);
+
+export const sessionByUid = (db: Database, uidDigest: string, now: Date) =>
+  db.row<SessionRow>(`SELECT s.* ${live} AND s.uid_digest = ?`, [now.getTime(), uidDigest]);
+
+/** The row as it is, ended or not; for whoever must tell "ended" from "never was". */
+export const sessionRow = (db: Database, uidDigest: string) =>
+  db.row<SessionRow>('SELECT * FROM sessions WHERE uid_digest = ?', [uidDigest]);
+
+export interface SessionWrite {
+  readonly uidDigest: string;
+  readonly idDigest: string;
+  readonly accountId: string | null;
+  readonly payload: string;
+  readonly startedAt: Date;
+  readonly expiresAt: Date;
+}
+
+/** True where this write made the session; false where one with its uid exists already, ended or not. */
+export async function createSession(db: Database, write: SessionWrite, now: Date): Promise<boolean> {
+  const statement = db.insertIfAbsent('sessions', {
+    uid_digest: write.uidDigest,
+    id_digest: write.idDigest,
+    account_id: write.accountId,
+    version: 1,
+    payload: write.payload,
+    started_at: write.startedAt.getTime(),
+    seen_at: now.getTime(),
+    expires_at: write.expiresAt.getTime(),
+    ended_at: null,
+  });
+  return (await db.change(statement.sql, statement.values)) === 1;
+}
+
+/**
+ * Replaces the session that the writer has read: false where somebody else wrote since, or where it was ended (trap F13: an ended
+ * session never comes back).
+ */
+export async function replaceSession(
+  db: Database,
+  write: SessionWrite,
+  version: number,
+  now: Date,
+): Promise<boolean> {
+  const changed = await db.change(
+    `UPDATE sessions SET id_digest = ?, account_id = ?, payload = ?, started_at = ?, seen_at = ?, expires_at = ?, version = version + 1
+     WHERE uid_digest = ? AND version = ? AND ended_at IS NULL
+       AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = ? AND (u.disabled_at IS NOT NULL OR u.sessions_valid_after > ?))`,
+    [
+      write.idDigest,
+      write.accountId,
+      write.payload,
+      write.startedAt.getTime(),
+      now.getTime(),
+      write.expiresAt.getTime(),
+      write.uidDigest,
+      version,
+      write.accountId,
+      write.startedAt.getTime(),
+    ],
+  );
+  return changed === 1;
+}
+
+/** The cookie with this identifier is dead from now on; the session itself may go on under a new one. */
+export const retireSessionId = (db: Database, idDigest: string) =>
+  db.change('UPDATE sessions SET id_digest = NULL WHERE id_digest = ?', [idDigest]);
+
+export const endSession = (db: Database, uidDigest: string, now: Date) =>
+  db.change('UPDATE sessions SET ended_at = ?, id_digest = NULL WHERE uid_digest = ? AND ended_at IS NULL', [
+    now.getTime(),
+    uidDigest,
+  ]);
+
+export const purgeSessions = (db: Database, before: Date) =>
+  db.change('DELETE FROM sessions WHERE expires_at < ?', [before.getTime()]);

@@ -1,0 +1,60 @@
+import type { Database, Statement, Value } from './database.ts';
+
+/** What one interaction has proved so far. Nobody is signed in by it: the session gets the account with the last step. */
+export interface SignInRow {
+  uid_digest: string;
+  account_id: string | null;
+  version: number;
+  state: string;
+  created_at: number;
+  expires_at: number;
+  finished_at: number | null;
+}
+
+/** Pending sign-ins from before their user was disabled or disconnected are dead. */
+export const signInByUid = (db: Database, uidDigest: string) =>
+  db.row<SignInRow & { dead: number }>(
+    `SELECT s.*, CASE WHEN s.account_id IS NOT NULL AND (u.id IS NULL OR u.disabled_at IS NOT NULL OR u.sessions_valid_after > s.created_at)
+       THEN 1 ELSE 0 END AS dead
+     FROM sign_ins s LEFT JOIN users u ON u.id = s.account_id WHERE s.uid_digest = ?`,
+    [uidDigest],
+  );
+
+export interface SignInWrite {
+  readonly uidDigest: string;
+  readonly accountId: string | null;
+  readonly state: string;
+  readonly expiresAt: Date;
+}
+
+/** `version` 0 makes the row; of two writers that have read the same version, one is late and changes nothing. */
+export function writeSignIn(
+  db: Database,
+  write: SignInWrite,
+  version: number,
+  now: Date,
+  finished: boolean,
+): Statement {
+  const finishedAt: Value = finished ? now.getTime() : null;
+  if (version === 0) {
+    const statement = db.insertIfAbsent('sign_ins', {
+      uid_digest: write.uidDigest,
+      account_id: write.accountId,
+      version: 1,
+      state: write.state,
+      created_at: now.getTime(),
+      expires_at: write.expiresAt.getTime(),
+      finished_at: finishedAt,
+    });
+    return { ...statement, rows: 1 };
+  }
+  return {
+    sql: `UPDATE sign_ins SET account_id = ?, state = ?, version = version + 1, finished_at = ?
+          WHERE uid_digest = ? AND version = ? AND finished_at IS NULL`,
+    values: [write.accountId, write.state, finishedAt, write.uidDigest, version],
+    rows: 1,
+  };
+}
+
+export const purgeSignIns = (db: Database, before: Date) =>
+  db.change('DELETE FROM sign_ins WHERE expires_at < ?', [before.getTime()]);

@@ -1,0 +1,67 @@
+import type { Database, Statement } from './database.ts';
+
+export interface UserRow {
+  id: string;
+  email: string;
+  email_verified: number;
+  name: string | null;
+  phone: string | null;
+  phone_verified: number;
+  locale: string | null;
+  password_hash: string | null;
+  home_organization_id: string | null;
+  /** Grows with every change of a credential or factor; what was remembered under an older one is forgotten. */
+  security_version: number;
+  preferred_factor_id: string | null;
+  had_factor_at: number | null;
+  reset_at: number | null;
+  postponed_until: number | null;
+  disabled_at: number | null;
+  /** Sessions, codes and tokens from before this moment are dead. */
+  sessions_valid_after: number;
+  last_sign_in_at: number | null;
+  last_sign_in_acr: string | null;
+  created_at: number;
+  updated_at: number;
+}
+
+/** The one spelling under which an address is stored and looked up. */
+export const canonicalEmail = (typed: string): string => typed.trim().normalize('NFC').toLowerCase();
+
+export const userByEmail = (db: Database, email: string) =>
+  db.row<UserRow>('SELECT * FROM users WHERE email = ?', [canonicalEmail(email)]);
+
+export const userById = (db: Database, id: string) =>
+  db.row<UserRow>('SELECT * FROM users WHERE id = ?', [id]);
+
+export const replacePasswordHash = (db: Database, userId: string, before: string, hash: string) =>
+  db.change('UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?', [hash, userId, before]);
+
+export const postponeSetup = (userId: string, until: Date): Statement => ({
+  sql: 'UPDATE users SET postponed_until = ? WHERE id = ?',
+  values: [until.getTime(), userId],
+});
+
+export const noteSignIn = (userId: string, acr: string, now: Date): Statement => ({
+  sql: 'UPDATE users SET last_sign_in_at = ?, last_sign_in_acr = ? WHERE id = ?',
+  values: [now.getTime(), acr, userId],
+});
+
+/** Every browser that was remembered for this user is forgotten. */
+export const securityChanged = (userId: string, now: Date): Statement => ({
+  sql: 'UPDATE users SET security_version = security_version + 1, updated_at = ? WHERE id = ?',
+  values: [now.getTime(), userId],
+});
+
+/** A set-up was confirmed: the first one ends all grace for ever, and answers an admin's reset. */
+export const factorConfirmed = (userId: string, now: Date): Statement => ({
+  sql: `UPDATE users SET security_version = security_version + 1, had_factor_at = COALESCE(had_factor_at, ?), reset_at = NULL,
+          updated_at = ? WHERE id = ?`,
+  values: [now.getTime(), now.getTime(), userId],
+});
+
+/** Sessions, codes, tokens and sign-ins of this user that began before now are dead. */
+export const disconnectUser = (userId: string, now: Date): Statement => ({
+  sql: 'UPDATE users SET sessions_valid_after = ?, updated_at = ? WHERE id = ?',
+  values: [now.getTime(), now.getTime(), userId],
+});

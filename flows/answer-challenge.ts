@@ -1,0 +1,144 @@
+import { audit, auditEvent, type Origin } from '../audit/audit.ts';
+import { countAttempt as countFactorAttempt, type FactorRow, useFactor } from '../entities/factors.ts';
+import type { Answer } from '../factors/factor.ts';
+import { factorFor } from '../factors/index.ts';
+import { seal } from '../lib/seal.ts';
+import { attemptSucceeded, countAttempt, limitSubject, rules } from '../limits/attempts.ts';
+import type { Decision } from '../policy/types.ts';
+import type { Assessment } from './assess-sign-in.ts';
+import type { KnownBrowser } from './known-browser.ts';
+import type { Services } from './services.ts';
+import { type SignIn, signInStatement } from './sign-in-state.ts';
+import { factorDataPlace, subjectFor } from './subject.ts';
+
+export type ChallengeOutcome =
+  | { readonly kind: 'right' }
+  | { readonly kind: 'wrong' }
+  | { readonly kind: 'blocked'; readonly retryAt: Date | null }
+  /** The factor is not among those that may answer now. */
+  | { readonly kind: 'not_offered' };
+
+type Challenge = Extract<Decision, { kind: 'challenge' }>;
+
+/**
+ * The one place where a second factor is accepted during a sign-in, whatever its method. The attempt is counted before it is
+ * checked, twice: softly per factor and browser, with waits that grow, and per factor for good, up to a hundred in a row. What is
+ * right is decided by the write: the factor's mark must grow, and the sign-in must be as it was read.
+ */
+export async function answerChallenge(
+  services: Services,
+  input: {
+    readonly signIn: SignIn;
+    readonly assessment: Assessment;
+    readonly challenge: Challenge;
+    readonly factorId: string;
+    readonly answer: Answer;
+    readonly remember: boolean;
+    readonly browser: KnownBrowser;
+    readonly origin: Origin;
+    readonly clientId: string;
+    readonly issuerName: string;
+  },
+): Promise<ChallengeOutcome> {
+  const { db, ring } = services;
+  const { signIn, assessment, challenge } = input;
+  const { user } = assessment;
+  const row = challenge.factors.some(({ id }) => id === input.factorId)
+    ? assessment.factors.find(({ id }) => id === input.factorId)
+    : undefined;
+  if (!row) {
+    return { kind: 'not_offered' };
+  }
+
+  const event = { userId: user.id, clientId: input.clientId, data: { method: row.method, factor: row.id } };
+  const bucket = input.browser.bucketFor(user.id) ?? 'unknown browsers';
+  const subject = limitSubject(rules.factor, row.id, bucket);
+  const attempt = await countAttempt(db, rules.factor, subject);
+  if (!attempt.ok) {
+    await audit(db, input.origin, { ...event, type: 'factor.blocked' });
+    return { kind: 'blocked', retryAt: attempt.retryAt };
+  }
+  if (!(await countFactorAttempt(db, row.id, db.clock.now()))) {
+    await audit(db, input.origin, { ...event, type: 'factor.blocked' });
+    return { kind: 'blocked', retryAt: null };
+  }
+
+  const factor = factorFor(row.method);
+  const kept = signIn.state.challenge?.factorId === row.id ? signIn.state.challenge.kept : null;
+  const outcome = await factor.verify(
+    subjectFor(services, user, [row], row.method, input.issuerName),
+    kept,
+    input.answer,
+  );
+  if (!outcome.ok || outcome.factorId !== row.id) {
+    await failed(services, input, row, event);
+    return { kind: 'wrong' };
+  }
+
+  const now = db.clock.now();
+  const proof = {
+    kind: row.method,
+    at: now.getTime(),
+    factorId: row.id,
+    amr: [...factor.amr(outcome.data)],
+    userVerified: outcome.userVerified,
+  };
+  const remember =
+    input.remember && challenge.rememberDays !== null
+      ? { method: row.method, days: challenge.rememberDays }
+      : null;
+  const first = await db.together([
+    useFactor(
+      row.id,
+      outcome.highWater,
+      seal(ring, factorDataPlace(row.id), JSON.stringify(outcome.data)),
+      now,
+    ),
+    signInStatement(services, signIn, {
+      ...signIn.state,
+      proofs: [...signIn.state.proofs, proof],
+      changed: true,
+      challenge: null,
+      remember,
+    }),
+    attemptSucceeded(subject),
+  ]);
+  if (!first) {
+    await failed(services, input, row, event);
+    return { kind: 'wrong' };
+  }
+  return { kind: 'right' };
+}
+
+/** After so many wrong answers in a row the person is told once, since somebody may have the password. */
+const failuresUntilTold = 5;
+
+async function failed(
+  services: Services,
+  input: { readonly origin: Origin; readonly assessment: Assessment; readonly signIn: SignIn },
+  row: FactorRow,
+  event: { userId: string; clientId: string; data: { method: string; factor: string } },
+): Promise<void> {
+  const { db, notify } = services;
+  const { user } = input.assessment;
+  const failures = row.failures + 1;
+  await db.together([
+    auditEvent(db, input.origin, { ...event, type: 'factor.failed' }),
+    ...(failures === failuresUntilTold
+      ? [
+          notify.mail({
+            to: user.email,
+            locale: user.locale,
+            template: 'sign-in-stopped',
+            values: {
+              name: user.name,
+              at: db.clock.now().toISOString(),
+              ip: input.origin.ip,
+              userAgent: input.origin.userAgent,
+            },
+            key: `sign-in-stopped ${row.id} ${row.last_used_at ?? 0}`,
+          }),
+        ]
+      : []),
+  ]);
+}

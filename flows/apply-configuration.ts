@@ -1,0 +1,127 @@
+import { auditEvent } from '../audit/audit.ts';
+import { type Problem, readDocument } from '../config/configuration-document.ts';
+import { storedConfiguration } from '../entities/configuration.ts';
+import {
+  type Difference,
+  type DifferenceServices,
+  findDifference,
+  type Kind,
+} from './configuration-difference.ts';
+import { readShape } from './configuration-file.ts';
+import { checkReferences, emailsIn } from './configuration-references.ts';
+
+export type { Change, FieldChange, Kind } from './configuration-difference.ts';
+
+export interface ConfigurationText {
+  /** Its name in messages. */
+  readonly name: string;
+  /** YAML or JSON. */
+  readonly text: string;
+}
+
+/** What is being done, and how far; `total` 0 where that cannot be said. */
+export interface Progress {
+  readonly stage: 'reading' | 'users' | 'writing';
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface ApplyOptions {
+  /** Find the difference and write nothing. */
+  readonly dryRun?: boolean;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+export interface Applied {
+  readonly changes: Difference['changes'];
+  readonly unchanged: Difference['unchanged'];
+  /** What was applied although the pages would refuse it. */
+  readonly warnings: readonly string[];
+}
+
+/** Somebody else has changed the same things while the file was being applied. Nothing of it was written. */
+export class ConfigurationConflict extends Error {
+  override name = 'ConfigurationConflict';
+  constructor(source: string) {
+    super(
+      `${source} was not applied, nothing has been changed: what it describes was being changed by somebody else at the same time. Run it again.`,
+    );
+  }
+}
+
+/**
+ * Creates or updates what a YAML or JSON file describes: all of it or nothing. Applying the same file again changes nothing.
+ *
+ * @throws ConfigurationError with everything that is wrong with the file
+ * @throws ConfigurationConflict where another apply, or a page, was faster
+ */
+export async function applyConfiguration(
+  services: DifferenceServices,
+  file: ConfigurationText,
+  { dryRun = false, onProgress = () => {} }: ApplyOptions = {},
+): Promise<Applied> {
+  const { db } = services;
+  onProgress({ stage: 'reading', done: 0, total: 0 });
+  const document = readDocument(file.name, file.text);
+  const { configuration, problems } = readShape(document);
+  const stored = await storedConfiguration(db, emailsIn(document.value));
+  document.refuse([...problems, ...newOnes(problems, checkReferences(document, stored))]);
+  if (!configuration) {
+    throw new Error('a configuration without problems was not read');
+  }
+
+  const total = configuration.users?.length ?? 0;
+  const difference = await findDifference(services, configuration, stored, !dryRun, (done) => {
+    onProgress({ stage: 'users', done, total });
+  });
+  const { changes, unchanged, warnings, statements } = difference;
+  if (!dryRun && statements.length > 0) {
+    onProgress({ stage: 'writing', done: 0, total: 0 });
+    const event = auditEvent(
+      db,
+      { ip: null, userAgent: null },
+      { type: 'configuration.applied', data: { source: file.name.slice(0, 200), ...counts(difference) } },
+    );
+    await write(services, file.name, [...statements, event]);
+  }
+  return { changes, unchanged, warnings };
+}
+
+/** A value of the wrong form is said once, not once more because it fits nothing. */
+const newOnes = (known: readonly Problem[], more: readonly Problem[]): Problem[] =>
+  more.filter(
+    ({ path }) => !known.some((problem) => path.every((step, index) => problem.path[index] === step)),
+  );
+
+async function write(
+  { db }: DifferenceServices,
+  source: string,
+  statements: Difference['statements'],
+): Promise<void> {
+  let isWritten: boolean;
+  try {
+    isWritten = await db.together(statements);
+  } catch (error) {
+    if (isConflict(error)) throw new ConfigurationConflict(source);
+    throw error;
+  }
+  if (!isWritten) throw new ConfigurationConflict(source);
+}
+
+const sqliteConflicts = new Set([5, 6, 261, 517, 1555, 2067]);
+const mysqlConflicts = new Set(['ER_DUP_ENTRY', 'ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT', 'ER_CHECKREAD']);
+
+/** A key that exists already, or a lock that somebody else holds. */
+function isConflict(error: unknown): boolean {
+  const { code, errcode } = error as { code?: unknown; errcode?: unknown };
+  return mysqlConflicts.has(String(code)) || sqliteConflicts.has(Number(errcode));
+}
+
+function counts({ changes }: Difference): Record<string, number> {
+  const found: Record<string, number> = {};
+  for (const { kind, what } of changes) {
+    const name = `${what satisfies Kind}_${kind}`;
+    found[name] = (found[name] ?? 0) + 1;
+  }
+  return found;
+}

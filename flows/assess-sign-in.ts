@@ -1,0 +1,130 @@
+import { type FactorRow, factorsOf } from '../entities/factors.ts';
+import { membershipsOf, policyFrom, recordGraceStart, type UserMembership } from '../entities/memberships.ts';
+import { instancePolicy } from '../entities/organizations.ts';
+import { countRecoveryCodes } from '../entities/recovery-codes.ts';
+import { rememberedDevice } from '../entities/remembered-devices.ts';
+import { type UserRow, userById } from '../entities/users.ts';
+import { digest, sameDigest } from '../lib/digest.ts';
+import { decide } from '../policy/decide.ts';
+import { defaultPolicy } from '../policy/defaults.ts';
+import { graceStart } from '../policy/grace.ts';
+import type { AssuranceRequest, Decision, Facts, Policy, RememberedDevice } from '../policy/types.ts';
+import { choicesFrom, proofsFrom, type StoredChoices, type StoredProof } from './proofs.ts';
+import type { Services } from './services.ts';
+
+/** A remembered browser as it shows itself: by the secret in its cookie, or by the session that it began. */
+export type DeviceClaim =
+  | { readonly kind: 'secret'; readonly id: string; readonly secret: string }
+  | { readonly kind: 'session'; readonly id: string };
+
+export interface SignInQuestion {
+  readonly userId: string;
+  readonly application: Facts['application'];
+  readonly proofs: readonly StoredProof[];
+  readonly choices: StoredChoices;
+  readonly device: DeviceClaim | null;
+  readonly request: AssuranceRequest;
+}
+
+export interface Assessment {
+  readonly decision: Decision;
+  readonly user: UserRow;
+  readonly memberships: readonly UserMembership[];
+  readonly factors: readonly FactorRow[];
+  readonly recoveryCodesLeft: number;
+  readonly remembered: RememberedDevice | null;
+  /** The remembered device's cookie was there and is worth nothing any more. */
+  readonly deviceRejected: boolean;
+}
+
+/**
+ * The one caller of `decide`: sign-in, silent sign-in, refresh, device grant and step-up all ask here, each time anew, so a policy
+ * that was turned on a second ago holds. Null where there is no such user, or not any more: nobody to decide about.
+ *
+ * @throws where anything that the decision needs cannot be read; nobody is let in because something is unknown
+ */
+export async function assessSignIn(services: Services, question: SignInQuestion): Promise<Assessment | null> {
+  const { db } = services;
+  const now = db.clock.now();
+  const user = await userById(db, question.userId);
+  if (!user || user.disabled_at !== null) {
+    return null;
+  }
+  const memberships = await membershipsOf(db, user.id);
+  const factors = await factorsOf(db, user.id);
+  const recoveryCodesLeft = factors.length === 0 ? 0 : await countRecoveryCodes(db, user.id);
+  const remembered = question.device ? await validDevice(services, user, question.device, now) : null;
+
+  const facts: Facts = {
+    now,
+    user: {
+      factors: factors.map(({ id, method, disabled_at }) => ({ id, method, usable: disabled_at === null })),
+      preferredFactorId: user.preferred_factor_id,
+      recoveryCodesLeft,
+      everHadFactor: user.had_factor_at !== null,
+      resetAt: user.reset_at === null ? null : new Date(user.reset_at),
+      emailVerified: user.email_verified === 1,
+      postponedUntil: user.postponed_until === null ? null : new Date(user.postponed_until),
+    },
+    memberships,
+    instancePolicy: await instanceRules(services),
+    available: services.available,
+    application: question.application,
+    proofs: proofsFrom(question.proofs),
+    choices: choicesFrom(question.choices),
+    remembered,
+    request: question.request,
+  };
+  await recordGrace(services, user, memberships);
+  return {
+    decision: decide(facts),
+    user,
+    memberships,
+    factors,
+    recoveryCodesLeft,
+    remembered,
+    deviceRejected: question.device?.kind === 'secret' && remembered === null,
+  };
+}
+
+async function instanceRules(services: Services): Promise<Policy> {
+  const stored = await instancePolicy(services.db);
+  return stored ? policyFrom(stored) : defaultPolicy;
+}
+
+/** Grace starts once: where it began to run unseen, its beginning is written down, so that nothing later can move it. */
+async function recordGrace(
+  services: Services,
+  user: UserRow,
+  memberships: readonly UserMembership[],
+): Promise<void> {
+  const statements = memberships.flatMap((membership) => {
+    const start = graceStart(membership);
+    return start !== null && (membership.graceStartedAt === null || start < membership.graceStartedAt)
+      ? [recordGraceStart(user.id, membership.organization.id, start)]
+      : [];
+  });
+  for (const { sql, values } of statements) {
+    await services.db.change(sql, values);
+  }
+}
+
+async function validDevice(
+  services: Services,
+  user: UserRow,
+  claim: DeviceClaim,
+  now: Date,
+): Promise<RememberedDevice | null> {
+  const row = await rememberedDevice(services.db, claim.id);
+  if (
+    !row ||
+    row.user_id !== user.id ||
+    row.revoked_at !== null ||
+    row.expires_at <= now.getTime() ||
+    row.security_version !== user.security_version ||
+    (claim.kind === 'secret' && !sameDigest(row.secret_digest, digest(claim.secret)))
+  ) {
+    return null;
+  }
+  return { id: row.id, createdAt: new Date(row.created_at), method: row.method };
+}

@@ -1,0 +1,226 @@
+import { accessSync, constants, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { projectRoot, readSettings, type Settings, SettingsError } from '../config/settings.ts';
+import { type Database, openDatabase, pendingMigrations } from '../entities/database.ts';
+import { seconds } from '../lib/clock.ts';
+import { openKeyRing } from '../lib/key-ring.ts';
+import { createMailTransport } from '../notifications/mail-transport.ts';
+import { keysOpen } from './check-keys.ts';
+
+/** One thing that was looked at: what was found and, where it is not well, what to do. */
+export interface HealthCheck {
+  readonly name: string;
+  readonly verdict: 'ok' | 'warn' | 'fail';
+  readonly message: string;
+}
+
+const patience = seconds(5);
+
+const ok = (name: string, message: string): HealthCheck => ({ name, verdict: 'ok', message });
+const warn = (name: string, message: string): HealthCheck => ({ name, verdict: 'warn', message });
+const fail = (name: string, message: string): HealthCheck => ({ name, verdict: 'fail', message });
+
+/** Looks at everything that a server needs. It changes nothing but, in development, the keys that a first start would make. */
+export async function checkHealth(env: NodeJS.ProcessEnv): Promise<HealthCheck[]> {
+  const settings = settingsOrProblems(env);
+  if (Array.isArray(settings)) {
+    return settings.map((problem) => fail('settings', problem));
+  }
+  const [database, mail, issuer] = await Promise.all([
+    checkDatabase(settings),
+    checkMail(settings),
+    checkIssuer(settings),
+  ]);
+  return [
+    ok('settings', settings.production ? 'complete for production' : 'complete for development'),
+    checkDataDir(settings.dataDir),
+    ...database,
+    mail,
+    issuer,
+  ];
+}
+
+function settingsOrProblems(env: NodeJS.ProcessEnv): Settings | string[] {
+  try {
+    return readSettings(env);
+  } catch (error) {
+    if (error instanceof SettingsError) return [...error.problems];
+    return [`cannot be read: ${reasonOf(error)}`];
+  }
+}
+
+function checkDataDir(dataDir: string): HealthCheck {
+  const file = path.join(dataDir, `.doctor-${process.pid}`);
+  try {
+    if (!existsSync(dataDir)) {
+      mkdirSync(dataDir, { recursive: true });
+    }
+    accessSync(dataDir, constants.W_OK);
+    writeFileSync(file, '');
+    rmSync(file);
+    return ok('data directory', `${dataDir} can be written`);
+  } catch (error) {
+    return fail(
+      'data directory',
+      `DATA_DIR ${dataDir} cannot be written (${reasonOf(error)}); set its owner or DATA_DIR`,
+    );
+  }
+}
+
+async function checkDatabase(settings: Settings): Promise<HealthCheck[]> {
+  const { databaseUrl } = settings;
+  if (isMissingFile(databaseUrl)) {
+    return [
+      warn(
+        'database',
+        `${databaseUrl} does not exist yet; "sallyport migrate" or "sallyport start" makes it`,
+      ),
+    ];
+  }
+  let db: Database;
+  try {
+    db = await openDatabase(databaseUrl);
+  } catch (error) {
+    return [
+      fail('database', `cannot be reached (${reasonOf(error)}); is it running, and is DATABASE_URL right?`),
+    ];
+  }
+  try {
+    return await questionsOf(db, settings);
+  } catch (error) {
+    return [fail('database', `does not answer as it should: ${reasonOf(error)}`)];
+  } finally {
+    await db.close();
+  }
+}
+
+function isMissingFile(databaseUrl: string): boolean {
+  if (!databaseUrl.startsWith('sqlite:')) return false;
+  const file = databaseUrl.slice('sqlite:'.length).replace(/^\/\/(?=\/)/, '');
+  return !existsSync(path.resolve(projectRoot, file));
+}
+
+async function questionsOf(db: Database, settings: Settings): Promise<HealthCheck[]> {
+  const checks = [await checkVersion(db)];
+  const pending = await pendingMigrations(db);
+  if (pending.length > 0) {
+    return [
+      ...checks,
+      fail('schema', `is not current; run "sallyport migrate" (pending: ${pending.join(', ')})`),
+    ];
+  }
+  checks.push(ok('schema', 'is current'));
+  if (db.dialect === 'mysql') {
+    checks.push(await checkCollation(db), await checkClock(db));
+  }
+  return [...checks, await checkSecretKeys(db, settings)];
+}
+
+async function checkVersion(db: Database): Promise<HealthCheck> {
+  if (db.dialect === 'sqlite') {
+    const row = await db.row<{ version: string }>('SELECT sqlite_version() AS version');
+    return ok('database', `SQLite ${row?.version}`);
+  }
+  const row = await db.row<{ version: string }>('SELECT VERSION() AS version');
+  const version = row?.version ?? '';
+  const isMariadb = /mariadb/i.test(version);
+  const [major = 0, minor = 0] = version
+    .replace(/^5\.5\.5-/, '')
+    .split('.')
+    .map(Number.parseFloat);
+  const isNewEnough = isMariadb ? major > 10 || (major === 10 && minor >= 6) : major >= 8;
+  const name = `${isMariadb ? 'MariaDB' : 'MySQL'} ${version}`;
+  return isNewEnough
+    ? ok('database', name)
+    : fail('database', `${name} is too old: MySQL 8 or MariaDB 10.6 is needed`);
+}
+
+/** Tables that compare more than bytes would take codes and identifiers for equal that are not (security.md, trap F6). */
+async function checkCollation(db: Database): Promise<HealthCheck> {
+  const tables = await db.rows<{ name: string }>(
+    `SELECT table_name AS name FROM information_schema.tables
+     WHERE table_schema = DATABASE() AND table_name NOT IN ('migrations', 'typeorm_metadata')
+       AND table_collation NOT IN ('utf8mb4_nopad_bin', 'utf8mb4_0900_bin') ORDER BY table_name`,
+  );
+  return tables.length === 0
+    ? ok('collation', 'all tables compare bytes')
+    : fail(
+        'collation',
+        `these tables do not compare bytes: ${tables.map(({ name }) => name).join(', ')}; convert them to utf8mb4_0900_bin (MariaDB: utf8mb4_nopad_bin)`,
+      );
+}
+
+async function checkClock(db: Database): Promise<HealthCheck> {
+  const before = Date.now();
+  const row = await db.row<{ ms: number | string }>(
+    'SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS UNSIGNED) AS ms',
+  );
+  const off = Math.abs(Number(row?.ms) - (before + Date.now()) / 2);
+  const text = `${(off / 1000).toFixed(1)} s apart from the database's`;
+  return off > seconds(5)
+    ? warn(
+        'clock',
+        `this machine's clock is ${text}; set both by NTP, or codes of authenticator apps will fail`,
+      )
+    : ok('clock', `this machine's clock is ${text}`);
+}
+
+async function checkSecretKeys(db: Database, settings: Settings): Promise<HealthCheck> {
+  const found = await keysOpen(db, openKeyRing(settings.secretKeys));
+  if (found === null) {
+    return ok('secret keys', 'nothing has been sealed yet');
+  }
+  return found
+    ? ok('secret keys', 'open what is stored')
+    : fail(
+        'secret keys',
+        'SECRET_KEYS does not open what is stored; put the key ring back that sealed this database',
+      );
+}
+
+async function checkMail({ mailUrl, mailFrom }: Settings): Promise<HealthCheck> {
+  if (mailUrl === null) {
+    return ok('mail', 'no MAIL_URL: mail goes to the development inbox at /dev/inbox');
+  }
+  const { host } = new URL(mailUrl);
+  const tooLong = new Promise<never>((_, reject) => {
+    setTimeout(() => reject(new Error('no answer in 5 seconds')), patience).unref();
+  });
+  try {
+    const transport = createMailTransport({ mailUrl, mailFrom });
+    await Promise.race([transport.check(), tooLong]).finally(() => transport.close());
+    return ok('mail', `${host} takes mail`);
+  } catch (error) {
+    return fail('mail', `${host} does not take mail (${reasonOf(error)}); check MAIL_URL and MAIL_FROM`);
+  }
+}
+
+async function checkIssuer({ issuer }: Settings): Promise<HealthCheck> {
+  const address = `${issuer}/.well-known/openid-configuration`;
+  try {
+    const answer = await fetch(address, { signal: AbortSignal.timeout(patience), redirect: 'error' });
+    if (!answer.ok) {
+      return warn('issuer', `${address} answered ${answer.status}; does ISSUER lead to this server?`);
+    }
+    const { issuer: found } = (await answer.json()) as { issuer?: unknown };
+    return found === issuer
+      ? ok('issuer', `${issuer} answers`)
+      : fail('issuer', `${address} belongs to another issuer; does ISSUER lead to this server?`);
+  } catch (error) {
+    return warn(
+      'issuer',
+      `${address} is not reachable (${reasonOf(error)}); right where the server is not running`,
+    );
+  }
+}
+
+/** A reason without addresses that may hold a password. */
+function reasonOf(error: unknown): string {
+  const { message, code, cause } = error as {
+    message?: string;
+    code?: string;
+    cause?: { code?: string; message?: string };
+  };
+  const reason = cause?.code || cause?.message || message || code || 'no reason was given';
+  return reason.replaceAll(/\/\/[^/\s@]*@/g, '//…@');
+}

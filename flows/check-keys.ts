@@ -1,0 +1,46 @@
+import type { Database } from '../entities/database.ts';
+import type { KeyRing } from '../lib/key-ring.ts';
+import { open, seal } from '../lib/seal.ts';
+
+const place = { table: 'instance', column: 'value', row: 'seal-check' };
+const plain = 'Sallyport';
+
+/** The keys are not those by which this database was sealed. */
+export class WrongKeysError extends Error {
+  override name = 'WrongKeysError';
+  constructor() {
+    super(
+      'SECRET_KEYS does not open what is stored in this database: it was sealed by another key. Set SECRET_KEYS to the key ring that this database was made with (or DATA_DIR to the directory that holds its secret-keys); a new key goes in front of the old ones, not in their place.',
+    );
+  }
+}
+
+/**
+ * Leaves a sealed value in a new database, and opens the one that it finds: with the wrong keys nothing may start, or two sets of
+ * secrets would grow in one database.
+ *
+ * @throws WrongKeysError
+ */
+export async function checkKeys(db: Database, ring: KeyRing): Promise<void> {
+  const found = await keysOpen(db, ring);
+  if (found === null) {
+    const statement = db.insertIfAbsent('instance', { name: place.row, value: seal(ring, place, plain) });
+    await db.change(statement.sql, statement.values);
+  }
+  if ((found ?? (await keysOpen(db, ring))) !== true) {
+    throw new WrongKeysError();
+  }
+}
+
+/** Whether the keys open what is stored; null where nothing is stored yet. */
+export async function keysOpen(db: Database, ring: KeyRing): Promise<boolean | null> {
+  const row = await db.row<{ value: string }>('SELECT value FROM instance WHERE name = ?', [place.row]);
+  if (!row) {
+    return null;
+  }
+  try {
+    return open(ring, place, row.value) === plain;
+  } catch {
+    return false;
+  }
+}

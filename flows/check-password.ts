@@ -1,0 +1,60 @@
+import { audit, type Origin } from '../audit/audit.ts';
+import { canonicalEmail, replacePasswordHash, type UserRow, userByEmail } from '../entities/users.ts';
+import { digest } from '../lib/digest.ts';
+import { attemptSucceeded, countAttempt, limitSubject, rules } from '../limits/attempts.ts';
+import type { KnownBrowser } from './known-browser.ts';
+import type { Services } from './services.ts';
+
+export type PasswordOutcome =
+  | { readonly kind: 'right'; readonly user: UserRow }
+  | { readonly kind: 'wrong' }
+  /** Not checked: too many wrong ones; null where only another way in is left. */
+  | { readonly kind: 'blocked'; readonly retryAt: Date | null };
+
+/**
+ * The first factor. Counted before it is checked, per account: together for all browsers that this account has never signed in
+ * from, and apart for each that it has, so that a stranger's guesses do not lock the person out (security.md T143). Whether the
+ * account exists shows neither in the answer nor in the time.
+ */
+export async function checkPassword(
+  services: Services,
+  input: {
+    readonly email: unknown;
+    readonly password: unknown;
+    readonly browser: KnownBrowser;
+    readonly origin: Origin;
+    readonly clientId: string;
+  },
+): Promise<PasswordOutcome> {
+  const { db, passwords } = services;
+  const email =
+    typeof input.email === 'string' && input.email.length <= 320 ? canonicalEmail(input.email) : '';
+  const password = typeof input.password === 'string' ? input.password : '';
+  const user = email === '' ? null : await userByEmail(db, email);
+  const subject = user
+    ? limitSubject(
+        rules.password,
+        user.id,
+        digest(user.password_hash ?? ''),
+        input.browser.bucketFor(user.id) ?? 'unknown browsers',
+      )
+    : limitSubject(rules.password, 'nobody', email);
+
+  const event = { userId: user?.id ?? null, clientId: input.clientId };
+  const attempt = await countAttempt(db, rules.password, subject);
+  if (!attempt.ok) {
+    await audit(db, input.origin, { ...event, type: 'password.blocked' });
+    return { kind: 'blocked', retryAt: attempt.retryAt };
+  }
+  const { ok, needsRehash } = await passwords.verify(user?.password_hash ?? null, password);
+  if (!ok || !user || user.disabled_at !== null) {
+    await audit(db, input.origin, { ...event, type: 'password.failed' });
+    return { kind: 'wrong' };
+  }
+  const { sql, values } = attemptSucceeded(subject);
+  await db.change(sql, values);
+  if (needsRehash && user.password_hash !== null) {
+    await replacePasswordHash(db, user.id, user.password_hash, await passwords.hash(password));
+  }
+  return { kind: 'right', user };
+}

@@ -1,0 +1,587 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ApplicationRow } from '../entities/applications.ts';
+import {
+  insertMany,
+  membersWithoutFactor,
+  type StoredConfiguration,
+  updateRow,
+} from '../entities/configuration.ts';
+import type { Database, Statement, Value } from '../entities/database.ts';
+import type { FactorRow } from '../entities/factors.ts';
+import {
+  type MembershipRow,
+  policyFrom,
+  readStoredPolicy,
+  type StoredPolicy,
+} from '../entities/memberships.ts';
+import type { OrganizationRow } from '../entities/organizations.ts';
+import type { UserRow } from '../entities/users.ts';
+import { newId } from '../lib/id.ts';
+import type { KeyRing } from '../lib/key-ring.ts';
+import type { Passwords } from '../lib/password-hash.ts';
+import { open, seal } from '../lib/seal.ts';
+import { requirementFor } from '../policy/requirement-for.ts';
+import {
+  defaultRules,
+  nextPolicy,
+  type PolicyRules,
+  rulesOf,
+  writeInstancePolicy,
+  writePolicy,
+} from './change-policy.ts';
+import type { Metadata } from './client-metadata.ts';
+import type { ApplicationEntry, Configuration, OrganizationEntry, UserEntry } from './configuration-file.ts';
+import { mergedMetadata } from './configuration-references.ts';
+
+export type Kind = 'instance' | 'organizations' | 'users' | 'applications';
+
+/** One value that becomes another; a secret only says that it does. */
+export type FieldChange =
+  | { readonly kind: 'value'; readonly name: string; readonly before: unknown; readonly after: unknown }
+  | { readonly kind: 'secret'; readonly name: string };
+
+/** What happens to one thing of the configuration. */
+export interface Change {
+  readonly kind: 'created' | 'changed';
+  readonly what: Kind;
+  readonly name: string;
+  readonly fields: readonly FieldChange[];
+}
+
+export interface Difference {
+  readonly changes: readonly Change[];
+  readonly unchanged: Readonly<Record<Kind, number>>;
+  readonly statements: readonly Statement[];
+  readonly warnings: readonly string[];
+}
+
+export interface DifferenceServices {
+  readonly db: Database;
+  readonly ring: KeyRing;
+  readonly passwords: Passwords;
+}
+
+/** Where a confirmed factor's data, and an application's secret, are sealed for. */
+export const factorPlace = (factorId: string) => ({ table: 'factors', column: 'data', row: factorId });
+export const secretPlace = (clientId: string) => ({ table: 'applications', column: 'secret', row: clientId });
+
+/** The rows and statements that are collected on the way. */
+interface Plan {
+  readonly now: Date;
+  readonly changes: Change[];
+  readonly unchanged: Record<Kind, number>;
+  readonly organizations: Map<
+    string,
+    { readonly id: string; readonly name: string; readonly policy: StoredPolicy }
+  >;
+  readonly slugs: Map<string, string>;
+  readonly inserts: { readonly [table: string]: Record<string, Value>[] };
+  readonly updates: Statement[];
+  /** Owners as they will be, of those whom the file names. */
+  readonly owners: { readonly email: string; readonly organizationId: string; readonly hasFactor: boolean }[];
+}
+
+/**
+ * What has to be written so that what is stored becomes what the file says. It writes nothing.
+ *
+ * @param makeSecrets false where only the difference is of interest: nothing is hashed then
+ * @param onUser is told after each user how many have been compared
+ */
+export async function findDifference(
+  services: DifferenceServices,
+  configuration: Configuration,
+  stored: StoredConfiguration,
+  makeSecrets: boolean,
+  onUser: (done: number) => void,
+): Promise<Difference> {
+  const plan: Plan = {
+    now: services.db.clock.now(),
+    changes: [],
+    unchanged: { instance: 0, organizations: 0, users: 0, applications: 0 },
+    organizations: new Map(
+      stored.organizations.map((row) => [
+        row.slug,
+        { id: row.id, name: row.name, policy: readStoredPolicy(row.policy) },
+      ]),
+    ),
+    slugs: new Map(stored.organizations.map(({ id, slug }) => [id, slug])),
+    inserts: { organizations: [], users: [], memberships: [], factors: [], applications: [] },
+    updates: [],
+    owners: [],
+  };
+
+  const base = planInstance(plan, services.db, configuration, stored.instancePolicy);
+  const organizationRows = new Map(stored.organizations.map((row) => [row.slug, row]));
+  for (const entry of configuration.organizations ?? []) {
+    planOrganization(plan, entry, organizationRows.get(entry.slug), base);
+  }
+  const applicationRows = new Map(stored.applications.map((row) => [row.client_id, row]));
+  for (const entry of configuration.applications ?? []) {
+    planApplication(plan, services.ring, entry, applicationRows.get(entry.client_id));
+  }
+  await planUsers(plan, services, configuration.users ?? [], stored, makeSecrets, onUser);
+
+  return {
+    changes: plan.changes,
+    unchanged: plan.unchanged,
+    statements: [
+      ...plan.updates,
+      ...Object.entries(plan.inserts).flatMap(([table, rows]) => insertMany(table, rows)),
+    ],
+    warnings: await ownerWarnings(plan, services.db, configuration),
+  };
+}
+
+function note(plan: Plan, what: Kind, name: string, isNew: boolean, fields: readonly FieldChange[]): void {
+  if (isNew || fields.length > 0) {
+    plan.changes.push({ kind: isNew ? 'created' : 'changed', what, name, fields });
+  } else {
+    plan.unchanged[what] += 1;
+  }
+}
+
+function planInstance(
+  plan: Plan,
+  db: Database,
+  configuration: Configuration,
+  storedText: string | null,
+): PolicyRules {
+  const before = storedText === null ? null : readStoredPolicy(storedText);
+  const change = configuration.instance?.policy;
+  if (!change) {
+    return rulesOf(before ?? defaultRules);
+  }
+  const next = nextPolicy(before, change, plan.now);
+  if (next !== before) {
+    plan.updates.push(writeInstancePolicy(db, storedText, next));
+  }
+  note(plan, 'instance', 'policy', before === null, policyFields(before, next, ''));
+  return rulesOf(next);
+}
+
+function planOrganization(
+  plan: Plan,
+  entry: OrganizationEntry,
+  row: OrganizationRow | undefined,
+  base: PolicyRules,
+): void {
+  const { now } = plan;
+  if (!row) {
+    const created = {
+      id: newId(now),
+      slug: entry.slug,
+      name: entry.name ?? entry.slug,
+      policy: nextPolicy(null, entry.policy ?? {}, now, base),
+    };
+    plan.organizations.set(entry.slug, created);
+    plan.slugs.set(created.id, entry.slug);
+    plan.inserts.organizations?.push({
+      ...created,
+      policy: JSON.stringify(created.policy),
+      created_at: now.getTime(),
+    });
+    note(plan, 'organizations', entry.slug, true, [
+      { kind: 'value', name: 'name', before: undefined, after: created.name },
+      ...policyFields(null, created.policy, 'policy.'),
+    ]);
+    return;
+  }
+  const before = readStoredPolicy(row.policy);
+  const next = entry.policy ? nextPolicy(before, entry.policy, now) : before;
+  const name = entry.name ?? row.name;
+  const fields = [
+    ...valueChanged('name', row.name, name),
+    ...(next === before ? [] : policyFields(before, next, 'policy.')),
+  ];
+  if (name !== row.name) {
+    plan.updates.push(updateRow('organizations', { id: row.id }, { name }));
+  }
+  if (next !== before) {
+    plan.updates.push(...writePolicy(row.id, { text: row.policy, policy: before }, next));
+  }
+  plan.organizations.set(entry.slug, { id: row.id, name, policy: next });
+  note(plan, 'organizations', entry.slug, false, fields);
+}
+
+function planApplication(
+  plan: Plan,
+  ring: KeyRing,
+  entry: ApplicationEntry,
+  row: ApplicationRow | undefined,
+): void {
+  const { client_id, client_secret, name, organization, firstParty, assurance, ...given } = entry;
+  const storedMetadata = row ? (JSON.parse(row.metadata) as Metadata) : {};
+  const metadata = mergedMetadata(storedMetadata, given);
+  const isPublic = metadata.token_endpoint_auth_method === 'none';
+  const secretBefore = row?.secret ? open(ring, secretPlace(client_id), row.secret) : null;
+  const secretAfter = isPublic ? null : (client_secret ?? secretBefore);
+
+  const slugBefore = slugOf(plan, row?.organization_id ?? null);
+  const slugAfter = organization === undefined ? slugBefore : organization;
+  const before = {
+    name: row?.name,
+    organization: slugBefore ?? undefined,
+    firstParty: row ? row.first_party === 1 : undefined,
+    assurance: row?.assurance,
+  };
+  const after = {
+    name: name ?? row?.name ?? client_id,
+    organization: slugAfter ?? undefined,
+    firstParty: firstParty ?? before.firstParty ?? false,
+    assurance: assurance ?? row?.assurance ?? 'none',
+  };
+  const fields = [
+    ...objectChanged(before, after),
+    ...objectChanged(storedMetadata, metadata),
+    ...(secretAfter === secretBefore ? [] : [{ kind: 'secret', name: 'client_secret' } as const]),
+  ];
+  note(plan, 'applications', client_id, !row, fields);
+  if (row && fields.length === 0) {
+    return;
+  }
+
+  const columns = {
+    organization_id: slugAfter === null ? null : organizationIdOf(plan, slugAfter),
+    name: after.name,
+    secret:
+      secretAfter === secretBefore && row
+        ? row.secret
+        : secretAfter === null
+          ? null
+          : seal(ring, secretPlace(client_id), secretAfter),
+    metadata: JSON.stringify(metadata),
+    first_party: after.firstParty ? 1 : 0,
+    assurance: after.assurance,
+    updated_at: plan.now.getTime(),
+  };
+  if (row) {
+    plan.updates.push(updateRow('applications', { client_id }, columns));
+  } else {
+    plan.inserts.applications?.push({ client_id, ...columns, created_at: plan.now.getTime() });
+  }
+}
+
+// Hashing takes its turns in the work queue, which refuses what would wait for long.
+const usersAtOnce = 16;
+
+async function planUsers(
+  plan: Plan,
+  services: DifferenceServices,
+  entries: readonly UserEntry[],
+  stored: StoredConfiguration,
+  makeSecrets: boolean,
+  onUser: (done: number) => void,
+): Promise<void> {
+  const rows = new Map(stored.users.map((row) => [row.email, row]));
+  const memberships = Map.groupBy(stored.memberships, ({ user_id }) => user_id);
+  const factors = Map.groupBy(stored.factors, ({ user_id }) => user_id);
+
+  for (let start = 0; start < entries.length; start += usersAtOnce) {
+    const chunk = entries.slice(start, start + usersAtOnce);
+    const hashes = await Promise.all(
+      chunk.map((entry) => newHash(services.passwords, entry, rows.get(entry.email), makeSecrets)),
+    );
+    chunk.forEach((entry, index) => {
+      const row = rows.get(entry.email);
+      planUser(plan, services.ring, entry, {
+        row,
+        hash: hashes[index] ?? null,
+        memberships: (row && memberships.get(row.id)) ?? [],
+        factors: (row && factors.get(row.id)) ?? [],
+      });
+      onUser(start + index + 1);
+    });
+  }
+}
+
+/** The hash to store, or null where what is stored stays. */
+async function newHash(
+  passwords: Passwords,
+  entry: UserEntry,
+  row: UserRow | undefined,
+  makeSecrets: boolean,
+): Promise<string | null> {
+  if (entry.passwordHash !== undefined) {
+    return entry.passwordHash === row?.password_hash ? null : entry.passwordHash;
+  }
+  if (entry.password === undefined) {
+    return null;
+  }
+  if (row?.password_hash && (await passwords.verify(row.password_hash, entry.password)).ok) {
+    return null;
+  }
+  return makeSecrets ? passwords.hash(entry.password) : 'not made';
+}
+
+interface StoredUser {
+  readonly row: UserRow | undefined;
+  readonly hash: string | null;
+  readonly memberships: readonly MembershipRow[];
+  readonly factors: readonly FactorRow[];
+}
+
+function planUser(plan: Plan, ring: KeyRing, entry: UserEntry, stored: StoredUser): void {
+  const { now } = plan;
+  const { row, hash } = stored;
+  const userId = row?.id ?? newId(now);
+  const membershipFields = planMemberships(plan, userId, entry, stored.memberships);
+  const factorChanged = planTotp(plan, ring, userId, entry.factors?.totp, stored.factors);
+
+  const home = homeOrganization(plan, entry, stored);
+  const phone = entry.phone === undefined ? (row?.phone ?? null) : entry.phone;
+  const phoneIsNew = phone !== (row?.phone ?? null);
+  const before = {
+    name: row?.name ?? undefined,
+    emailVerified: row ? row.email_verified === 1 : undefined,
+    phone: row?.phone ?? undefined,
+    phoneVerified: row ? row.phone_verified === 1 : undefined,
+    locale: row?.locale ?? undefined,
+    disabled: row ? row.disabled_at !== null : undefined,
+    homeOrganization: slugOf(plan, row?.home_organization_id ?? null) ?? undefined,
+  };
+  const after = {
+    name: (entry.name === undefined ? row?.name : entry.name) ?? undefined,
+    emailVerified: entry.emailVerified ?? before.emailVerified ?? false,
+    phone: phone ?? undefined,
+    // Another number is a number that nobody has verified.
+    phoneVerified: entry.phoneVerified ?? (phoneIsNew ? false : (before.phoneVerified ?? false)),
+    locale: (entry.locale === undefined ? row?.locale : entry.locale) ?? undefined,
+    disabled: entry.disabled ?? before.disabled ?? false,
+    homeOrganization: slugOf(plan, home) ?? undefined,
+  };
+  const ownFields = [
+    ...objectChanged(before, after),
+    ...(hash === null ? [] : [{ kind: 'secret', name: 'password' } as const]),
+    ...(factorChanged ? [{ kind: 'secret', name: 'factors.totp' } as const] : []),
+  ];
+  note(plan, 'users', entry.email, !row, [...ownFields, ...membershipFields]);
+
+  const columns = {
+    email_verified: after.emailVerified ? 1 : 0,
+    name: after.name ?? null,
+    phone,
+    phone_verified: after.phoneVerified ? 1 : 0,
+    locale: after.locale ?? null,
+    home_organization_id: home,
+    disabled_at: after.disabled ? (row?.disabled_at ?? now.getTime()) : null,
+    updated_at: now.getTime(),
+  };
+  if (!row) {
+    plan.inserts.users?.push({
+      id: userId,
+      email: entry.email,
+      ...columns,
+      password_hash: hash,
+      security_version: 1,
+      preferred_factor_id: null,
+      had_factor_at: factorChanged ? now.getTime() : null,
+      reset_at: null,
+      postponed_until: null,
+      sessions_valid_after: 0,
+      last_sign_in_at: null,
+      last_sign_in_acr: null,
+      created_at: now.getTime(),
+    });
+  } else if (ownFields.length > 0) {
+    const isCut = hash !== null || (after.disabled && !before.disabled);
+    const isSecurity = isCut || factorChanged || phoneIsNew;
+    plan.updates.push(
+      updateRow(
+        'users',
+        { id: row.id },
+        {
+          ...columns,
+          ...(hash === null ? {} : { password_hash: hash }),
+          ...(factorChanged ? { had_factor_at: row.had_factor_at ?? now.getTime(), reset_at: null } : {}),
+          // Sessions from before a new password, or of somebody who is disabled, are dead.
+          ...(isCut ? { sessions_valid_after: now.getTime() } : {}),
+          // What was remembered before is forgotten; and of two that change the same user at once, one is refused.
+          ...(isSecurity ? { security_version: row.security_version + 1 } : {}),
+        },
+        isSecurity ? { security_version: row.security_version } : {},
+      ),
+    );
+  }
+  noteOwner(plan, entry, stored, !after.disabled, factorChanged);
+}
+
+/** True where the factor has to be written. */
+function planTotp(
+  plan: Plan,
+  ring: KeyRing,
+  userId: string,
+  secret: string | undefined,
+  factors: readonly FactorRow[],
+): boolean {
+  if (secret === undefined) {
+    return false;
+  }
+  const stored = factors.filter(({ method }) => method === 'totp');
+  if (stored.some((factor) => totpSecretOf(ring, factor) === secret)) {
+    return false;
+  }
+  const [first] = stored;
+  const id = first?.id ?? newId(plan.now);
+  const fresh = {
+    data: seal(ring, factorPlace(id), JSON.stringify({ secret })),
+    high_water: -1,
+    failures: 0,
+    disabled_at: null,
+    confirmed_at: plan.now.getTime(),
+    last_used_at: null,
+  };
+  if (first) {
+    plan.updates.push(updateRow('factors', { id }, fresh, { data: first.data }));
+  } else {
+    plan.inserts.factors?.push({ id, user_id: userId, method: 'totp', name: null, ...fresh });
+  }
+  return true;
+}
+
+export function totpSecretOf(ring: KeyRing, factor: FactorRow): string | null {
+  const data: unknown = JSON.parse(open(ring, factorPlace(factor.id), factor.data));
+  return typeof data === 'object' && data !== null && 'secret' in data && typeof data.secret === 'string'
+    ? data.secret
+    : null;
+}
+
+/** The list in the file is complete: who is not in it any more has left. Joining again does not move the first day. */
+function planMemberships(
+  plan: Plan,
+  userId: string,
+  entry: UserEntry,
+  stored: readonly MembershipRow[],
+): FieldChange[] {
+  if (!entry.memberships) {
+    return [];
+  }
+  const now = plan.now.getTime();
+  const rows = new Map(stored.map((row) => [row.organization_id, row]));
+  const wanted = new Map(
+    entry.memberships.map(({ organization, role }) => [organizationIdOf(plan, organization), role]),
+  );
+  for (const [organizationId, role] of wanted) {
+    const row = rows.get(organizationId);
+    const adminSince = row?.admin_since ?? (role === 'member' ? null : now);
+    if (!row) {
+      plan.inserts.memberships?.push({
+        user_id: userId,
+        organization_id: organizationId,
+        role,
+        joined_at: now,
+        admin_since: adminSince,
+        grace_started_at: null,
+        removed_at: null,
+      });
+    } else if (row.removed_at !== null || row.role !== role) {
+      const key = { user_id: userId, organization_id: organizationId };
+      plan.updates.push(updateRow('memberships', key, { role, admin_since: adminSince, removed_at: null }));
+    }
+  }
+  const active = stored.filter(({ removed_at }) => removed_at === null);
+  for (const row of active.filter(({ organization_id }) => !wanted.has(organization_id))) {
+    const key = { user_id: userId, organization_id: row.organization_id };
+    plan.updates.push(updateRow('memberships', key, { removed_at: now }));
+  }
+  const before = active.map((row) => `${slugOf(plan, row.organization_id)} ${row.role}`).sort();
+  const after = entry.memberships.map(({ organization, role }) => `${organization} ${role}`).sort();
+  return valueChanged(
+    'memberships',
+    before.length > 0 ? before : undefined,
+    after.length > 0 ? after : undefined,
+  );
+}
+
+/** The first membership of a new user, unless the file says otherwise; who leaves home has the first that is left. */
+function homeOrganization(plan: Plan, entry: UserEntry, { row, memberships }: StoredUser): string | null {
+  if (entry.homeOrganization !== undefined) {
+    return entry.homeOrganization === null ? null : organizationIdOf(plan, entry.homeOrganization);
+  }
+  const [first] = entry.memberships ?? [];
+  const firstId = first ? organizationIdOf(plan, first.organization) : null;
+  if (!row) {
+    return firstId;
+  }
+  const home = row.home_organization_id;
+  const isMember = memberships.some(
+    ({ organization_id, removed_at }) => organization_id === home && removed_at === null,
+  );
+  const stays =
+    entry.memberships?.some(({ organization }) => organizationIdOf(plan, organization) === home) ?? true;
+  return isMember && !stays ? firstId : home;
+}
+
+function noteOwner(
+  plan: Plan,
+  entry: UserEntry,
+  stored: StoredUser,
+  isEnabled: boolean,
+  factorAdded: boolean,
+): void {
+  const owned = entry.memberships
+    ? entry.memberships
+        .filter(({ role }) => role === 'owner')
+        .map(({ organization }) => organizationIdOf(plan, organization))
+    : stored.memberships
+        .filter(({ role, removed_at }) => role === 'owner' && removed_at === null)
+        .map(({ organization_id }) => organization_id);
+  const hasFactor = factorAdded || stored.factors.some(({ disabled_at }) => disabled_at === null);
+  for (const organizationId of isEnabled ? owned : []) {
+    plan.owners.push({ email: entry.email, organizationId, hasFactor });
+  }
+}
+
+/** The pages refuse to require what an owner lacks (product.md §2, rule 10); here it is said and done. */
+async function ownerWarnings(plan: Plan, db: Database, configuration: Configuration): Promise<string[]> {
+  const touched = new Set([
+    ...(configuration.organizations ?? []).map(({ slug }) => organizationIdOf(plan, slug)),
+    ...plan.owners.map(({ organizationId }) => organizationId),
+  ]);
+  const requiring = [...plan.organizations]
+    .map(([slug, organization]) => ({ slug, ...organization }))
+    .filter(({ id, policy }) => touched.has(id) && requirementFor(policyFrom(policy), 'owner') === 'must');
+  if (requiring.length === 0) {
+    return [];
+  }
+  const inFile = new Set((configuration.users ?? []).map(({ email }) => email));
+  const others = await membersWithoutFactor(
+    db,
+    requiring.map(({ id }) => id),
+    ['owner'],
+  );
+  return requiring.flatMap(({ id, slug, policy }) => {
+    const lacking = [
+      ...plan.owners.filter((owner) => owner.organizationId === id && !owner.hasFactor),
+      ...others.filter((owner) => owner.organization_id === id && !inFile.has(owner.email)),
+    ].map(({ email }) => email);
+    if (lacking.length === 0) return [];
+    const named = lacking.sort().slice(0, 5).join(', ');
+    const more = lacking.length > 5 ? ` and ${lacking.length - 5} more` : '';
+    return [
+      `${slug}: the policy is ${policy.requirement}, but these owners have no second factor: ${named}${more}`,
+    ];
+  });
+}
+
+function organizationIdOf(plan: Plan, slug: string): string {
+  const organization = plan.organizations.get(slug);
+  if (!organization) throw new Error('a reference was not checked');
+  return organization.id;
+}
+
+const slugOf = (plan: Plan, organizationId: string | null): string | null =>
+  organizationId === null ? null : (plan.slugs.get(organizationId) ?? null);
+
+const valueChanged = (name: string, before: unknown, after: unknown): FieldChange[] =>
+  isDeepStrictEqual(before, after) ? [] : [{ kind: 'value', name, before, after }];
+
+const objectChanged = (before: object, after: object): FieldChange[] =>
+  [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((name) =>
+    valueChanged(name, (before as Metadata)[name], (after as Metadata)[name]),
+  );
+
+const policyFields = (before: StoredPolicy | null, after: StoredPolicy, prefix: string): FieldChange[] =>
+  objectChanged(before ? rulesOf(before) : {}, rulesOf(after)).map((field) => ({
+    ...field,
+    name: `${prefix}${field.name}`,
+  }));

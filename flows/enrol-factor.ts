@@ -1,0 +1,159 @@
+import { audit, auditEvent, type Origin } from '../audit/audit.ts';
+import type { Statement } from '../entities/database.ts';
+import { addFactor, removeFactor } from '../entities/factors.ts';
+import { instancePolicy } from '../entities/organizations.ts';
+import { addRecoveryCode, forgetRecoveryCodes } from '../entities/recovery-codes.ts';
+import { factorConfirmed } from '../entities/users.ts';
+import type { Answer, Json } from '../factors/factor.ts';
+import { factorFor } from '../factors/index.ts';
+import { digestRecoveryCode, newRecoveryCodes, newRecoverySalt } from '../factors/recovery-codes.ts';
+import { newId } from '../lib/id.ts';
+import { seal } from '../lib/seal.ts';
+import { attemptSucceeded, countAttempt, limitSubject, rules } from '../limits/attempts.ts';
+import type { Method } from '../policy/types.ts';
+import type { Assessment } from './assess-sign-in.ts';
+import { recoveryCodeRules, sealedRecoveryCode } from './recovery-code-rules.ts';
+import type { Services } from './services.ts';
+import { type SignIn, type SignInState, saveSignIn, signInStatement } from './sign-in-state.ts';
+import { factorDataPlace, subjectFor } from './subject.ts';
+
+/**
+ * Begins a set-up: from here on this interaction keeps the secret until it is confirmed, or until another method is chosen. What
+ * the page may show is returned; null where another request of the same interaction was first.
+ */
+export async function startEnrolment(
+  services: Services,
+  input: {
+    readonly signIn: SignIn;
+    readonly assessment: Assessment;
+    readonly method: Method;
+    readonly issuerName: string;
+  },
+): Promise<Json | null> {
+  const { signIn, assessment, method } = input;
+  const factor = factorFor(method);
+  const subject = subjectFor(services, assessment.user, assessment.factors, method, input.issuerName);
+  const { keep, show } = await factor.startEnrolment(subject);
+  const state: SignInState = { ...signIn.state, enrolment: { method, kept: keep, shown: show } };
+  return (await saveSignIn(services, signIn, state)) ? show : null;
+}
+
+/** The person would rather choose another method: the set-up that was begun is dropped. */
+export const dropEnrolment = (services: Services, signIn: SignIn): Promise<boolean> =>
+  saveSignIn(services, signIn, { ...signIn.state, enrolment: null });
+
+export type EnrolmentOutcome =
+  | { readonly kind: 'confirmed' }
+  | { readonly kind: 'wrong' }
+  | { readonly kind: 'blocked'; readonly retryAt: Date | null }
+  | { readonly kind: 'not_started' };
+
+/**
+ * The one place where a set-up becomes a factor: by one right answer, which counts as its first use. The first factor brings eight
+ * recovery codes with it; every remembered device is forgotten, and an admin's reset is answered.
+ */
+export async function confirmEnrolment(
+  services: Services,
+  input: {
+    readonly signIn: SignIn;
+    readonly assessment: Assessment;
+    /** Methods that may be set up now, as the decision says. */
+    readonly methods: readonly Method[];
+    readonly answer: Answer;
+    readonly origin: Origin;
+    readonly clientId: string;
+    readonly issuerName: string;
+  },
+): Promise<EnrolmentOutcome> {
+  const { db, ring, notify } = services;
+  const { signIn, assessment } = input;
+  const { user } = assessment;
+  const { enrolment } = signIn.state;
+  if (!enrolment || !input.methods.includes(enrolment.method)) {
+    return { kind: 'not_started' };
+  }
+  const { method, kept } = enrolment;
+  const event = { userId: user.id, clientId: input.clientId, data: { method } };
+
+  const limit = limitSubject(rules.enrolment, user.id);
+  const attempt = await countAttempt(db, rules.enrolment, limit);
+  if (!attempt.ok) {
+    return { kind: 'blocked', retryAt: attempt.retryAt };
+  }
+  const factor = factorFor(method);
+  const subject = subjectFor(services, user, assessment.factors, method, input.issuerName);
+  const enrolled = await factor.finishEnrolment(subject, kept as Json, input.answer);
+  if (!enrolled.ok) {
+    await audit(db, input.origin, { ...event, type: 'factor.failed' });
+    return { kind: 'wrong' };
+  }
+
+  const now = db.clock.now();
+  const id = newId(now);
+  const replaced = signIn.state.wantsSetup ? assessment.factors.filter((row) => row.method === method) : [];
+  const isFirst = assessment.factors.length === replaced.length && assessment.recoveryCodesLeft === 0;
+  const codes = isFirst ? await makeRecoveryCodes(services, assessment) : null;
+  const proof = {
+    kind: method,
+    at: now.getTime(),
+    factorId: id,
+    amr: [...factor.amr(enrolled.data)],
+    userVerified: enrolled.userVerified,
+  };
+  const first = await db.together([
+    signInStatement(services, signIn, {
+      ...signIn.state,
+      proofs: [...signIn.state.proofs, proof],
+      changed: true,
+      enrolment: null,
+      newRecoveryCodes: codes?.codes ?? null,
+      recoveryNotice: false,
+      wantsSetup: false,
+    }),
+    addFactor(db, {
+      id,
+      userId: user.id,
+      method,
+      data: seal(ring, factorDataPlace(id), JSON.stringify(enrolled.data)),
+      highWater: enrolled.highWater,
+      now,
+    }),
+    ...replaced.map((row) => removeFactor(row.id)),
+    factorConfirmed(user.id, now),
+    ...(codes?.statements ?? []),
+    attemptSucceeded(limit),
+    auditEvent(db, input.origin, { ...event, type: 'factor.added' }),
+    notify.mail({
+      to: user.email,
+      locale: user.locale,
+      template: 'factor-added',
+      values: {
+        name: user.name,
+        at: now.toISOString(),
+        ip: input.origin.ip,
+        userAgent: input.origin.userAgent,
+        factor: factor.label,
+      },
+    }),
+  ]);
+  return { kind: first ? 'confirmed' : 'wrong' };
+}
+
+async function makeRecoveryCodes(
+  services: Services,
+  assessment: Assessment,
+): Promise<{ codes: string[]; statements: Statement[] }> {
+  const { db, ring, queue } = services;
+  const userId = assessment.user.id;
+  const { showAgain } = recoveryCodeRules(assessment.memberships, await instancePolicy(db));
+  const codes = [...newRecoveryCodes()];
+  const salt = newRecoverySalt();
+  const digests = await Promise.all(codes.map((code) => digestRecoveryCode({ ring, queue }, salt, code)));
+  const now = db.clock.now();
+  const statements = codes.map((code, position) => {
+    const id = newId(now);
+    const sealed = showAgain ? sealedRecoveryCode(ring, id, code) : null;
+    return addRecoveryCode(db, { id, userId, position, salt, digest: digests[position] ?? '', sealed, now });
+  });
+  return { codes, statements: [forgetRecoveryCodes(userId), ...statements] };
+}

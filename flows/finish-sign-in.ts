@@ -1,0 +1,131 @@
+import { auditEvent, type Origin } from '../audit/audit.ts';
+import { giveConsent } from '../entities/consents.ts';
+import { rememberDevice, touchRememberedDevice } from '../entities/remembered-devices.ts';
+import { noteSignIn } from '../entities/users.ts';
+import { after, days } from '../lib/clock.ts';
+import { digest } from '../lib/digest.ts';
+import { newId } from '../lib/id.ts';
+import { token } from '../lib/random.ts';
+import type { Decision } from '../policy/types.ts';
+import type { Assessment } from './assess-sign-in.ts';
+import type { Proved } from './proofs.ts';
+import type { Services } from './services.ts';
+import { type SignIn, signInStatement } from './sign-in-state.ts';
+
+type Allowed = Extract<Decision, { kind: 'allow' }>;
+
+export interface FinishedSignIn {
+  readonly accountId: string;
+  readonly acr: string;
+  readonly amr: readonly string[];
+  /** When the person last proved something, in seconds: `auth_time`. */
+  readonly authTime: number;
+  readonly proved: Proved;
+  /** A device that is remembered from now on; undefined leaves what the browser has. */
+  readonly device: { readonly id: string; readonly secret: string } | undefined;
+}
+
+/**
+ * The end of a sign-in that was allowed a moment ago: once, decided by the write, together with the device that is remembered and
+ * the event that tells of it. Null where another request of the same interaction was first.
+ */
+export async function finishSignIn(
+  services: Services,
+  input: {
+    readonly signIn: SignIn;
+    readonly assessment: Assessment;
+    readonly allowed: Allowed;
+    /** Scopes that the person has granted on the consent page just now. */
+    readonly consented: string | null;
+    readonly origin: Origin;
+    readonly clientId: string;
+  },
+): Promise<FinishedSignIn | null> {
+  const { db, notify } = services;
+  const { signIn, assessment, allowed } = input;
+  const { user } = assessment;
+  const { state } = signIn;
+  const now = db.clock.now();
+  const remember = state.remember;
+  const device = remember ? { id: newId(now), secret: token() } : undefined;
+  const rememberedId = allowed.why === 'remembered' ? (assessment.remembered?.id ?? null) : null;
+  const { acr, amr } = allowed.assurance;
+
+  const first = await db.together([
+    signInStatement(services, signIn, state, true),
+    ...(remember && device
+      ? [
+          rememberDevice(db, {
+            id: device.id,
+            userId: user.id,
+            secretDigest: digest(device.secret),
+            method: remember.method,
+            securityVersion: user.security_version,
+            userAgent: input.origin.userAgent?.slice(0, 500) ?? null,
+            ip: input.origin.ip,
+            now,
+            expiresAt: after(now, days(remember.days)),
+          }),
+          notify.mail({
+            to: user.email,
+            locale: user.locale,
+            template: 'new-device',
+            values: {
+              name: user.name,
+              at: now.toISOString(),
+              ip: input.origin.ip,
+              userAgent: input.origin.userAgent,
+              days: remember.days,
+            },
+          }),
+          auditEvent(db, input.origin, {
+            type: 'device.remembered',
+            userId: user.id,
+            clientId: input.clientId,
+          }),
+        ]
+      : []),
+    ...(rememberedId === null ? [] : [touchRememberedDevice(rememberedId, now)]),
+    ...(input.consented === null
+      ? []
+      : [
+          giveConsent(db, user.id, input.clientId, input.consented, now),
+          auditEvent(db, input.origin, {
+            type: 'consent.given',
+            userId: user.id,
+            clientId: input.clientId,
+            data: { scope: input.consented },
+          }),
+        ]),
+    ...(state.changed
+      ? [
+          noteSignIn(user.id, acr, now),
+          auditEvent(db, input.origin, {
+            type: 'sign_in.succeeded',
+            userId: user.id,
+            clientId: input.clientId,
+            organizationId: null,
+            data: { acr, amr, why: allowed.why },
+          }),
+        ]
+      : []),
+  ]);
+  if (!first) {
+    return null;
+  }
+  const moments = state.proofs.map(({ at }) => at);
+  return {
+    accountId: user.id,
+    acr,
+    amr,
+    authTime: Math.floor(Math.max(...moments) / 1000),
+    proved: {
+      proofs: state.proofs,
+      choices: state.choices,
+      deviceId: rememberedId,
+      startedAt: Math.min(...moments),
+      finishedAt: now.getTime(),
+    },
+    device,
+  };
+}

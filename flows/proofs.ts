@@ -1,0 +1,42 @@
+import * as z from 'zod';
+import { type Choices, methods, type Proof } from '../policy/types.ts';
+
+/** How proofs are written down, in a pending sign-in and in a session: moments as milliseconds. */
+export const storedProof = z.object({
+  kind: z.enum(['password', 'upstream', 'recovery_code', 'mailbox', ...methods]),
+  at: z.number(),
+  factorId: z.string().nullable(),
+  amr: z.array(z.string()),
+  userVerified: z.boolean(),
+});
+
+export const storedChoices = z.object({
+  skippedAt: z.number().nullable(),
+  dismissedAt: z.number().nullable(),
+});
+
+export type StoredProof = z.infer<typeof storedProof>;
+export type StoredChoices = z.infer<typeof storedChoices>;
+
+/** What a finished sign-in leaves in the session, for every later decision. */
+export const proved = z.object({
+  proofs: z.array(storedProof),
+  choices: storedChoices,
+  /** The remembered device that stood in for a factor; checked again at every decision. */
+  deviceId: z.string().nullable(),
+  /** When the first step of this session was taken: its absolute end counts from here. */
+  startedAt: z.number(),
+  finishedAt: z.number(),
+});
+
+export type Proved = z.infer<typeof proved>;
+
+export const noChoices: StoredChoices = { skippedAt: null, dismissedAt: null };
+
+export const proofsFrom = (stored: readonly StoredProof[]): Proof[] =>
+  stored.map((proof) => ({ ...proof, at: new Date(proof.at) }));
+
+export const choicesFrom = (stored: StoredChoices): Choices => ({
+  skippedAt: stored.skippedAt === null ? null : new Date(stored.skippedAt),
+  dismissedAt: stored.dismissedAt === null ? null : new Date(stored.dismissedAt),
+});

@@ -1,0 +1,115 @@
+import * as z from 'zod';
+import type { Statement } from '../entities/database.ts';
+import { signInByUid, writeSignIn } from '../entities/sign-ins.ts';
+import type { Json } from '../factors/factor.ts';
+import { digest } from '../lib/digest.ts';
+import { open, seal } from '../lib/seal.ts';
+import { methods } from '../policy/types.ts';
+import { noChoices, storedChoices, storedProof } from './proofs.ts';
+import type { Services } from './services.ts';
+
+const json: z.ZodType<Json> = z.json();
+
+/** What one interaction has proved and is in the middle of. It is sealed, and only the server ever reads or changes it. */
+const signInState = z.object({
+  accountId: z.string().nullable(),
+  proofs: z.array(storedProof),
+  choices: storedChoices,
+  /** Something was proved or chosen in this interaction, beside what the session had proved before. */
+  changed: z.boolean(),
+  /** This browser is to be remembered at the end: through which method, for how many days. */
+  remember: z.object({ method: z.enum(methods), days: z.number() }).nullable(),
+  /** A set-up under way: what the factor keeps, and what its page shows. */
+  enrolment: z.object({ method: z.enum(methods), kept: json, shown: json }).nullable(),
+  /** A challenge that a factor has begun, bound to that factor. */
+  challenge: z.object({ factorId: z.string(), kept: json }).nullable(),
+  /** The code that was sent to the verified address before a set-up after a reset. */
+  mailbox: z.object({ digest: z.string(), expiresAt: z.number(), sentAt: z.number() }).nullable(),
+  /** Recovery codes that are on the screen until the person says that they are saved. */
+  newRecoveryCodes: z.array(z.string()).nullable(),
+  /** After a sign-in by recovery code the person is told how many are left, once. */
+  recoveryNotice: z.boolean(),
+  /** The person chose to set up another factor after a recovery code. */
+  wantsSetup: z.boolean(),
+});
+
+export type SignInState = z.infer<typeof signInState>;
+
+export interface SignIn {
+  readonly uid: string;
+  /** 0 until it is first written. */
+  readonly version: number;
+  readonly startedAt: Date;
+  readonly expiresAt: Date;
+  readonly state: SignInState;
+}
+
+export const emptyState: SignInState = {
+  accountId: null,
+  proofs: [],
+  choices: noChoices,
+  changed: false,
+  remember: null,
+  enrolment: null,
+  challenge: null,
+  mailbox: null,
+  newRecoveryCodes: null,
+  recoveryNotice: false,
+  wantsSetup: false,
+};
+
+/** Ended: finished, expired, or its user was disconnected meanwhile. Absent: nothing was proved yet. */
+export type FoundSignIn =
+  | { readonly kind: 'found'; readonly signIn: SignIn }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'ended' };
+
+export async function findSignIn(services: Services, uid: string): Promise<FoundSignIn> {
+  const uidDigest = digest(uid);
+  const row = await signInByUid(services.db, uidDigest);
+  if (!row) {
+    return { kind: 'absent' };
+  }
+  if (row.finished_at !== null || row.dead === 1 || row.expires_at <= services.db.clock.now().getTime()) {
+    return { kind: 'ended' };
+  }
+  const plain = open(services.ring, place(uidDigest), row.state);
+  return {
+    kind: 'found',
+    signIn: {
+      uid,
+      version: row.version,
+      startedAt: new Date(row.created_at),
+      expiresAt: new Date(row.expires_at),
+      state: signInState.parse(JSON.parse(plain)),
+    },
+  };
+}
+
+/** The write of a sign-in's next state; in a batch it fails the whole where another request of the same interaction was first. */
+export function signInStatement(
+  services: Services,
+  signIn: SignIn,
+  state: SignInState,
+  finished = false,
+): Statement {
+  const uidDigest = digest(signIn.uid);
+  return writeSignIn(
+    services.db,
+    {
+      uidDigest,
+      accountId: state.accountId,
+      state: seal(services.ring, place(uidDigest), JSON.stringify(state)),
+      expiresAt: signIn.expiresAt,
+    },
+    signIn.version,
+    services.db.clock.now(),
+    finished,
+  );
+}
+
+/** False where another request of the same interaction was first. */
+export const saveSignIn = (services: Services, signIn: SignIn, state: SignInState): Promise<boolean> =>
+  services.db.together([signInStatement(services, signIn, state)]);
+
+const place = (uidDigest: string) => ({ table: 'sign_ins', column: 'state', row: uidDigest });

@@ -1,0 +1,125 @@
+import { audit, auditEvent, type Origin } from '../audit/audit.ts';
+import type { Statement } from '../entities/database.ts';
+import { instancePolicy } from '../entities/organizations.ts';
+import { addRecoveryCode, consumeRecoveryCode, unusedRecoveryCodes } from '../entities/recovery-codes.ts';
+import { forgetRememberedDevices } from '../entities/remembered-devices.ts';
+import { securityChanged } from '../entities/users.ts';
+import {
+  digestRecoveryCode,
+  digestsRecoveryCode,
+  newRecoveryCodes,
+  readRecoveryCode,
+} from '../factors/recovery-codes.ts';
+import { sameDigest } from '../lib/digest.ts';
+import { newId } from '../lib/id.ts';
+import { attemptSucceeded, countAttempt, limitSubject, rules } from '../limits/attempts.ts';
+import type { Assessment } from './assess-sign-in.ts';
+import type { KnownBrowser } from './known-browser.ts';
+import { recoveryCodeRules, sealedRecoveryCode } from './recovery-code-rules.ts';
+import type { Services } from './services.ts';
+import { type SignIn, signInStatement } from './sign-in-state.ts';
+
+export type RecoveryOutcome =
+  | { readonly kind: 'right' }
+  | { readonly kind: 'wrong' }
+  | { readonly kind: 'blocked'; readonly retryAt: Date | null };
+
+/**
+ * A recovery code in place of a factor: single use, decided by the write. It forgets every remembered device and creates none;
+ * where the organizations want eight at all times, the used one is replaced (product.md §3).
+ */
+export async function useRecoveryCode(
+  services: Services,
+  input: {
+    readonly signIn: SignIn;
+    readonly assessment: Assessment;
+    readonly typed: unknown;
+    readonly browser: KnownBrowser;
+    readonly origin: Origin;
+    readonly clientId: string;
+  },
+): Promise<RecoveryOutcome> {
+  const { db, ring, queue, notify } = services;
+  const { signIn, assessment } = input;
+  const { user } = assessment;
+  const event = { userId: user.id, clientId: input.clientId };
+
+  // All browsers together may try a hundred times in a row, each on its own far fewer.
+  const subjects = [
+    limitSubject(rules.recoveryCode, user.id, input.browser.bucketFor(user.id) ?? 'unknown browsers'),
+    limitSubject(rules.recoveryCodeInAll, user.id),
+  ] as const;
+  const attempt = await countAttempt(db, rules.recoveryCode, subjects[0]);
+  const inAll = attempt.ok ? await countAttempt(db, rules.recoveryCodeInAll, subjects[1]) : attempt;
+  if (!inAll.ok) {
+    await audit(db, input.origin, { ...event, type: 'factor.blocked', data: { method: 'recovery_code' } });
+    return { kind: 'blocked', retryAt: inAll.retryAt };
+  }
+
+  const code = readRecoveryCode(input.typed);
+  const unused = code === null ? [] : await unusedRecoveryCodes(db, user.id);
+  const salt = unused[0]?.salt;
+  const digests =
+    code === null || salt === undefined ? [] : await digestsRecoveryCode({ ring, queue }, salt, code);
+  const found = unused.find((row) => digests.some((digest) => sameDigest(row.digest, digest)));
+  if (!found || salt === undefined) {
+    await audit(db, input.origin, { ...event, type: 'recovery_code.failed' });
+    return { kind: 'wrong' };
+  }
+
+  const now = db.clock.now();
+  const wanted = recoveryCodeRules(assessment.memberships, await instancePolicy(db));
+  const replacement: Statement[] = [];
+  if (wanted.replaceUsed) {
+    const [fresh] = newRecoveryCodes(1);
+    if (fresh !== undefined) {
+      const id = newId(now);
+      const digest = await digestRecoveryCode({ ring, queue }, salt, fresh);
+      const sealed = wanted.showAgain ? sealedRecoveryCode(ring, id, fresh) : null;
+      replacement.push(
+        addRecoveryCode(db, { id, userId: user.id, position: found.position, salt, digest, sealed, now }),
+      );
+    }
+  }
+  const left = unused.length - 1 + replacement.length;
+  const proof = {
+    kind: 'recovery_code' as const,
+    at: now.getTime(),
+    factorId: null,
+    amr: ['otp'],
+    userVerified: false,
+  };
+  const first = await db.together([
+    consumeRecoveryCode(found.id, now),
+    signInStatement(services, signIn, {
+      ...signIn.state,
+      proofs: [...signIn.state.proofs, proof],
+      changed: true,
+      challenge: null,
+      remember: null,
+      recoveryNotice: true,
+    }),
+    ...replacement,
+    forgetRememberedDevices(user.id, now),
+    securityChanged(user.id, now),
+    ...subjects.map(attemptSucceeded),
+    auditEvent(db, input.origin, { ...event, type: 'recovery_code.used', data: { left } }),
+    notify.mail({
+      to: user.email,
+      locale: user.locale,
+      template: 'recovery-code-used',
+      values: {
+        name: user.name,
+        at: now.toISOString(),
+        ip: input.origin.ip,
+        userAgent: input.origin.userAgent,
+        left,
+      },
+    }),
+  ]);
+  if (!first) {
+    await audit(db, input.origin, { ...event, type: 'recovery_code.failed' });
+    return { kind: 'wrong' };
+  }
+  return { kind: 'right' };
+}

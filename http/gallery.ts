@@ -1,0 +1,494 @@
+import type { Common, Language, Mails, MethodChoice, Pages, Sentence } from './pages.ts';
+
+/** One view in one state, with sample values: for the development page that shows them all, and for the tests. */
+export type GalleryPage = {
+  readonly [Name in keyof Pages]: {
+    readonly name: Name;
+    readonly state: string;
+    readonly locals: Pages[Name];
+  };
+}[keyof Pages];
+
+export type GalleryMail = {
+  readonly [Name in keyof Mails]: { readonly name: Name; readonly locals: Mails[Name] };
+}[keyof Mails];
+
+const qr =
+  'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAACkAAAApCAYAAACoYAD2AAAAAklEQVR4AewaftIAAAPcSURBVNXBUYrkVhAAwUyh+1853QVd8BCa8dpfdoR98B938T9w86XykwqVCpUKlQqViqFSoVKhsipOKhUqP6kYN4eKJ5VRoTJUVsUblQqVoVLxpuJJZd08qKyKpbIqTipL5alCRaXijcqqOF38Syoqo+JUsSpOKioVf+riH6ioUBkVQ6WiYqgMFZVVsVT+1M1DxZuKoTIqhspQqahQGRWrQqViqJwqfnJzUPmJSsWoUKkYFSpDpUJlqFSoVKhUnFR+c/NV8ZuKJ5WKUbFUnipGhUrFqPg7F18qKioqS2WoLJVRcVKpWCpLRUVlqSwVFZWhsm6+KlRGhcqoWCqjQmWoVJwqhkqFSsVTxVCpWCoV6+JLpeJUoTIqRoXKUKlQGRVDZVQslaHyRmVVnOyDg8qqOKmMiqEyKoZKxVJZFSoVKhUqFUPlVLHsgw+V31ScVCqGylOFSsVQWRVLpULlqWJc/KCioqJCZakslVGxKlQqThVDRUVlqIyKUXG6OVQMlaEyKoZKxahQqThVqFSojIqhUrFUKobKUqlYF18VQ+VUoTIqVFbFk8qbigqVoTJURoVKxVBZ9sGXyqhQWRVPKhUqq+KksipUKlQqVCqWyqpY9sGHyqhQGRVD5VRxUjlVLJVThUqFyqh4UqkYN18Vq0JFZVQMlZPKqFgqQ6WiYqkslQoVlQqVN/bBh0rFG5VRMVQqVEbFUFkVKhU/URkVKhVDpWLdHFRWhcqbiieViieVCpUKlVUxVCpWxeniq2JUVKhUVFRUqJwqKkaFylBZFSoVKhUVQ+VJReV08aVS8aSiMiqeVFaFSoVKxVKpWBVPKqPidPFVobIqRsVSGSoqKktFpUKlQuWkorIqRoVKxZubL5UKlVWhsipURsUblTcVKkPlVDFUhsqoGBdfFauiYlQMFZWTyqoYFUOlQqViVDxVPFWcLg4qFSeVUTEqKlQqVFbFqlCpWCqjoqJiqFSMCpWKdfGlUqEyVEZFxag4qVSoDBWVVaGyKobKUFGpGBVvbr4qnlSeKlQqTioVJ5WhcqpQWSqnCpWKcfNQMSpOKkOlQmVUVKgMlQqViqEyKk4VS+UnN18qP6moWCqjYlUslQqVUTFURsVSqVgVKqeLQ0VFRUXFk0rFSeVUoVJxqhgqq+JNxbp4UFFReVKpUBkqo2KoVCyVpbIqhoqKyqh4c/GHVIZKxVJRGRVD5aRScap4o/J08Q9VqKyKk0rFqKgYKqNiqFScVN7cPFT8RqXiSWVUqFSsChWVilGhUqFSoTIqTjcHld9ULJUKlZPKb1QqRsWpQkVlVAz74D/u4n/gL0YiqX0fZzK/AAAAAElFTkSuQmCC';
+
+const wrongCode =
+  'That code is not right, or was used already. Codes change every 30 seconds; enter the one shown now.';
+const wrongRecoveryCode = 'That recovery code is not right, or was used already.';
+
+const methods: readonly MethodChoice[] = [
+  {
+    method: 'passkey',
+    label: 'Passkey',
+    description: 'Fingerprint, face or security key. Safest, and quickest from then on.',
+  },
+  {
+    method: 'totp',
+    label: 'Authenticator app',
+    description: 'A code from Google Authenticator, 1Password, Authy or another app.',
+  },
+  {
+    method: 'device',
+    label: 'Another device',
+    description: 'Approve on a browser where you are signed in already.',
+  },
+  {
+    method: 'sms',
+    label: 'Text message',
+    description: 'A code to your phone. Use it where nothing else works.',
+  },
+  { method: 'email', label: 'Email code', description: 'A code to your e-mail address.' },
+];
+
+const codes = [
+  'K7QF-2MXW-9RTA-HZ',
+  'P4NC-8VJD-W6YE-3B',
+  'Z2HM-T9KX-4QRC-VA',
+  'B8WY-5DFN-J3PG-7K',
+  'R6XA-M2TQ-8ZCV-NE',
+  'H9JD-K4WB-P7MY-2F',
+  'V3TC-Q8NE-6XHR-5Z',
+  'D5GP-Y7AK-2WJM-9X',
+];
+
+function common(lang: Language): Common {
+  return {
+    lang,
+    brand: { name: 'Acme Aviation', initial: 'A', logoUrl: null, stylesheet: null },
+    applicationName: 'Flight Planner',
+    account: 'ada@acme.test',
+    csrf: 'sample',
+    languages: [
+      { lang: 'en', label: 'English', url: '?ui_locales=en' },
+      { lang: 'de', label: 'Deutsch', url: '?ui_locales=de' },
+    ],
+    notYou: '#not-you',
+    links: [
+      { label: 'Help', url: '/help' },
+      { label: 'Privacy', url: '/privacy' },
+    ],
+  };
+}
+
+/** Every view in every state. */
+export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
+  const shared = common(lang);
+  const at = new Date('2026-11-22T09:30:00Z');
+  const until = new Date('2026-11-27T09:30:00Z');
+  const reason = { kind: 'organization', organizationName: 'Acme Aviation', who: 'everyone' } as const;
+  const skip = { kind: 'skip', action: '#skip', until, daysLeft: 5 } as const;
+  const none = { kind: 'none' } as const;
+  const dismiss = { kind: 'dismiss', action: '#not-now' } as const;
+  const nobody = { ...shared, account: null, notYou: null };
+
+  const signIn = {
+    ...nobody,
+    action: '#sign-in',
+    email: '',
+    emailError: null,
+    passwordError: null,
+    note: null,
+    cancel: '#cancel',
+  };
+  const challenge = {
+    ...shared,
+    action: '#verify',
+    factor: { method: 'totp' },
+    typed: '',
+    error: null,
+    note: null,
+    rememberDays: 30,
+    rememberChecked: false,
+    tryAnotherWay: '#ways',
+    useRecoveryCode: '#recovery',
+  } as const;
+  const recovery = {
+    ...shared,
+    action: '#verify',
+    typed: '',
+    error: null,
+    back: { label: 'Use your authenticator app instead', url: '#totp' },
+  };
+  const enrol = {
+    ...shared,
+    action: '#method',
+    why: reason,
+    methods,
+    chosen: null,
+    error: null,
+    wayOut: skip,
+  };
+  const totp = {
+    ...shared,
+    action: '#confirm',
+    secret: 'JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP',
+    otpauthUrl: 'otpauth://totp/Acme%20Aviation:ada@acme.test?secret=JBSWY3DPEHPK3PXP&issuer=Acme%20Aviation',
+    qr,
+    typed: '',
+    error: null,
+    wayOut: none,
+    back: null,
+  };
+  const mailbox = {
+    ...shared,
+    action: '#verify',
+    to: 'ada@acme.test',
+    minutes: 10,
+    typed: '',
+    error: null,
+    note: null,
+    resend: { action: '#resend', secondsLeft: 27 },
+  };
+  const recoveryCodes = { ...shared, action: '#saved', codes, download: '#download', error: null };
+  const used = { ...shared, left: 5, replaced: false, setUpAgain: '#again', action: '#continue' };
+  const consent = {
+    ...shared,
+    applicationName: 'Flight Planner',
+    organizationName: 'Northwind Charter',
+    applicationLogoUrl: null,
+    scopes: ['Your name', 'Your e-mail address', 'Stay connected while you are away'],
+    policyUrl: 'https://northwind.test/privacy',
+    termsUrl: 'https://northwind.test/terms',
+    action: '#allow',
+    cancel: '#cancel',
+  };
+  const deviceCode = { ...shared, action: '#code', hidden: [], typed: '', error: null };
+  const error = { ...nobody, errorId: null, waitSeconds: null, actions: [] };
+  const back = [{ label: 'Go to the start page', url: '/' }];
+  const refused = {
+    ...shared,
+    why: 'no_usable_factor',
+    organizationName: 'Acme Aviation',
+    contact: { label: 'Write to your administrators', url: 'mailto:it@acme.test' },
+    cancel: '#cancel',
+  } as const;
+  const home = {
+    ...nobody,
+    applicationName: null,
+    accountPage: '/account',
+    demo: '/demo',
+    inbox: '/dev/inbox',
+  };
+
+  return [
+    { name: 'sign-in', state: 'first', locals: signIn },
+    {
+      name: 'sign-in',
+      state: 'wrong password',
+      locals: {
+        ...signIn,
+        email: 'ada@acme.test',
+        passwordError: 'That e-mail address or password is not right.',
+      },
+    },
+    {
+      name: 'sign-in',
+      state: 'bad address',
+      locals: { ...signIn, email: 'ada', emailError: 'Enter your e-mail address, like name@example.com.' },
+    },
+    {
+      name: 'sign-in',
+      state: 'signed out',
+      locals: { ...signIn, note: { tone: 'ok', text: 'You were signed out.' } },
+    },
+    {
+      name: 'sign-in',
+      state: 'again',
+      locals: {
+        ...signIn,
+        email: 'ada@acme.test',
+        cancel: null,
+        note: { tone: 'info', text: 'Sign in again to continue.' },
+      },
+    },
+
+    { name: 'challenge', state: 'first', locals: challenge },
+    {
+      name: 'challenge',
+      state: 'wrong',
+      locals: { ...challenge, typed: '482 910', error: wrongCode, rememberChecked: true },
+    },
+    {
+      name: 'challenge',
+      state: 'only this',
+      locals: { ...challenge, rememberDays: null, tryAnotherWay: null, useRecoveryCode: null },
+    },
+    {
+      name: 'challenge',
+      state: 'email',
+      locals: {
+        ...challenge,
+        rememberDays: 1,
+        factor: { method: 'email', to: 'a••@acme.test', resend: { action: '#resend', secondsLeft: 27 } },
+      },
+    },
+    {
+      name: 'challenge',
+      state: 'text message',
+      locals: {
+        ...challenge,
+        factor: { method: 'sms', to: '••• 0100', resend: { action: '#resend', secondsLeft: 0 } },
+        note: { tone: 'ok', text: 'A new code is on its way.' },
+      },
+    },
+
+    { name: 'challenge-recovery', state: 'first', locals: recovery },
+    {
+      name: 'challenge-recovery',
+      state: 'wrong',
+      locals: { ...recovery, typed: 'K7QF-2MXW-9RTA-HX', error: wrongRecoveryCode },
+    },
+    { name: 'challenge-recovery', state: 'only this', locals: { ...recovery, back: null } },
+
+    {
+      name: 'choose-factor',
+      state: 'several',
+      locals: {
+        ...shared,
+        factors: methods.map((choice) => ({ ...choice, url: `#${choice.method}` })),
+        useRecoveryCode: '#recovery',
+        back: '#back',
+      },
+    },
+
+    { name: 'enrol', state: 'grace', locals: enrol },
+    { name: 'enrol', state: 'one day', locals: { ...enrol, wayOut: { ...skip, daysLeft: 1 } } },
+    { name: 'enrol', state: 'last day', locals: { ...enrol, wayOut: { ...skip, daysLeft: 0 } } },
+    {
+      name: 'enrol',
+      state: 'recommended',
+      locals: {
+        ...enrol,
+        why: { kind: 'recommended', organizationName: 'Acme Aviation' },
+        chosen: 'totp',
+        wayOut: dismiss,
+      },
+    },
+    {
+      name: 'enrol',
+      state: 'recommended by nobody',
+      locals: { ...enrol, why: { kind: 'recommended', organizationName: null }, wayOut: dismiss },
+    },
+    {
+      name: 'enrol',
+      state: 'required for admins',
+      locals: { ...enrol, why: { ...reason, who: 'admins' }, wayOut: none },
+    },
+    {
+      name: 'enrol',
+      state: 'application, nothing chosen',
+      locals: { ...enrol, why: { kind: 'application' }, wayOut: none, error: 'Choose one of these.' },
+    },
+    { name: 'enrol', state: 'instance', locals: { ...enrol, why: { kind: 'instance' }, wayOut: none } },
+    { name: 'enrol', state: 'after a reset', locals: { ...enrol, why: { kind: 'reset' }, wayOut: none } },
+
+    { name: 'enrol-totp', state: 'first', locals: totp },
+    {
+      name: 'enrol-totp',
+      state: 'wrong',
+      locals: { ...totp, typed: '000000', error: wrongCode, wayOut: skip, back: '#methods' },
+    },
+    { name: 'enrol-totp', state: 'recommended', locals: { ...totp, wayOut: dismiss, back: '#methods' } },
+
+    { name: 'mailbox', state: 'first', locals: mailbox },
+    {
+      name: 'mailbox',
+      state: 'wrong',
+      locals: {
+        ...mailbox,
+        typed: '123456',
+        error: 'That code is not right, or is too old. Enter the newest one, or ask for another.',
+        note: { tone: 'ok', text: 'A new code is on its way.' },
+        resend: { action: '#resend', secondsLeft: 0 },
+      },
+    },
+
+    { name: 'recovery-codes', state: 'first', locals: recoveryCodes },
+    {
+      name: 'recovery-codes',
+      state: 'not saved',
+      locals: { ...recoveryCodes, download: null, error: 'Save the codes first, then tick this box.' },
+    },
+
+    { name: 'recovery-used', state: 'some left', locals: used },
+    { name: 'recovery-used', state: 'replaced', locals: { ...used, left: 8, replaced: true } },
+    { name: 'recovery-used', state: 'one left', locals: { ...used, left: 1, setUpAgain: null } },
+    { name: 'recovery-used', state: 'none left', locals: { ...used, left: 0 } },
+
+    { name: 'consent', state: 'organization', locals: consent },
+    {
+      name: 'consent',
+      state: 'plain',
+      locals: { ...consent, organizationName: null, policyUrl: null, termsUrl: null },
+    },
+
+    { name: 'confirm-sign-out', state: 'application', locals: { ...shared, action: '#out', hidden: [] } },
+    {
+      name: 'confirm-sign-out',
+      state: 'plain',
+      locals: {
+        ...shared,
+        applicationName: null,
+        action: '#out',
+        hidden: [{ name: 'xsrf', value: 'sample' }],
+      },
+    },
+    { name: 'signed-out', state: 'plain', locals: { ...nobody, applicationName: null, signIn: '/account' } },
+
+    { name: 'device-code', state: 'first', locals: deviceCode },
+    {
+      name: 'device-code',
+      state: 'wrong',
+      locals: {
+        ...deviceCode,
+        typed: 'WXYZ-1234',
+        error: 'That code is not right, or is too old. Look at your device for the one shown now.',
+      },
+    },
+    {
+      name: 'device-confirm',
+      state: 'plain',
+      locals: {
+        ...shared,
+        applicationName: 'Flight Planner',
+        userCode: 'WDJB-MJHT',
+        from: ['Chrome on Linux', '203.0.113.7'],
+        action: '#confirm',
+        hidden: [
+          { name: 'user_code', value: 'WDJB-MJHT' },
+          { name: 'confirm', value: 'yes' },
+        ],
+      },
+    },
+    { name: 'device-done', state: 'plain', locals: { ...shared, applicationName: 'Flight Planner' } },
+
+    {
+      name: 'error',
+      state: 'not found',
+      locals: {
+        ...error,
+        title: 'This page does not exist',
+        advice: 'The address may be old or mistyped.',
+        actions: back,
+      },
+    },
+    {
+      name: 'error',
+      state: 'too many',
+      locals: {
+        ...error,
+        title: 'Too many tries',
+        advice: 'To keep your account safe, wait a little before the next one.',
+        waitSeconds: 95,
+        actions: [{ label: 'Try again', url: '#again' }],
+      },
+    },
+    {
+      name: 'error',
+      state: 'unavailable',
+      locals: {
+        ...error,
+        title: 'We cannot do this right now',
+        advice: 'Something on our side is not working. Nothing of yours is lost; try again in a minute.',
+        errorId: '7f3c-91ae',
+        actions: [{ label: 'Try again', url: '#again' }, ...back],
+      },
+    },
+    {
+      name: 'error',
+      state: 'sign-in gone',
+      locals: {
+        ...error,
+        title: 'This sign-in has ended',
+        advice:
+          'It was left for too long, or was started in another browser. Start again from the application.',
+        errorId: '7f3c-91ae',
+      },
+    },
+
+    { name: 'refused', state: 'no usable factor', locals: refused },
+    {
+      name: 'refused',
+      state: 'no method',
+      locals: { ...refused, why: 'no_method_available', contact: null },
+    },
+    { name: 'refused', state: 'no verified address', locals: { ...refused, why: 'no_verified_email' } },
+    {
+      name: 'refused',
+      state: 'unknown demand',
+      locals: { ...refused, why: 'unknown_acr', contact: null, applicationName: null },
+    },
+    {
+      name: 'refused',
+      state: 'no organization',
+      locals: { ...refused, organizationName: null, contact: null },
+    },
+
+    { name: 'home', state: 'development', locals: home },
+    { name: 'home', state: 'production', locals: { ...home, accountPage: null, demo: null, inbox: null } },
+
+    { name: 'inbox', state: 'empty', locals: { ...nobody, applicationName: null, messages: [] } },
+    {
+      name: 'inbox',
+      state: 'some',
+      locals: {
+        ...nobody,
+        applicationName: null,
+        messages: [
+          { url: '#2', by: 'email', to: 'ada@acme.test', subject: 'Your code for Acme Aviation', at },
+          {
+            url: '#1',
+            by: 'sms',
+            to: '+15555550100',
+            subject: '482910 is your code for Acme Aviation.',
+            at: new Date(at.getTime() - 90_000),
+          },
+        ],
+      },
+    },
+    {
+      name: 'inbox-message',
+      state: 'mail',
+      locals: {
+        ...nobody,
+        applicationName: null,
+        by: 'email',
+        from: 'Acme Aviation <no-reply@acme.test>',
+        to: 'ada@acme.test',
+        subject: 'Your code for Acme Aviation',
+        at,
+        text: 'Hello Ada,\n\nHere is your code to continue to Flight Planner:\n\n482910\n',
+        htmlUrl: '#html',
+        inbox: '/dev/inbox',
+      },
+    },
+  ];
+}
+
+/** Every mail with sample values. */
+export function galleryMails(lang: Language = 'en'): readonly GalleryMail[] {
+  const { brand } = common(lang);
+  const shared = { lang, brand, name: 'Ada', accountUrl: 'https://id.acme.test/account' };
+  const happening = { at: new Date('2026-11-22T09:30:00Z'), device: 'Chrome on Linux', from: '203.0.113.7' };
+  const factor: Sentence = 'Authenticator app';
+  return [
+    {
+      name: 'code',
+      locals: { ...shared, code: '482910', minutes: 10, applicationName: 'Flight Planner' },
+    },
+    { name: 'code', locals: { ...shared, name: null, code: '482910', minutes: 1, applicationName: null } },
+    { name: 'recovery-code-used', locals: { ...shared, ...happening, left: 7 } },
+    { name: 'factor-added', locals: { ...shared, ...happening, factor } },
+    { name: 'two-factor-reset', locals: { ...shared, ...happening, organizationName: 'Acme Aviation' } },
+    {
+      name: 'sign-in-stopped',
+      locals: { ...shared, ...happening, device: null, from: null, applicationName: 'Flight Planner' },
+    },
+    { name: 'sign-in-stopped', locals: { ...shared, ...happening, applicationName: null } },
+    { name: 'new-device', locals: { ...shared, ...happening, days: 30 } },
+  ];
+}

@@ -1,0 +1,43 @@
+import type { RenderMail } from '../notifications/gateway.ts';
+import type { MessageValues } from '../notifications/outbox.ts';
+import { deviceName } from './device-name.ts';
+import { type Language, languages, type Mails } from './pages.ts';
+import type { Renderer } from './render.ts';
+import { brandOf } from './show.ts';
+
+const names: { readonly [name in keyof Mails]: true } = {
+  code: true,
+  'recovery-code-used': true,
+  'factor-added': true,
+  'two-factor-reset': true,
+  'sign-in-stopped': true,
+  'new-device': true,
+};
+
+/** Turns what the outbox keeps of a mail into its words. */
+export function mailRenderer(renderer: Renderer, issuer: string): RenderMail {
+  return (template, values, locale, organizationName) => {
+    if (!Object.hasOwn(names, template)) {
+      throw new Error(`there is no mail called ${template}`);
+    }
+    const locals = {
+      lang: languageNamed(locale),
+      brand: brandOf(organizationName),
+      accountUrl: `${issuer}/account`,
+      ...values,
+      name: values.name ?? null,
+      ...happening(values),
+    };
+    return renderer.renderMail(template as keyof Mails, locals as unknown as Mails[keyof Mails]);
+  };
+}
+
+const languageNamed = (locale: string | null): Language =>
+  languages.find((language) => locale?.toLowerCase().startsWith(language)) ?? 'en';
+
+/** When, on which device, from where: as the mails about something that happened tell it. */
+const happening = (values: MessageValues) => ({
+  at: new Date(String(values.at ?? 0)),
+  device: deviceName(typeof values.userAgent === 'string' ? values.userAgent : null),
+  from: values.ip ?? null,
+});

@@ -1,0 +1,398 @@
+import type { Method } from '../policy/types.ts';
+
+/**
+ * What each view needs. A route prepares these values and calls `render(name, locals)`; the names of the views are the
+ * keys of `Pages`. Sentences are English and are translated in the view, so a route never translates anything; whatever
+ * a person, an organization or an application chose (names, addresses) goes into `values`, never into the sentence.
+ */
+
+export const languages = ['en', 'de'] as const;
+export type Language = (typeof languages)[number];
+
+export type Values = { readonly [name: string]: string | number };
+
+/** An English sentence, or one with `{placeholders}`. With a number `n`, `one form|other form` chooses by it. */
+export type Sentence = string | { readonly sentence: string; readonly values: Values };
+
+export interface Brand {
+  readonly name: string;
+  /** One letter for the square where there is no logo. */
+  readonly initial: string;
+  /** Of our own origin: the content security policy allows no other. */
+  readonly logoUrl: string | null;
+  /** A stylesheet of our own origin that sets `:root { --brand: <colour> }` and nothing else; the page makes it readable. */
+  readonly stylesheet: string | null;
+}
+
+export interface LanguageChoice {
+  readonly lang: string;
+  /** In its own language: "Deutsch". */
+  readonly label: string;
+  readonly url: string;
+}
+
+export interface Link {
+  readonly label: Sentence;
+  readonly url: string;
+}
+
+export interface HiddenField {
+  readonly name: string;
+  readonly value: string;
+}
+
+export interface Common {
+  readonly lang: Language;
+  readonly brand: Brand;
+  /** The application that the person is going to; null where there is none. */
+  readonly applicationName: string | null;
+  /** The e-mail address that is signing in; null before it is known. */
+  readonly account: string | null;
+  /** The value of the hidden field `_csrf` of every form. */
+  readonly csrf: string;
+  readonly languages: readonly LanguageChoice[];
+  /** GET: starts over with another account. Shown beside `account`. */
+  readonly notYou: string | null;
+  /** Help, privacy and the like, at the bottom. */
+  readonly links: readonly Link[];
+  /** What the first of the two doors is called; "Password" where it is not given. */
+  readonly firstDoor?: Sentence;
+}
+
+export interface Note {
+  readonly tone: 'info' | 'ok' | 'warn' | 'danger';
+  readonly text: Sentence;
+}
+
+export interface SignInPage extends Common {
+  /** POST email, password. */
+  readonly action: string;
+  readonly email: string;
+  readonly emailError: Sentence | null;
+  readonly passwordError: Sentence | null;
+  readonly note: Note | null;
+  /** POST: gives up and goes back to the application. */
+  readonly cancel: string | null;
+}
+
+/** "Send a new code": POST to `action`; the server's own limit decides, the seconds are for the count-down. */
+export interface Resend {
+  readonly action: string;
+  readonly secondsLeft: number;
+}
+
+/** What `views/factors/<method>.ejs` shows. A factor with a page of its own adds its line here. */
+export type ChallengeFactor =
+  | { readonly method: 'totp' }
+  | {
+      readonly method: 'email' | 'sms';
+      /** Shortened, as in "a••@acme.test" or "••• 0100". */
+      readonly to: string;
+      readonly resend: Resend | null;
+    };
+
+export interface ChallengePage extends Common {
+  /** POST code, remember. */
+  readonly action: string;
+  readonly factor: ChallengeFactor;
+  /** What was typed before, shown again beside the error; empty at first. */
+  readonly typed: string;
+  readonly error: Sentence | null;
+  readonly note: Note | null;
+  /** Null where remembering is not offered. */
+  readonly rememberDays: number | null;
+  readonly rememberChecked: boolean;
+  /** GET; null where there is no other factor. */
+  readonly tryAnotherWay: string | null;
+  /** GET; null where no recovery code may be used. */
+  readonly useRecoveryCode: string | null;
+}
+
+export interface ChallengeRecoveryPage extends Common {
+  /** POST code. */
+  readonly action: string;
+  readonly typed: string;
+  readonly error: Sentence | null;
+  /** GET, back to a factor ("Use your authenticator app instead"); null where no factor is left. */
+  readonly back: Link | null;
+}
+
+export interface FactorChoice {
+  readonly method: Method;
+  readonly label: Sentence;
+  readonly description: Sentence;
+  /** GET. */
+  readonly url: string;
+}
+
+export interface ChooseFactorPage extends Common {
+  readonly factors: readonly FactorChoice[];
+  /** GET; null where no recovery code may be used. */
+  readonly useRecoveryCode: string | null;
+  /** GET; null where there is nothing to go back to. */
+  readonly back: string | null;
+}
+
+/** How the set-up may be left; `action` is a POST (with `postpone` where dismissed). */
+export type WayOutForm =
+  | { readonly kind: 'none' }
+  | {
+      readonly kind: 'skip';
+      readonly action: string;
+      readonly until: Date;
+      /** Whole days, 0 on the last one. */
+      readonly daysLeft: number;
+    }
+  | { readonly kind: 'dismiss'; readonly action: string };
+
+/** Who asks for the set-up. */
+export type EnrolWhy =
+  | { readonly kind: 'organization'; readonly organizationName: string; readonly who: 'everyone' | 'admins' }
+  | { readonly kind: 'recommended'; readonly organizationName: string | null }
+  | { readonly kind: 'instance' }
+  | { readonly kind: 'application' }
+  | { readonly kind: 'reset' };
+
+export interface MethodChoice {
+  readonly method: Method;
+  /** The factor's own `label` and `description`. */
+  readonly label: Sentence;
+  readonly description: Sentence;
+}
+
+export interface EnrolPage extends Common {
+  /** POST method. */
+  readonly action: string;
+  readonly why: EnrolWhy;
+  readonly methods: readonly MethodChoice[];
+  /** Checked at first; null: the first one. */
+  readonly chosen: Method | null;
+  readonly error: Sentence | null;
+  readonly wayOut: WayOutForm;
+}
+
+export interface EnrolTotpPage extends Common {
+  /** POST code. */
+  readonly action: string;
+  /** Base32, with spaces for the eye. */
+  readonly secret: string;
+  readonly otpauthUrl: string;
+  /** `data:image/…` of the same otpauth URL. */
+  readonly qr: string;
+  readonly typed: string;
+  readonly error: Sentence | null;
+  readonly wayOut: WayOutForm;
+  /** GET, "Choose another method"; null where there is only this one. */
+  readonly back: string | null;
+}
+
+export interface MailboxPage extends Common {
+  /** POST code. */
+  readonly action: string;
+  /** The verified address, in full or shortened. */
+  readonly to: string;
+  readonly minutes: number;
+  readonly typed: string;
+  readonly error: Sentence | null;
+  readonly note: Note | null;
+  readonly resend: Resend | null;
+}
+
+export interface RecoveryCodesPage extends Common {
+  /** POST saved. */
+  readonly action: string;
+  readonly codes: readonly string[];
+  /** POST that answers the same codes as text/plain attachment, for browsers without JavaScript; null: only with. */
+  readonly download: string | null;
+  readonly error: Sentence | null;
+}
+
+export interface RecoveryUsedPage extends Common {
+  readonly left: number;
+  /** True where the used code was replaced by a new one. */
+  readonly replaced: boolean;
+  /** POST, "Set up again"; null where it is not offered now. */
+  readonly setUpAgain: string | null;
+  /** POST, "Continue". */
+  readonly action: string;
+}
+
+export interface ConsentPage extends Common {
+  readonly applicationName: string;
+  readonly organizationName: string | null;
+  readonly applicationLogoUrl: string | null;
+  /** Plain words, as "Your e-mail address". */
+  readonly scopes: readonly Sentence[];
+  /** http(s) only. */
+  readonly policyUrl: string | null;
+  readonly termsUrl: string | null;
+  /** POST, "Allow". */
+  readonly action: string;
+  /** POST, "Cancel". */
+  readonly cancel: string;
+}
+
+export interface ConfirmSignOutPage extends Common {
+  /** POST with `hidden`; "Sign out" adds logout=yes. */
+  readonly action: string;
+  readonly hidden: readonly HiddenField[];
+}
+
+export interface SignedOutPage extends Common {
+  /** GET, "Sign in again"; null where there is nowhere to go. */
+  readonly signIn: string | null;
+}
+
+export interface DeviceCodePage extends Common {
+  /** POST user_code with `hidden`. */
+  readonly action: string;
+  readonly hidden: readonly HiddenField[];
+  readonly typed: string;
+  readonly error: Sentence | null;
+}
+
+export interface DeviceConfirmPage extends Common {
+  readonly applicationName: string;
+  readonly userCode: string;
+  /** Where the request came from, as far as known: "203.0.113.7", "Chrome on Linux". */
+  readonly from: readonly string[];
+  /** POST with `hidden`; "Cancel" adds abort=yes. */
+  readonly action: string;
+  readonly hidden: readonly HiddenField[];
+}
+
+export interface DeviceDonePage extends Common {
+  readonly applicationName: string;
+}
+
+export interface ErrorPage extends Common {
+  /** The heading: what happened, in one sentence. */
+  readonly title: Sentence;
+  /** What to do now. */
+  readonly advice: Sentence;
+  readonly errorId: string | null;
+  /** Shown with a count-down; null where waiting does not help. */
+  readonly waitSeconds: number | null;
+  /** GET; the first is the main one. */
+  readonly actions: readonly Link[];
+}
+
+export interface RefusedPage extends Common {
+  readonly why: 'no_method_available' | 'no_usable_factor' | 'no_verified_email' | 'unknown_acr';
+  readonly organizationName: string | null;
+  /** https or mailto of who can help; null where none is known. */
+  readonly contact: Link | null;
+  /** POST: back to the application. */
+  readonly cancel: string | null;
+}
+
+export interface HomePage extends Common {
+  /** GET; each null where there is none. */
+  readonly accountPage: string | null;
+  readonly demo: string | null;
+  readonly inbox: string | null;
+}
+
+export interface InboxEntry {
+  readonly url: string;
+  readonly by: 'email' | 'sms';
+  readonly to: string;
+  /** The subject of a mail, the text of a text message. */
+  readonly subject: string;
+  readonly at: Date;
+}
+
+export interface InboxPage extends Common {
+  /** Newest first. */
+  readonly messages: readonly InboxEntry[];
+}
+
+export interface InboxMessagePage extends Common {
+  readonly by: 'email' | 'sms';
+  readonly from: string | null;
+  readonly to: string;
+  readonly subject: string;
+  readonly at: Date;
+  readonly text: string;
+  /** GET: the HTML form of the mail as a page of its own (sandboxed); null where there is none. */
+  readonly htmlUrl: string | null;
+  readonly inbox: string;
+}
+
+export interface Pages {
+  readonly 'sign-in': SignInPage;
+  readonly challenge: ChallengePage;
+  readonly 'challenge-recovery': ChallengeRecoveryPage;
+  readonly 'choose-factor': ChooseFactorPage;
+  readonly enrol: EnrolPage;
+  readonly 'enrol-totp': EnrolTotpPage;
+  readonly mailbox: MailboxPage;
+  readonly 'recovery-codes': RecoveryCodesPage;
+  readonly 'recovery-used': RecoveryUsedPage;
+  readonly consent: ConsentPage;
+  readonly 'confirm-sign-out': ConfirmSignOutPage;
+  readonly 'signed-out': SignedOutPage;
+  readonly 'device-code': DeviceCodePage;
+  readonly 'device-confirm': DeviceConfirmPage;
+  readonly 'device-done': DeviceDonePage;
+  readonly error: ErrorPage;
+  readonly refused: RefusedPage;
+  readonly home: HomePage;
+  readonly inbox: InboxPage;
+  readonly 'inbox-message': InboxMessagePage;
+}
+
+/** Where and when something happened, as the mails tell it. */
+export interface Happening {
+  readonly at: Date;
+  /** "Chrome on Linux"; null where unknown. */
+  readonly device: string | null;
+  /** Network address; null where unknown. */
+  readonly from: string | null;
+}
+
+export interface MailCommon {
+  readonly lang: Language;
+  readonly brand: Brand;
+  /** What the person is called; null: only "Hello". */
+  readonly name: string | null;
+  /** Absolute address of the account page, from the issuer. */
+  readonly accountUrl: string;
+}
+
+export interface CodeMail extends MailCommon {
+  readonly code: string;
+  readonly minutes: number;
+  readonly applicationName: string | null;
+}
+
+export interface RecoveryCodeUsedMail extends MailCommon, Happening {
+  readonly left: number;
+}
+
+export interface FactorAddedMail extends MailCommon, Happening {
+  /** English, as the factor's `label`. */
+  readonly factor: Sentence;
+}
+
+export interface TwoFactorResetMail extends MailCommon, Happening {
+  /** Whose admin did it. */
+  readonly organizationName: string;
+}
+
+export interface SignInStoppedMail extends MailCommon, Happening {
+  readonly applicationName: string | null;
+}
+
+export interface NewDeviceMail extends MailCommon, Happening {
+  readonly days: number;
+}
+
+export interface Mails {
+  readonly code: CodeMail;
+  readonly 'recovery-code-used': RecoveryCodeUsedMail;
+  readonly 'factor-added': FactorAddedMail;
+  readonly 'two-factor-reset': TwoFactorResetMail;
+  readonly 'sign-in-stopped': SignInStoppedMail;
+  readonly 'new-device': NewDeviceMail;
+}

@@ -1,0 +1,65 @@
+import type { Context } from 'koa';
+import type { ShownError } from './errors.ts';
+import { languageOf } from './language.ts';
+import type { Brand, Common, Language, Link, Pages } from './pages.ts';
+import type { Renderer } from './render.ts';
+
+const names: Record<Language, string> = { en: 'English', de: 'Deutsch' };
+
+export const instanceBrand: Brand = { name: 'Sallyport', initial: 'S', logoUrl: null, stylesheet: null };
+
+/** An organization's brand; the instance's own for none. */
+export const brandOf = (name: string | null): Brand =>
+  name === null
+    ? instanceBrand
+    : { ...instanceBrand, name, initial: name.trim().slice(0, 1).toUpperCase() || 'S' };
+
+/** What all pages share; a route gives what it knows. */
+export function common(ctx: Context, known: Partial<Common> & { readonly uiLocales?: unknown } = {}): Common {
+  const { uiLocales, ...given } = known;
+  const lang = languageOf(ctx, uiLocales);
+  return {
+    lang,
+    brand: instanceBrand,
+    applicationName: null,
+    account: null,
+    csrf: '',
+    languages: (Object.keys(names) as Language[])
+      .filter((other) => other !== lang)
+      .map((other) => ({ lang: other, label: names[other], url: `${ctx.path}?lang=${other}` })),
+    notYou: null,
+    links: [] as readonly Link[],
+    ...given,
+  };
+}
+
+/** Answers with a page. */
+export function show<Name extends keyof Pages>(
+  ctx: Context,
+  renderer: Renderer,
+  name: Name,
+  locals: Pages[Name],
+  status = 200,
+): void {
+  ctx.status = status;
+  ctx.type = 'html';
+  ctx.body = renderer.render(name, locals);
+}
+
+/** An error as a page, or as `application/problem+json` for programs (RFC 9457). */
+export function showError(ctx: Context, renderer: Renderer, error: ShownError): void {
+  const { code, status, title, advice, errorId, retryAfter } = error;
+  if (ctx.accepts('html', 'json') !== 'html') {
+    ctx.status = status;
+    ctx.body = { type: 'about:blank', title, status, detail: advice, code, ...(errorId ? { errorId } : {}) };
+    ctx.type = 'application/problem+json';
+    return;
+  }
+  show(
+    ctx,
+    renderer,
+    'error',
+    { ...common(ctx), title, advice, errorId, waitSeconds: retryAfter, actions: [] },
+    status,
+  );
+}

@@ -1,0 +1,67 @@
+import type { InteractionResults } from 'oidc-provider';
+import { endSession } from '../entities/sessions.ts';
+import { finishSignIn } from '../flows/finish-sign-in.ts';
+import { RequestError } from '../http/errors.ts';
+import { digest } from '../lib/digest.ts';
+import type { Next } from './next.ts';
+import type { Visit } from './visit.ts';
+
+type Finish = Extract<Next, { kind: 'finish' }>;
+
+/** Hands over to the authorization endpoint, which asks the policy once more before it gives a code. */
+export async function finish(visit: Visit, next: Finish, consented: string | null): Promise<void> {
+  const { site, signIn, client, origin, interaction, ctx } = visit;
+  const finished = await finishSignIn(site.services, {
+    signIn,
+    assessment: next.assessment,
+    allowed: next.decision,
+    consented,
+    origin,
+    clientId: client.clientId,
+  });
+  if (!finished) {
+    throw new RequestError('sign_in_moved_on');
+  }
+  const { accountId, acr, amr, authTime, proved, device } = finished;
+  if (next.assessment.deviceRejected || device !== undefined || visit.browser.bucketFor(accountId) === null) {
+    const kept = next.assessment.deviceRejected ? visit.browser.forgotten(accountId) : visit.browser;
+    site.cookie.write(ctx, kept.signedIn(accountId, device));
+  }
+  if (interaction.session?.accountId !== undefined && interaction.session.accountId !== accountId) {
+    await leaveOtherSession(visit);
+  }
+  // The library would merge what an earlier interaction of the same request left; each says all that it knows instead.
+  const login = signIn.state.changed
+    ? { login: { accountId, acr, amr: [...amr], ts: authTime }, proved }
+    : {};
+  await hand(visit, { ...login, consent: {} });
+}
+
+/** Somebody else signs in here: the session that this browser had is over, for good. */
+async function leaveOtherSession(visit: Visit): Promise<void> {
+  const { interaction, site } = visit;
+  const uid = interaction.session?.uid;
+  if (uid) {
+    await endSession(site.services.db, digest(uid), site.services.db.clock.now());
+  }
+  delete interaction.session;
+}
+
+/** "Cancel": back to the application, which is told. */
+export const cancel = (visit: Visit): Promise<void> =>
+  hand(visit, { error: 'access_denied', error_description: 'the sign-in was cancelled' });
+
+/** What the request itself demands cannot be met (OpenID Connect Core Unmet Authentication Requirements 1.0). */
+export const refuse = (visit: Visit): Promise<void> =>
+  hand(visit, {
+    error: 'unmet_authentication_requirements',
+    error_description: 'the requested authentication requirements cannot be met',
+  });
+
+async function hand(visit: Visit, result: InteractionResults): Promise<void> {
+  const { interaction, ctx } = visit;
+  interaction.result = result;
+  await interaction.save(interaction.exp - Math.floor(Date.now() / 1000));
+  ctx.status = 303;
+  ctx.redirect(interaction.returnTo);
+}

@@ -1,0 +1,95 @@
+import type { Assessment } from '../flows/assess-sign-in.ts';
+import type { Decision, Method } from '../policy/types.ts';
+import { missingScopes } from '../provider/grants.ts';
+import { assess, type Visit } from './visit.ts';
+
+type Of<Kind extends Decision['kind']> = Extract<Decision, { kind: Kind }>;
+
+/** What an interaction needs next. Every page is one of these, and every form returns here; no step calls another. */
+export type Next =
+  | { readonly kind: 'sign_in'; readonly assessment: Assessment | null }
+  | { readonly kind: 'challenge'; readonly assessment: Assessment; readonly decision: Of<'challenge'> }
+  | { readonly kind: 'mailbox'; readonly assessment: Assessment }
+  | {
+      readonly kind: 'enrol';
+      readonly assessment: Assessment;
+      readonly decision: Of<'enrol'>;
+      readonly wanted: boolean;
+    }
+  | { readonly kind: 'recovery_codes'; readonly assessment: Assessment; readonly codes: readonly string[] }
+  | { readonly kind: 'recovery_notice'; readonly assessment: Assessment }
+  | { readonly kind: 'consent'; readonly assessment: Assessment; readonly scopes: readonly string[] }
+  | { readonly kind: 'refuse'; readonly assessment: Assessment; readonly decision: Of<'refuse'> }
+  | { readonly kind: 'finish'; readonly assessment: Assessment; readonly decision: Of<'allow'> };
+
+/** Asks the policy anew, with what was proved so far. */
+export async function nextOf(visit: Visit): Promise<Next> {
+  const assessment = await assess(visit);
+  if (!assessment) {
+    return { kind: 'sign_in', assessment };
+  }
+  const { decision } = assessment;
+  const { state } = visit.signIn;
+  if (decision.kind !== 'sign_in' && state.newRecoveryCodes) {
+    return { kind: 'recovery_codes', assessment, codes: state.newRecoveryCodes };
+  }
+  switch (decision.kind) {
+    case 'sign_in':
+      return { kind: 'sign_in', assessment };
+    case 'challenge':
+      return { kind: 'challenge', assessment, decision };
+    case 'refuse':
+      return { kind: 'refuse', assessment, decision };
+    case 'enrol':
+      return decision.mailboxFirst
+        ? { kind: 'mailbox', assessment }
+        : { kind: 'enrol', assessment, decision, wanted: false };
+    case 'allow':
+      return afterAllow(visit, assessment, decision);
+  }
+}
+
+async function afterAllow(visit: Visit, assessment: Assessment, decision: Of<'allow'>): Promise<Next> {
+  const { state } = visit.signIn;
+  if (state.wantsSetup) {
+    const methods = methodsFor(visit, assessment);
+    if (methods.length > 0) {
+      return { kind: 'enrol', assessment, decision: { ...wantedEnrolment, methods }, wanted: true };
+    }
+  }
+  if (state.recoveryNotice) {
+    return { kind: 'recovery_notice', assessment };
+  }
+  const scopes = await scopesToAsk(visit, assessment.user.id);
+  return scopes === null ? { kind: 'finish', assessment, decision } : { kind: 'consent', assessment, scopes };
+}
+
+/** After a recovery code a person may set up again of their own will, and may change their mind. */
+const wantedEnrolment = {
+  kind: 'enrol',
+  wayOut: { kind: 'dismiss' },
+  reason: { kind: 'instance' },
+  mailboxFirst: false,
+} as const;
+
+/** Methods that may be set up of one's own will: those that every organization of the person counts. */
+function methodsFor(visit: Visit, assessment: Assessment): readonly Method[] {
+  const { available } = visit.site.services;
+  return available.filter((method) =>
+    assessment.memberships.every(({ policy }) => policy.methods.includes(method)),
+  );
+}
+
+/** The scopes that the consent page asks for; null where nobody has to be asked. */
+async function scopesToAsk(visit: Visit, userId: string): Promise<readonly string[] | null> {
+  const { client, interaction, site } = visit;
+  const requested = typeof interaction.params.scope === 'string' ? interaction.params.scope.split(' ') : [];
+  const scopes = requested.filter((scope) => scope !== '');
+  if (client.first_party === true) {
+    return null;
+  }
+  const asked =
+    typeof interaction.params.prompt === 'string' && interaction.params.prompt.split(' ').includes('consent');
+  const missing = await missingScopes(site.services, userId, client, scopes);
+  return asked || missing.length > 0 || client.applicationType === 'native' ? scopes : null;
+}

@@ -1,0 +1,312 @@
+import { factorFor } from '../factors/index.ts';
+import type { Assessment } from '../flows/assess-sign-in.ts';
+import { mailboxCodeMinutes } from '../flows/mailbox-code.ts';
+import { csrfToken } from '../http/csrf.ts';
+import type {
+  ChallengeFactor,
+  Common,
+  EnrolWhy,
+  FactorChoice,
+  Note,
+  Pages,
+  Sentence,
+  WayOutForm,
+} from '../http/pages.ts';
+import { brandOf, common, show } from '../http/show.ts';
+import { days } from '../lib/clock.ts';
+import type { ConfirmedFactor, EnrolReason, WayOut } from '../policy/types.ts';
+import type { Next } from './next.ts';
+import type { Visit } from './visit.ts';
+
+/** What the authenticator app's set-up shows (factors/totp.ts). */
+export interface EnrolTotpShow {
+  readonly secret: string;
+  readonly uri: string;
+  readonly qr: string;
+}
+
+/** What was wrong with the last form, shown beside its field; what was typed is kept, a password never. */
+export interface Problem {
+  readonly error: Sentence;
+  readonly typed?: string;
+  readonly status: number;
+}
+
+type StepOf<Kind extends Next['kind']> = Extract<Next, { kind: Kind }>;
+
+const at = (visit: Visit, path = ''): string => `/interaction/${visit.uid}${path}`;
+
+/** The name that people know the place by: of the application's organization, or of their own. */
+function organizationNameFor(visit: Visit, assessment: Assessment | null): string | null {
+  const own = visit.client.organization_name as string | null | undefined;
+  return own ?? homeOf(assessment)?.name ?? null;
+}
+
+function homeOf(assessment: Assessment | null): { readonly name: string } | null {
+  const memberships = assessment?.memberships ?? [];
+  const home = memberships.find(
+    ({ organization }) => organization.id === assessment?.user.home_organization_id,
+  );
+  return (home ?? memberships[0])?.organization ?? null;
+}
+
+/** What an authenticator app shows beside the account: the company's name (product.md §3). */
+export const issuerNameFor = (assessment: Assessment): string => homeOf(assessment)?.name ?? 'Sallyport';
+
+export function commonOf(visit: Visit, assessment: Assessment | null): Common {
+  const { ctx, client, interaction, site } = visit;
+  return common(ctx, {
+    uiLocales: interaction.params.ui_locales,
+    brand: brandOf(organizationNameFor(visit, assessment)),
+    applicationName: client.clientName ?? client.clientId,
+    account: assessment?.user.email ?? null,
+    csrf: csrfToken(site.services.ring, `interaction ${visit.uid}`),
+    notYou: assessment ? at(visit, '/restart') : null,
+  });
+}
+
+export function showSignIn(
+  visit: Visit,
+  next: StepOf<'sign_in'>,
+  email: string,
+  problem: Problem | null,
+): void {
+  const { interaction, ctx, site } = visit;
+  const hint = interaction.params.login_hint;
+  const again = next.assessment !== null || interaction.session?.accountId !== undefined;
+  const locals: Pages['sign-in'] = {
+    ...commonOf(visit, null),
+    action: at(visit, '/login'),
+    email: email || next.assessment?.user.email || (typeof hint === 'string' ? hint.slice(0, 320) : ''),
+    emailError: null,
+    passwordError: problem?.error ?? null,
+    note: again ? info('Sign in again to continue.') : null,
+    cancel: at(visit, '/cancel'),
+  };
+  show(ctx, site.renderer, 'sign-in', locals, problem?.status ?? 200);
+}
+
+const info = (text: Sentence): Note => ({ tone: 'info', text });
+
+/** The page of one of the factors that may answer, or of the recovery code where none is left. */
+export function showChallenge(
+  visit: Visit,
+  next: StepOf<'challenge'>,
+  factor: ConfirmedFactor,
+  problem: Problem | null,
+  rememberChecked = false,
+): void {
+  const { decision, assessment } = next;
+  const locals: Pages['challenge'] = {
+    ...commonOf(visit, assessment),
+    action: at(visit, `/challenge/${factor.id}`),
+    factor: challengeBody(factor),
+    typed: problem?.typed ?? '',
+    error: problem?.error ?? null,
+    note: null,
+    rememberDays: decision.rememberDays,
+    rememberChecked,
+    tryAnotherWay: decision.factors.length > 1 ? at(visit, '/ways') : null,
+    useRecoveryCode: decision.recoveryCode ? at(visit, '/recovery') : null,
+  };
+  show(visit.ctx, visit.site.renderer, 'challenge', locals, problem?.status ?? 200);
+}
+
+/** A method without a body here has no page yet, and so cannot be asked for. */
+function challengeBody(factor: ConfirmedFactor): ChallengeFactor {
+  if (factor.method === 'totp') {
+    return { method: 'totp' };
+  }
+  throw new Error(`no challenge page for ${factor.method}`);
+}
+
+export function showRecovery(visit: Visit, next: StepOf<'challenge'>, problem: Problem | null): void {
+  const { decision, assessment } = next;
+  const locals: Pages['challenge-recovery'] = {
+    ...commonOf(visit, assessment),
+    action: at(visit, '/recovery'),
+    typed: problem?.typed ?? '',
+    error: problem?.error ?? null,
+    back: decision.factors.length > 0 ? { label: 'Use another way instead', url: at(visit) } : null,
+  };
+  show(visit.ctx, visit.site.renderer, 'challenge-recovery', locals, problem?.status ?? 200);
+}
+
+export function showWays(visit: Visit, next: StepOf<'challenge'>): void {
+  const { decision, assessment } = next;
+  const names = new Map(assessment.factors.map(({ id, name }) => [id, name]));
+  const factors = decision.factors.map(({ id, method }): FactorChoice => {
+    const { label, description } = factorFor(method);
+    return { method, label: names.get(id) ?? label, description, url: at(visit, `?with=${id}`) };
+  });
+  const locals: Pages['choose-factor'] = {
+    ...commonOf(visit, assessment),
+    factors,
+    useRecoveryCode: decision.recoveryCode ? at(visit, '/recovery') : null,
+    back: at(visit),
+  };
+  show(visit.ctx, visit.site.renderer, 'choose-factor', locals);
+}
+
+export function showEnrol(visit: Visit, next: StepOf<'enrol'>, problem: Problem | null): void {
+  const { decision, assessment } = next;
+  const locals: Pages['enrol'] = {
+    ...commonOf(visit, assessment),
+    action: at(visit, '/enrol'),
+    why: whyOf(decision.reason, decision.wayOut, assessment, next.wanted),
+    methods: decision.methods.map((method) => {
+      const { label, description } = factorFor(method);
+      return { method, label, description };
+    }),
+    chosen: null,
+    error: problem?.error ?? null,
+    wayOut: wayOutForm(visit, decision.wayOut),
+  };
+  show(visit.ctx, visit.site.renderer, 'enrol', locals, problem?.status ?? 200);
+}
+
+function whyOf(reason: EnrolReason, wayOut: WayOut, assessment: Assessment, wanted: boolean): EnrolWhy {
+  if (wanted) {
+    return { kind: 'recommended', organizationName: null };
+  }
+  switch (reason.kind) {
+    case 'organization': {
+      const { name, id } = reason.organization;
+      if (wayOut.kind === 'dismiss') {
+        return { kind: 'recommended', organizationName: name };
+      }
+      const policy = assessment.memberships.find(({ organization }) => organization.id === id)?.policy;
+      const who = policy?.requirement === 'required_for_admins' ? 'admins' : 'everyone';
+      return { kind: 'organization', organizationName: name, who };
+    }
+    case 'instance':
+      return wayOut.kind === 'dismiss'
+        ? { kind: 'recommended', organizationName: null }
+        : { kind: 'instance' };
+    case 'application':
+    case 'request':
+      return { kind: 'application' };
+    case 'reset':
+      return { kind: 'reset' };
+  }
+}
+
+function wayOutForm(visit: Visit, wayOut: WayOut): WayOutForm {
+  switch (wayOut.kind) {
+    case 'none':
+      return { kind: 'none' };
+    case 'dismiss':
+      return { kind: 'dismiss', action: at(visit, '/skip') };
+    case 'skip': {
+      const left = wayOut.until.getTime() - visit.site.services.db.clock.now().getTime();
+      return {
+        kind: 'skip',
+        action: at(visit, '/skip'),
+        until: wayOut.until,
+        daysLeft: Math.floor(left / days(1)),
+      };
+    }
+  }
+}
+
+export function showEnrolTotp(
+  visit: Visit,
+  next: StepOf<'enrol'>,
+  shown: EnrolTotpShow,
+  problem: Problem | null,
+): void {
+  const { decision, assessment } = next;
+  const locals: Pages['enrol-totp'] = {
+    ...commonOf(visit, assessment),
+    action: at(visit, '/enrol/confirm'),
+    secret: shown.secret,
+    otpauthUrl: shown.uri,
+    qr: shown.qr,
+    typed: problem?.typed ?? '',
+    error: problem?.error ?? null,
+    wayOut: wayOutForm(visit, decision.wayOut),
+    back: decision.methods.length > 1 ? at(visit, '/enrol') : null,
+  };
+  show(visit.ctx, visit.site.renderer, 'enrol-totp', locals, problem?.status ?? 200);
+}
+
+export function showMailbox(visit: Visit, assessment: Assessment, problem: Problem | null): void {
+  const { mailbox } = visit.signIn.state;
+  const now = visit.site.services.db.clock.now().getTime();
+  const locals: Pages['mailbox'] = {
+    ...commonOf(visit, assessment),
+    action: at(visit, '/mailbox'),
+    to: assessment.user.email,
+    minutes: mailboxCodeMinutes,
+    typed: problem?.typed ?? '',
+    error: problem?.error ?? null,
+    note: null,
+    resend: {
+      action: at(visit, '/mailbox/send'),
+      secondsLeft: mailbox ? Math.max(0, Math.ceil((mailbox.sentAt + 30_000 - now) / 1000)) : 0,
+    },
+  };
+  show(visit.ctx, visit.site.renderer, 'mailbox', locals, problem?.status ?? 200);
+}
+
+export function showRecoveryCodes(
+  visit: Visit,
+  next: StepOf<'recovery_codes'>,
+  problem: Problem | null,
+): void {
+  const locals: Pages['recovery-codes'] = {
+    ...commonOf(visit, next.assessment),
+    action: at(visit, '/codes'),
+    codes: next.codes,
+    download: at(visit, '/codes/download'),
+    error: problem?.error ?? null,
+  };
+  show(visit.ctx, visit.site.renderer, 'recovery-codes', locals, problem?.status ?? 200);
+}
+
+export function showRecoveryNotice(visit: Visit, next: StepOf<'recovery_notice'>): void {
+  const locals: Pages['recovery-used'] = {
+    ...commonOf(visit, next.assessment),
+    left: next.assessment.recoveryCodesLeft,
+    replaced: next.assessment.recoveryCodesLeft >= 8,
+    setUpAgain: at(visit, '/set-up-again'),
+    action: at(visit, '/recovery/continue'),
+  };
+  show(visit.ctx, visit.site.renderer, 'recovery-used', locals);
+}
+
+/** Scopes in plain words; one that nobody has described is shown by its name. */
+const scopeSentences: Readonly<Record<string, Sentence>> = {
+  openid: 'Know that it is you, and how you signed in',
+  profile: 'Your name and language',
+  email: 'Your e-mail address',
+  phone: 'Your phone number',
+  offline_access: 'Stay connected while you are away',
+};
+
+export function showConsent(visit: Visit, next: StepOf<'consent'>): void {
+  const { client } = visit;
+  const locals: Pages['consent'] = {
+    ...commonOf(visit, next.assessment),
+    applicationName: client.clientName ?? client.clientId,
+    organizationName: (client.organization_name as string | null | undefined) ?? null,
+    applicationLogoUrl: null,
+    scopes: next.scopes.map((scope) => scopeSentences[scope] ?? scope),
+    policyUrl: client.policyUri ?? null,
+    termsUrl: client.tosUri ?? null,
+    action: at(visit, '/consent'),
+    cancel: at(visit, '/cancel'),
+  };
+  show(visit.ctx, visit.site.renderer, 'consent', locals);
+}
+
+export function showRefused(visit: Visit, next: StepOf<'refuse'>): void {
+  const locals: Pages['refused'] = {
+    ...commonOf(visit, next.assessment),
+    why: next.decision.why,
+    organizationName: organizationNameFor(visit, next.assessment),
+    contact: null,
+    cancel: at(visit, '/cancel'),
+  };
+  show(visit.ctx, visit.site.renderer, 'refused', locals, 403);
+}

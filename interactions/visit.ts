@@ -1,0 +1,123 @@
+import type { Context } from 'koa';
+import type { Client, Interaction, Provider } from 'oidc-provider';
+import type { Origin } from '../audit/audit.ts';
+import { type Assessment, assessSignIn } from '../flows/assess-sign-in.ts';
+import type { KnownBrowser } from '../flows/known-browser.ts';
+import { noChoices } from '../flows/proofs.ts';
+import type { Services } from '../flows/services.ts';
+import { emptyState, findSignIn, type SignIn, type SignInState } from '../flows/sign-in-state.ts';
+import type { BrowserCookie } from '../http/browser-cookie.ts';
+import { RequestError } from '../http/errors.ts';
+import type { Renderer } from '../http/render.ts';
+import { after, seconds } from '../lib/clock.ts';
+import { applicationOf, provedBy } from '../provider/assess-request.ts';
+import { assuranceRequest } from '../provider/assurance-request.ts';
+
+/** What every route of the hosted sign-in is given. */
+export interface Site {
+  readonly services: Services;
+  readonly provider: Provider;
+  readonly renderer: Renderer;
+  readonly cookie: BrowserCookie;
+}
+
+/** One request to one interaction, as it stands. */
+export interface Visit {
+  readonly ctx: Context;
+  readonly site: Site;
+  readonly uid: string;
+  readonly interaction: Interaction;
+  readonly client: Client;
+  readonly signIn: SignIn;
+  readonly browser: KnownBrowser;
+  readonly origin: Origin;
+}
+
+/**
+ * Finds the interaction that this browser's cookie and the path both name (trap F9), and what it has proved.
+ *
+ * @throws RequestError sign_in_ended
+ */
+export async function visitOf(site: Site, ctx: Context): Promise<Visit> {
+  const { provider, services } = site;
+  const uid = String(ctx.params.uid);
+  const interaction = await provider.interactionDetails(ctx.req, ctx.res);
+  if (interaction.uid !== uid) {
+    throw new RequestError('sign_in_ended');
+  }
+  const client = await provider.Client.find(String(interaction.params.client_id));
+  if (!client) {
+    throw new RequestError('sign_in_ended');
+  }
+  const found = await findSignIn(services, uid);
+  if (found.kind === 'ended') {
+    throw new RequestError('sign_in_ended');
+  }
+  const signIn = found.kind === 'found' ? found.signIn : await newSignIn(site, interaction);
+  const userAgent = ctx.get('User-Agent');
+  return {
+    ctx,
+    site,
+    uid,
+    interaction,
+    client,
+    signIn,
+    browser: site.cookie.read(ctx).browser,
+    origin: { ip: ctx.ip, userAgent: userAgent === '' ? null : userAgent },
+  };
+}
+
+/** Reasons for which what the session has proved is of no use here: the sign-in begins with its first step. */
+const fromTheStart = ['no_session', 'login_prompt', 'id_token_hint', 'claims_id_token_sub_value'];
+
+async function newSignIn(site: Site, interaction: Interaction): Promise<SignIn> {
+  const now = site.services.db.clock.now();
+  const startedAt = interaction.prompt.details.startedAt;
+  return {
+    uid: interaction.uid,
+    version: 0,
+    startedAt: typeof startedAt === 'number' ? new Date(startedAt) : now,
+    expiresAt: after(now, seconds(interaction.exp - Math.floor(Date.now() / 1000))),
+    state: await stateOfSession(site, interaction),
+  };
+}
+
+async function stateOfSession({ provider }: Site, interaction: Interaction): Promise<SignInState> {
+  const { session, prompt } = interaction;
+  if (!session?.uid || prompt.reasons.some((reason) => fromTheStart.includes(reason))) {
+    return emptyState;
+  }
+  const found = await provider.Session.findByUid(session.uid);
+  const proved = found && found.accountId === session.accountId ? provedBy(found) : null;
+  if (!found?.accountId || !proved) {
+    return emptyState;
+  }
+  return {
+    ...emptyState,
+    accountId: found.accountId,
+    proofs: proved.proofs,
+    choices: proved.choices ?? noChoices,
+  };
+}
+
+/** The decision about this sign-in as it stands now; null before anybody has taken the first step. */
+export async function assess(visit: Visit): Promise<Assessment | null> {
+  const { accountId, proofs, choices } = visit.signIn.state;
+  if (accountId === null) {
+    return null;
+  }
+  const device = visit.browser.deviceOf(accountId);
+  return assessSignIn(visit.site.services, {
+    userId: accountId,
+    application: applicationOf(visit.client),
+    proofs,
+    choices,
+    device: device ? { kind: 'secret', ...device } : null,
+    request: assuranceRequest(visit.interaction.params, startedAt(visit.interaction, visit.signIn)),
+  });
+}
+
+function startedAt(interaction: Interaction, signIn: SignIn): Date {
+  const carried = interaction.prompt.details.startedAt;
+  return typeof carried === 'number' ? new Date(carried) : signIn.startedAt;
+}

@@ -1,0 +1,31 @@
+import type { Logger } from 'pino';
+import type { Database } from '../entities/database.ts';
+import { purgeLimits } from '../entities/limits.ts';
+import { purgeRecords } from '../entities/provider-records.ts';
+import { purgeRememberedDevices } from '../entities/remembered-devices.ts';
+import { purgeSessions } from '../entities/sessions.ts';
+import { purgeSignIns } from '../entities/sign-ins.ts';
+import { after, hours, minutes } from '../lib/clock.ts';
+
+/** Rows stay for an hour after they expired, so that clocks which differ cannot bring anything back. */
+const kept = hours(1);
+
+/** Deletes what has expired. Each delete is safe to run twice or on several machines at once. */
+export async function purge(db: Database): Promise<void> {
+  const before = after(db.clock.now(), -kept);
+  await purgeRecords(db, before);
+  await purgeSessions(db, before);
+  await purgeSignIns(db, before);
+  await purgeLimits(db, before);
+  await purgeRememberedDevices(db, before);
+}
+
+export function startPurging(db: Database, log: Logger): { stop(): void } {
+  const timer = setInterval(() => {
+    purge(db).catch((error: Error) =>
+      log.warn({ reason: error.message }, 'expired rows could not be deleted'),
+    );
+  }, minutes(5));
+  timer.unref();
+  return { stop: () => clearInterval(timer) };
+}

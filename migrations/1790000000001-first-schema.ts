@@ -1,0 +1,241 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { ddlFor } from './ddl.ts';
+
+/** Everything that the first release stores. */
+export class FirstSchema1790000000001 implements MigrationInterface {
+  name = 'FirstSchema1790000000001';
+
+  async up(runner: QueryRunner): Promise<void> {
+    const t = await ddlFor(runner);
+    const tables = [
+      `CREATE TABLE IF NOT EXISTS instance (
+        name ${t.id} NOT NULL PRIMARY KEY,
+        value ${t.text} NOT NULL
+      )`,
+      `CREATE TABLE IF NOT EXISTS organizations (
+        id ${t.id} NOT NULL PRIMARY KEY,
+        slug ${t.word} NOT NULL UNIQUE,
+        name ${t.line} NOT NULL,
+        policy ${t.text} NOT NULL,
+        created_at ${t.time} NOT NULL
+      )`,
+      `CREATE TABLE IF NOT EXISTS users (
+        id ${t.id} NOT NULL PRIMARY KEY,
+        email ${t.word} NOT NULL UNIQUE,
+        email_verified ${t.flag} NOT NULL,
+        name ${t.line},
+        phone ${t.word},
+        phone_verified ${t.flag} NOT NULL,
+        locale ${t.word},
+        password_hash ${t.text},
+        home_organization_id ${t.id},
+        security_version ${t.number} NOT NULL,
+        preferred_factor_id ${t.id},
+        had_factor_at ${t.time},
+        reset_at ${t.time},
+        postponed_until ${t.time},
+        disabled_at ${t.time},
+        sessions_valid_after ${t.time} NOT NULL,
+        last_sign_in_at ${t.time},
+        last_sign_in_acr ${t.word},
+        created_at ${t.time} NOT NULL,
+        updated_at ${t.time} NOT NULL
+      )`,
+      `CREATE TABLE IF NOT EXISTS memberships (
+        user_id ${t.id} NOT NULL,
+        organization_id ${t.id} NOT NULL,
+        role ${t.word} NOT NULL,
+        joined_at ${t.time} NOT NULL,
+        admin_since ${t.time},
+        grace_started_at ${t.time},
+        removed_at ${t.time},
+        PRIMARY KEY (user_id, organization_id)
+      )`,
+      `CREATE TABLE IF NOT EXISTS factors (
+        id ${t.id} NOT NULL PRIMARY KEY,
+        user_id ${t.id} NOT NULL,
+        method ${t.word} NOT NULL,
+        name ${t.line},
+        data ${t.text} NOT NULL,
+        high_water ${t.number} NOT NULL,
+        failures ${t.number} NOT NULL,
+        disabled_at ${t.time},
+        confirmed_at ${t.time} NOT NULL,
+        last_used_at ${t.time}
+      )`,
+      `CREATE TABLE IF NOT EXISTS recovery_codes (
+        id ${t.id} NOT NULL PRIMARY KEY,
+        user_id ${t.id} NOT NULL,
+        position ${t.number} NOT NULL,
+        salt ${t.word} NOT NULL,
+        digest ${t.digest} NOT NULL,
+        sealed ${t.text},
+        created_at ${t.time} NOT NULL,
+        used_at ${t.time}
+      )`,
+      `CREATE TABLE IF NOT EXISTS remembered_devices (
+        id ${t.id} NOT NULL PRIMARY KEY,
+        user_id ${t.id} NOT NULL,
+        secret_digest ${t.digest} NOT NULL,
+        method ${t.word} NOT NULL,
+        security_version ${t.number} NOT NULL,
+        user_agent ${t.line},
+        ip ${t.word},
+        created_at ${t.time} NOT NULL,
+        last_used_at ${t.time} NOT NULL,
+        expires_at ${t.time} NOT NULL,
+        revoked_at ${t.time}
+      )`,
+      `CREATE TABLE IF NOT EXISTS applications (
+        client_id ${t.word} NOT NULL PRIMARY KEY,
+        organization_id ${t.id},
+        name ${t.line} NOT NULL,
+        secret ${t.text},
+        metadata ${t.text} NOT NULL,
+        first_party ${t.flag} NOT NULL,
+        assurance ${t.word} NOT NULL,
+        created_at ${t.time} NOT NULL,
+        updated_at ${t.time} NOT NULL
+      )`,
+      `CREATE TABLE IF NOT EXISTS consents (
+        user_id ${t.id} NOT NULL,
+        client_id ${t.word} NOT NULL,
+        scope ${t.text} NOT NULL,
+        granted_at ${t.time} NOT NULL,
+        PRIMARY KEY (user_id, client_id)
+      )`,
+      `CREATE TABLE IF NOT EXISTS sessions (
+        uid_digest ${t.digest} NOT NULL PRIMARY KEY,
+        id_digest ${t.digest} UNIQUE,
+        account_id ${t.id},
+        version ${t.number} NOT NULL,
+        payload ${t.text} NOT NULL,
+        started_at ${t.time} NOT NULL,
+        seen_at ${t.time} NOT NULL,
+        expires_at ${t.time} NOT NULL,
+        ended_at ${t.time}
+      )`,
+      `CREATE TABLE IF NOT EXISTS sign_ins (
+        uid_digest ${t.digest} NOT NULL PRIMARY KEY,
+        account_id ${t.id},
+        version ${t.number} NOT NULL,
+        state ${t.text} NOT NULL,
+        created_at ${t.time} NOT NULL,
+        expires_at ${t.time} NOT NULL,
+        finished_at ${t.time}
+      )`,
+      `CREATE TABLE IF NOT EXISTS provider_records (
+        model ${t.word} NOT NULL,
+        id_digest ${t.digest} NOT NULL,
+        grant_digest ${t.digest},
+        user_code_digest ${t.digest},
+        account_id ${t.id},
+        payload ${t.text} NOT NULL,
+        created_at ${t.time} NOT NULL,
+        consumed_at ${t.time},
+        destroyed_at ${t.time},
+        expires_at ${t.time},
+        PRIMARY KEY (model, id_digest)
+      )`,
+      `CREATE TABLE IF NOT EXISTS signing_keys (
+        id ${t.id} NOT NULL PRIMARY KEY,
+        algorithm ${t.word} NOT NULL,
+        jwk ${t.text} NOT NULL,
+        created_at ${t.time} NOT NULL,
+        retired_at ${t.time}
+      )`,
+      `CREATE TABLE IF NOT EXISTS limits (
+        subject ${t.digest} NOT NULL PRIMARY KEY,
+        failures ${t.number} NOT NULL,
+        blocked_until ${t.time} NOT NULL,
+        expires_at ${t.time} NOT NULL
+      )`,
+      `CREATE TABLE IF NOT EXISTS audit_events (
+        id ${t.id} NOT NULL PRIMARY KEY,
+        at ${t.time} NOT NULL,
+        type ${t.word} NOT NULL,
+        user_id ${t.id},
+        organization_id ${t.id},
+        client_id ${t.word},
+        ip ${t.word},
+        user_agent ${t.line},
+        data ${t.text} NOT NULL
+      )`,
+      `CREATE TABLE IF NOT EXISTS outbox (
+        id ${t.id} NOT NULL PRIMARY KEY,
+        channel ${t.word} NOT NULL,
+        message ${t.text} NOT NULL,
+        attempts ${t.number} NOT NULL,
+        next_at ${t.time},
+        created_at ${t.time} NOT NULL,
+        sent_at ${t.time},
+        failed_at ${t.time}
+      )`,
+    ];
+    for (const table of tables) {
+      await runner.query(table + t.tableOptions);
+    }
+    const indexes = [
+      'memberships_by_organization ON memberships (organization_id, user_id)',
+      'factors_by_user ON factors (user_id)',
+      'recovery_codes_by_user ON recovery_codes (user_id)',
+      'remembered_devices_by_user ON remembered_devices (user_id)',
+      'remembered_devices_by_expiry ON remembered_devices (expires_at)',
+      'sessions_by_account ON sessions (account_id)',
+      'sessions_by_expiry ON sessions (expires_at)',
+      'sign_ins_by_account ON sign_ins (account_id)',
+      'sign_ins_by_expiry ON sign_ins (expires_at)',
+      'provider_records_by_grant ON provider_records (grant_digest)',
+      'provider_records_by_user_code ON provider_records (user_code_digest)',
+      'provider_records_by_account ON provider_records (account_id)',
+      'provider_records_by_expiry ON provider_records (expires_at)',
+      'limits_by_expiry ON limits (expires_at)',
+      'audit_events_by_user ON audit_events (user_id, id)',
+      'audit_events_by_organization ON audit_events (organization_id, id)',
+      'outbox_by_turn ON outbox (channel, next_at)',
+      'outbox_by_age ON outbox (created_at)',
+    ];
+    for (const index of indexes) {
+      await createIndex(runner, index);
+    }
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    for (const table of [
+      'outbox',
+      'audit_events',
+      'limits',
+      'signing_keys',
+      'provider_records',
+      'sign_ins',
+      'sessions',
+      'consents',
+      'applications',
+      'remembered_devices',
+      'recovery_codes',
+      'factors',
+      'memberships',
+      'users',
+      'organizations',
+      'instance',
+    ]) {
+      await runner.query(`DROP TABLE IF EXISTS ${table}`);
+    }
+  }
+}
+
+/** A migration that was killed half-way is run again from its start, so nothing in it may mind that it exists already. */
+async function createIndex(runner: QueryRunner, definition: string): Promise<void> {
+  if (runner.dataSource.options.type !== 'mysql') {
+    await runner.query(`CREATE INDEX IF NOT EXISTS ${definition}`);
+    return;
+  }
+  const [name, , table] = definition.split(' ');
+  const found = (await runner.query(
+    'SELECT 1 FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = ? AND index_name = ? LIMIT 1',
+    [table, name],
+  )) as unknown[];
+  if (found.length === 0) {
+    await runner.query(`CREATE INDEX ${definition}`);
+  }
+}

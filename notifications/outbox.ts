@@ -1,0 +1,89 @@
+import type { Database, Statement } from '../entities/database.ts';
+import { addMessage, type Channel, type OutboxRow } from '../entities/outbox.ts';
+import { digest } from '../lib/digest.ts';
+import { newId } from '../lib/id.ts';
+import type { KeyRing } from '../lib/key-ring.ts';
+import { open, seal } from '../lib/seal.ts';
+
+export type MessageValues = Readonly<Record<string, string | number | null>>;
+
+/** A mail that a template of `views/mail/` makes. */
+export interface MailMessage {
+  readonly to: string;
+  readonly locale: string | null;
+  readonly template: string;
+  /** May hold a code: sealed in the table, never logged. */
+  readonly values: MessageValues;
+  /** In whose name it speaks; without it, the instance's. */
+  readonly organizationName?: string;
+  /** The same key is one message, however often it is written. Made of ids; nothing secret, nothing personal. */
+  readonly key?: string;
+  /** It is never sent after this moment; for messages with a code. */
+  readonly expiresAt?: Date;
+}
+
+export interface TextMessage {
+  /** A number in E.164 form. */
+  readonly to: string;
+  readonly text: string;
+  readonly key?: string;
+  readonly expiresAt?: Date;
+}
+
+/**
+ * Tells people something. What comes back is written in the same batch as what it tells of, so that neither happens without
+ * the other; it never fails that batch. Whether the recipient is usable is seen when the message is sent.
+ */
+export interface Notify {
+  mail(message: MailMessage): Statement;
+  sms(message: TextMessage): Statement;
+}
+
+/** What a row of the outbox says when it is opened. */
+export type Stored = StoredMail | StoredText;
+
+export interface StoredMail {
+  readonly by: 'email';
+  readonly to: string;
+  readonly locale: string | null;
+  readonly template: string;
+  readonly values: MessageValues;
+  readonly organizationName: string | null;
+  readonly expiresAt: number | null;
+}
+
+export interface StoredText {
+  readonly by: 'sms';
+  readonly to: string;
+  readonly text: string;
+  readonly expiresAt: number | null;
+}
+
+export function createNotify({ db, ring }: { readonly db: Database; readonly ring: KeyRing }): Notify {
+  const write = (channel: Channel, key: string | undefined, stored: Stored): Statement => {
+    const now = db.clock.now();
+    const id = key === undefined ? newId(now) : digest(`outbox ${channel} ${key}`);
+    return addMessage(db, { id, channel, now, message: seal(ring, place(id), JSON.stringify(stored)) });
+  };
+
+  return {
+    mail: ({ to, locale, template, values, organizationName, key, expiresAt }) =>
+      write('email', key, {
+        by: 'email',
+        to,
+        locale,
+        template,
+        values,
+        organizationName: organizationName ?? null,
+        expiresAt: expiresAt?.getTime() ?? null,
+      }),
+    sms: ({ to, text, key, expiresAt }) =>
+      write('sms', key, { by: 'sms', to, text, expiresAt: expiresAt?.getTime() ?? null }),
+  };
+}
+
+/** What the row says. Throws where its seal is broken or its key is gone. */
+export const openMessage = (ring: KeyRing, row: OutboxRow): Stored =>
+  JSON.parse(open(ring, place(row.id), row.message)) as Stored;
+
+const place = (id: string) => ({ table: 'outbox', column: 'message', row: id });

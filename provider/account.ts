@@ -1,0 +1,100 @@
+import type { Account, AccountClaims, KoaContextWithOIDC } from 'oidc-provider';
+import { sessionByUid } from '../entities/sessions.ts';
+import { type UserRow, userById } from '../entities/users.ts';
+import { assessSignIn } from '../flows/assess-sign-in.ts';
+import type { Services } from '../flows/services.ts';
+import { digest } from '../lib/digest.ts';
+import { applicationOf, provedBy } from './assess-request.ts';
+
+/** A code or token as `findAccount` is handed it. */
+interface Token {
+  readonly kind?: string;
+  readonly accountId?: string;
+  readonly sessionUid?: string;
+  readonly extra?: { readonly acr?: string; readonly amr?: readonly string[]; readonly auth_time?: number };
+}
+
+/** The scopes of OpenID Connect Core 1.0 §5.4, and what each shows. How somebody signed in belongs to `openid`. */
+export const claims = {
+  openid: ['sub', 'acr', 'amr', 'auth_time'],
+  profile: ['name', 'locale', 'updated_at'],
+  email: ['email', 'email_verified'],
+  phone: ['phone_number', 'phone_number_verified'],
+};
+
+/**
+ * The account behind a session, code or token; undefined ends the request. A code counts only while its session lives (trap F13),
+ * and a refresh asks the policy anew: after grace is over or after a reset it is refused (security.md T074).
+ */
+export async function findAccount(
+  services: Services,
+  ctx: KoaContextWithOIDC,
+  sub: string,
+  token?: unknown,
+): Promise<Account | undefined> {
+  const source = token as Token | undefined;
+  const kind = source?.kind;
+  if ((kind === 'AuthorizationCode' || kind === 'DeviceCode') && !(await sessionLives(services, source))) {
+    return undefined;
+  }
+  if (kind === 'RefreshToken' && !(await mayRefresh(services, ctx, sub))) {
+    return undefined;
+  }
+  let user: Promise<UserRow | null> | null = null;
+  return {
+    accountId: sub,
+    claims: async (): Promise<AccountClaims> => {
+      user ??= userById(services.db, sub);
+      const row = await user;
+      if (!row) {
+        throw new Error('the account has gone');
+      }
+      return { ...claimsOf(row), ...signInClaims(source) };
+    },
+  };
+}
+
+const claimsOf = (user: UserRow): AccountClaims => ({
+  sub: user.id,
+  name: user.name ?? undefined,
+  locale: user.locale ?? undefined,
+  updated_at: Math.floor(user.updated_at / 1000),
+  email: user.email,
+  email_verified: user.email_verified === 1,
+  phone_number: user.phone ?? undefined,
+  phone_number_verified: user.phone === null ? undefined : user.phone_verified === 1,
+});
+
+/** How the person signed in, for userinfo: it stands in the access token, as it stood in the code. */
+function signInClaims(token: Token | undefined): Partial<AccountClaims> {
+  return token?.kind === 'AccessToken' ? { ...token.extra } : {};
+}
+
+async function sessionLives(services: Services, token: Token | undefined): Promise<boolean> {
+  return (
+    token?.sessionUid !== undefined &&
+    (await sessionByUid(services.db, digest(token.sessionUid), services.db.clock.now())) !== null
+  );
+}
+
+async function mayRefresh(services: Services, ctx: KoaContextWithOIDC, sub: string): Promise<boolean> {
+  const { client, grant } = ctx.oidc;
+  const given = client && grant ? provedBy({ accountId: grant.accountId, proved: grant.proved }) : null;
+  if (!client || !given || grant?.accountId !== sub) {
+    return false;
+  }
+  const now = services.db.clock.now();
+  const assessment = await assessSignIn(services, {
+    userId: sub,
+    application: { ...applicationOf(client), assurance: 'none' },
+    proofs: given.proofs,
+    choices: given.choices,
+    device: given.deviceId ? { kind: 'session', id: given.deviceId } : null,
+    request: { startedAt: now, login: false, maxAge: null, acrValues: [], essential: false },
+  });
+  if (assessment === null) {
+    return false;
+  }
+  const { decision } = assessment;
+  return decision.kind === 'allow' || (decision.kind === 'enrol' && decision.wayOut.kind !== 'none');
+}

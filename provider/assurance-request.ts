@@ -1,0 +1,47 @@
+import * as z from 'zod';
+import type { AssuranceRequest } from '../policy/types.ts';
+
+const acrClaim = z.object({
+  id_token: z
+    .object({
+      acr: z
+        .object({
+          essential: z.boolean().optional(),
+          value: z.string().optional(),
+          values: z.array(z.string()).optional(),
+        })
+        .nullish(),
+    })
+    .nullish(),
+});
+
+/**
+ * What an authorization request asks for, from its parameters (OpenID Connect Core 1.0 §3.1.2.1 and §5.5.1.1). The `acr` claim
+ * outweighs `acr_values`. oidc-provider has checked the parameters' form before; what it lets through unread is read strictly here.
+ */
+export function assuranceRequest(
+  params: { readonly [name: string]: unknown },
+  startedAt: Date,
+): AssuranceRequest {
+  const claim = acrClaimOf(params.claims);
+  const acrText = typeof params.acr_values === 'string' ? params.acr_values : '';
+  const claimed = claim?.values ?? (claim?.value === undefined ? [] : [claim.value]);
+  const prompts = typeof params.prompt === 'string' ? params.prompt.split(' ') : [];
+  const maxAge = params.max_age === undefined ? null : Number(params.max_age);
+
+  return {
+    startedAt,
+    login: prompts.includes('login'),
+    maxAge: maxAge !== null && Number.isFinite(maxAge) ? maxAge : maxAge === null ? null : 0,
+    acrValues: claimed.length > 0 ? claimed : acrText.split(' ').filter((value) => value !== ''),
+    essential: claim?.essential === true && claimed.length > 0,
+  };
+}
+
+function acrClaimOf(claims: unknown) {
+  if (typeof claims !== 'string') {
+    return null;
+  }
+  const parsed = acrClaim.safeParse(JSON.parse(claims));
+  return parsed.success ? (parsed.data.id_token?.acr ?? null) : null;
+}

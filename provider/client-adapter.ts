@@ -1,0 +1,68 @@
+import type { Adapter, AdapterPayload } from 'oidc-provider';
+import { applicationById } from '../entities/applications.ts';
+import type { Database } from '../entities/database.ts';
+import type { KeyRing } from '../lib/key-ring.ts';
+import { open } from '../lib/seal.ts';
+
+/** What oidc-provider does not know of an application, beside its client metadata. */
+export const applicationProperties = [
+  'organization_id',
+  'organization_name',
+  'organization_slug',
+  'first_party',
+  'assurance',
+] as const;
+
+/** Applications as oidc-provider reads its clients. They are written by `apply` and the organization's pages, never by it. */
+export class ClientAdapter implements Adapter {
+  private readonly db: Database;
+  private readonly ring: KeyRing;
+
+  constructor(db: Database, ring: KeyRing) {
+    this.db = db;
+    this.ring = ring;
+  }
+
+  async find(clientId: string): Promise<AdapterPayload | undefined> {
+    const row = await applicationById(this.db, clientId);
+    if (!row) {
+      return undefined;
+    }
+    const place = { table: 'applications', column: 'secret', row: row.client_id };
+    return {
+      ...(JSON.parse(row.metadata) as AdapterPayload),
+      client_id: row.client_id,
+      client_name: row.name,
+      ...(row.secret === null ? {} : { client_secret: open(this.ring, place, row.secret) }),
+      organization_id: row.organization_id,
+      organization_name: row.organization_name,
+      organization_slug: row.organization_slug,
+      first_party: row.first_party === 1,
+      assurance: row.assurance,
+    };
+  }
+
+  async findByUid(): Promise<undefined> {
+    return undefined;
+  }
+
+  async findByUserCode(): Promise<undefined> {
+    return undefined;
+  }
+
+  upsert(): Promise<void> {
+    throw new TypeError('applications are not written by the provider');
+  }
+
+  destroy(): Promise<void> {
+    throw new TypeError('applications are not removed by the provider');
+  }
+
+  consume(): Promise<void> {
+    throw new TypeError('an application is not consumed');
+  }
+
+  revokeByGrantId(): Promise<void> {
+    throw new TypeError('an application has no grant');
+  }
+}

@@ -1,0 +1,177 @@
+import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
+import { Provider } from 'oidc-provider';
+import { endSession } from '../entities/sessions.ts';
+import type { Services } from '../flows/services.ts';
+import { hours, seconds } from '../lib/clock.ts';
+import { digest } from '../lib/digest.ts';
+import { acrs } from '../policy/assurance.ts';
+import { claims, findAccount } from './account.ts';
+import { RecordAdapter } from './adapter.ts';
+import { applicationProperties, ClientAdapter } from './client-adapter.ts';
+import { loadGrant } from './grants.ts';
+import { createInteractionPolicy } from './interaction-policy.ts';
+import { SessionAdapter, sessionIdle } from './session-adapter.ts';
+import { loadSigningKeys } from './signing-keys.ts';
+
+/** The pages that the library asks for; the server gives them. */
+export interface ProviderPages {
+  readonly renderError: NonNullable<Configuration['renderError']>;
+  readonly confirmSignOut: (ctx: KoaContextWithOIDC, form: string) => void | Promise<void>;
+  readonly signedOut: (ctx: KoaContextWithOIDC) => void | Promise<void>;
+  readonly deviceCode: (ctx: KoaContextWithOIDC, form: string, error: unknown) => void | Promise<void>;
+  readonly deviceConfirm: (ctx: KoaContextWithOIDC, form: string, userCode: string) => void | Promise<void>;
+  readonly deviceDone: (ctx: KoaContextWithOIDC) => void | Promise<void>;
+}
+
+const inSeconds = (span: number): number => span / 1000;
+
+/** node-oidc-provider, configured: what is on, how long it lives, and who decides. */
+export async function createProvider(services: Services, pages: ProviderPages): Promise<Provider> {
+  const { db, ring, settings } = services;
+  const secure = settings.issuer.startsWith('https:');
+  const cookie = { httpOnly: true, sameSite: 'lax', signed: true, secure, path: '/' } as const;
+
+  const provider = new Provider(settings.issuer, {
+    adapter: (model: string) => {
+      if (model === 'Client') return new ClientAdapter(db, ring);
+      if (model === 'Session') return new SessionAdapter(db, ring);
+      return new RecordAdapter(model, db, ring);
+    },
+    jwks: { keys: await loadSigningKeys(db, ring) },
+    findAccount: (ctx, sub, token) => findAccount(services, ctx, sub, token),
+    loadExistingGrant: (ctx) => loadGrant(services, ctx),
+    interactions: {
+      policy: createInteractionPolicy(services),
+      url: (_ctx, interaction) => `/interaction/${interaction.uid}`,
+    },
+    renderError: pages.renderError,
+
+    claims,
+    scopes: ['openid', 'offline_access'],
+    acrValues: [...acrs],
+    extraTokenClaims: howSomebodySignedIn,
+    extraClientMetadata: { properties: [...applicationProperties] },
+    clientDefaults: {
+      grant_types: ['authorization_code', 'refresh_token'],
+      response_types: ['code'],
+      require_auth_time: true,
+    },
+    responseTypes: ['code', 'none'],
+    subjectTypes: ['public'],
+    enabledJWA: {
+      idTokenSigningAlgValues: ['RS256', 'ES256'],
+      userinfoSigningAlgValues: ['RS256', 'ES256'],
+      introspectionSigningAlgValues: ['RS256', 'ES256'],
+      clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+      requestObjectSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+    },
+    pkce: { required: (_ctx, client) => client.clientAuthMethod === 'none' },
+    allowOmittingSingleRegisteredRedirectUri: false,
+    rotateRefreshToken: true,
+    issueRefreshToken: (_ctx, client, source) =>
+      client.grantTypeAllowed('refresh_token') &&
+      (client.first_party === true || source.scopes.has('offline_access')),
+    expiresWithSession: (_ctx, source) => !source.scopes.has('offline_access'),
+    clientBasedCORS: (_ctx, origin, client) =>
+      (client.redirectUris ?? []).some((uri) => URL.canParse(uri) && new URL(uri).origin === origin),
+
+    features: {
+      devInteractions: { enabled: false },
+      claimsParameter: { enabled: true },
+      deviceFlow: {
+        enabled: true,
+        userCodeInputSource: (ctx, form, _out, error) => pages.deviceCode(ctx, form, error),
+        userCodeConfirmSource: (ctx, form, _client, _info, userCode) =>
+          pages.deviceConfirm(ctx, form, userCode),
+        successSource: (ctx) => pages.deviceDone(ctx),
+      },
+      introspection: { enabled: true },
+      revocation: { enabled: true },
+      rpInitiatedLogout: {
+        enabled: true,
+        logoutSource: (ctx, form) => pages.confirmSignOut(ctx, form),
+        postLogoutSuccessSource: (ctx) => pages.signedOut(ctx),
+      },
+      backchannelLogout: { enabled: true },
+    },
+
+    formats: { bitsOfOpaqueRandomness: 256 },
+    // Machines' clocks may differ by this much where tokens carry a time (RFC 7519 §4.1.4).
+    clockTolerance: 15,
+    ttl: {
+      AccessToken: inSeconds(hours(1)),
+      AuthorizationCode: 60,
+      DeviceCode: 600,
+      Grant: inSeconds(hours(24 * 14)),
+      IdToken: inSeconds(hours(1)),
+      Interaction: inSeconds(hours(1)),
+      RefreshToken: inSeconds(hours(24 * 14)),
+      Session: inSeconds(sessionIdle),
+    },
+    cookies: {
+      keys: ring.derive('cookies').map((key) => key.toString('base64url')),
+      names: secure
+        ? {
+            session: '__Host-sallyport-session',
+            interaction: '__Secure-sallyport-interaction',
+            resume: '__Secure-sallyport-resume',
+          }
+        : { session: 'sallyport-session', interaction: 'sallyport-interaction', resume: 'sallyport-resume' },
+      long: cookie,
+      short: { httpOnly: true, sameSite: 'lax', signed: true, secure },
+    },
+    fetch: (url, options) => outbound(settings.production, url, options),
+  });
+
+  keepInPayload(provider.Session, 'proved', 'version');
+  keepInPayload(provider.Grant, 'proved');
+  endSessionsForGood(services, provider);
+  provider.on('interaction.ended', handOverWhatWasProved);
+  return provider;
+}
+
+/** Relying parties' addresses are given by administrators; nothing is followed from there, and nobody waits long. */
+function outbound(
+  production: boolean,
+  url: string | URL | Request,
+  options: RequestInit = {},
+): Promise<Response> {
+  // In development a relying party on this machine is told of a sign-out too; the library's dispatcher would refuse loopback.
+  const { dispatcher, ...rest } = options as RequestInit & { dispatcher?: unknown };
+  const init = production ? { ...rest, dispatcher } : rest;
+  return fetch(url, { ...init, redirect: 'error', signal: AbortSignal.timeout(seconds(5)) } as RequestInit);
+}
+
+/** `acr`, `amr` and `auth_time` stand in the access token's record, for userinfo and introspection (RFC 9470 §6.2). */
+function howSomebodySignedIn(ctx: KoaContextWithOIDC): { [claim: string]: unknown } | undefined {
+  const { AuthorizationCode, RefreshToken, DeviceCode } = ctx.oidc.entities;
+  const source = AuthorizationCode ?? RefreshToken ?? DeviceCode;
+  if (!source) {
+    return undefined;
+  }
+  return { acr: source.acr, amr: source.amr, auth_time: source.authTime };
+}
+
+/** The library stores only the fields that a model names; these are ours. */
+function keepInPayload(model: unknown, ...names: string[]): void {
+  const fields = [...(model as { IN_PAYLOAD: string[] }).IN_PAYLOAD, ...names];
+  Object.defineProperty(model, 'IN_PAYLOAD', { get: () => fields });
+}
+
+/** Signing out ends the session itself, not only its identifier: a request under way in it cannot bring it back (trap F13). */
+function endSessionsForGood(services: Services, provider: Provider): void {
+  const prototype = provider.Session.prototype as { destroy(this: { uid: string }): Promise<void> };
+  const { destroy } = prototype;
+  prototype.destroy = async function destroyForGood() {
+    await endSession(services.db, digest(this.uid), services.db.clock.now());
+    await destroy.call(this);
+  };
+}
+
+/** What an interaction has proved goes into the session together with the account, in one write. */
+function handOverWhatWasProved(ctx: KoaContextWithOIDC): void {
+  const proved = ctx.oidc.result?.proved;
+  if (proved !== undefined && ctx.oidc.session) {
+    ctx.oidc.session.proved = proved;
+  }
+}

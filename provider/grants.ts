@@ -1,0 +1,65 @@
+import type { Client, Grant, KoaContextWithOIDC } from 'oidc-provider';
+import { consentedScope } from '../entities/consents.ts';
+import type { Services } from '../flows/services.ts';
+
+/** The scopes of a request that nobody has granted yet: none for a first-party application. */
+export async function missingScopes(
+  services: Services,
+  userId: string,
+  client: Client,
+  requested: readonly string[],
+): Promise<string[]> {
+  if (client.first_party === true) {
+    return [];
+  }
+  const consented = await consentedScope(services.db, userId, client.clientId);
+  const known = new Set(consented?.split(' ') ?? []);
+  return requested.filter((scope) => !known.has(scope));
+}
+
+/**
+ * The grant of this session and application, made where consent stands already. Undefined makes the library ask for consent.
+ */
+export async function loadGrant(services: Services, ctx: KoaContextWithOIDC): Promise<Grant | undefined> {
+  const { session, client, provider, account } = ctx.oidc;
+  if (!session || !client || !account) {
+    return undefined;
+  }
+  const requested = scopesOf(ctx);
+  const grantId = session.grantIdFor(client.clientId);
+  const existing = grantId ? await provider.Grant.find(grantId) : undefined;
+  if (existing && covers(existing, requested, ctx) && finishedAt(existing) === finishedAt(session)) {
+    return existing;
+  }
+  const missing = await missingScopes(services, account.accountId, client, requested);
+  if (missing.length > 0) {
+    return undefined;
+  }
+  const grant = existing ?? new provider.Grant({ accountId: account.accountId, clientId: client.clientId });
+  grant.addOIDCScope(requested.join(' '));
+  const claims = [...ctx.oidc.requestParamClaims];
+  if (claims.length > 0) {
+    grant.addOIDCClaims(claims);
+  }
+  // What this sign-in has proved goes with the grant, so that a refresh is judged by it when the session is long over.
+  grant.proved = session.proved;
+  await grant.save();
+  return grant;
+}
+
+const finishedAt = (holder: { proved?: unknown }): number | undefined =>
+  (holder.proved as { finishedAt?: number } | undefined)?.finishedAt;
+
+function covers(grant: Grant, requested: readonly string[], ctx: KoaContextWithOIDC): boolean {
+  const scopes = new Set(grant.getOIDCScope().split(' '));
+  const claims = new Set(grant.getOIDCClaims());
+  return (
+    requested.every((scope) => scopes.has(scope)) &&
+    [...ctx.oidc.requestParamClaims].every((claim) => claims.has(claim) || neverAsked.has(claim))
+  );
+}
+
+/** Claims about the sign-in itself, which need nobody's consent. */
+const neverAsked = new Set(['sub', 'sid', 'auth_time', 'acr', 'amr', 'iss']);
+
+const scopesOf = (ctx: KoaContextWithOIDC): string[] => [...ctx.oidc.requestParamOIDCScopes];

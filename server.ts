@@ -1,0 +1,227 @@
+import { createServer, type Server } from 'node:http';
+import path from 'node:path';
+import Router from '@koa/router';
+import type { Context } from 'koa';
+import { koaBody } from 'koa-body';
+import type { Provider } from 'oidc-provider';
+import { type Logger, pino } from 'pino';
+import { projectRoot, type Settings } from './config/settings.ts';
+import { type Database, migrate, openDatabase, pendingMigrations } from './entities/database.ts';
+import { factors } from './factors/index.ts';
+import { checkKeys } from './flows/check-keys.ts';
+import type { Services } from './flows/services.ts';
+import { assetRoutes } from './http/assets.ts';
+import { browserCookie } from './http/browser-cookie.ts';
+import { devInboxRoutes } from './http/dev-inbox.ts';
+import { catchErrors, isDatabaseAway, withoutValues } from './http/errors.ts';
+import { mailRenderer } from './http/mails.ts';
+import { providerPages } from './http/provider-pages.ts';
+import { createRenderer } from './http/render.ts';
+import { requireSameOrigin } from './http/same-origin.ts';
+import { securityHeaders } from './http/security-headers.ts';
+import { common, show, showError } from './http/show.ts';
+import { answerUntrusted } from './http/trusted-request.ts';
+import { interactionRoutes } from './interactions/routes.ts';
+import { startPurging } from './jobs/purge.ts';
+import { seconds } from './lib/clock.ts';
+import { openKeyRing } from './lib/key-ring.ts';
+import { createPasswords } from './lib/password-hash.ts';
+import { createWorkQueue } from './lib/work-queue.ts';
+import { type Courier, createCourier } from './notifications/deliver.ts';
+import { createInbox } from './notifications/inbox.ts';
+import { createMailTransport } from './notifications/mail-transport.ts';
+import { createNotify } from './notifications/outbox.ts';
+import { createSmsGateway } from './notifications/sms-gateway.ts';
+import { createProvider } from './provider/create-provider.ts';
+
+export interface App {
+  readonly services: Services;
+  readonly provider: Provider;
+  readonly courier: Courier;
+  readonly log: Logger;
+  /** What a request of `node:http` is given to. */
+  readonly handle: Parameters<typeof createServer>[1];
+}
+
+const secrets = [
+  'password',
+  'secret',
+  'code',
+  'token',
+  'cookie',
+  'authorization',
+  '*.password',
+  '*.secret',
+  '*.code',
+  '*.token',
+  '*.cookie',
+  '*.authorization',
+];
+
+export const createLog = (settings: Settings): Logger =>
+  pino({ level: settings.logLevel, base: null, redact: { paths: secrets, remove: true } });
+
+/** The whole application over an open database; what listens, and when it ends, is the caller's. */
+export async function createApp(settings: Settings, db: Database, log = createLog(settings)): Promise<App> {
+  const ring = openKeyRing(settings.secretKeys);
+  await checkKeys(db, ring);
+  const queue = createWorkQueue();
+  const renderer = createRenderer({ viewsDir: path.join(projectRoot, 'views'), cache: settings.production });
+  const render = mailRenderer(renderer, settings.issuer);
+  const services: Services = {
+    settings,
+    db,
+    ring,
+    queue,
+    passwords: createPasswords(queue),
+    notify: createNotify({ db, ring }),
+    available: factors.map(({ id }) => id),
+  };
+  const courier = createCourier({
+    db,
+    ring,
+    render,
+    transport:
+      settings.mailUrl === null
+        ? null
+        : createMailTransport({ mailUrl: settings.mailUrl, mailFrom: settings.mailFrom }),
+    sms: settings.smsUrl === null ? null : createSmsGateway(settings.smsUrl),
+    log,
+  });
+  const provider = await createProvider(services, providerPages(renderer, log));
+  provider.proxy = true;
+  provider.on('server_error', (ctx, error) => {
+    log.error({ err: withoutValues(error) }, 'the provider failed');
+    if (isDatabaseAway(error)) {
+      ctx.status = 503;
+      ctx.set('Retry-After', '5');
+    }
+  });
+
+  const site = { services, provider, renderer, cookie: browserCookie(ring, settings.issuer) };
+  const showFor = (ctx: Context, error: Parameters<typeof showError>[2]) => showError(ctx, renderer, error);
+  const own = new Router();
+  own.get('/', (ctx) => {
+    const inbox = settings.demo ? '/dev/inbox' : null;
+    show(ctx, renderer, 'home', { ...common(ctx), accountPage: null, demo: null, inbox });
+  });
+  own.get('/favicon.ico', (ctx) => ctx.redirect('/assets/favicon.svg'));
+  own.get('/healthz', (ctx) => {
+    ctx.body = { status: 'ok' };
+  });
+  own.get('/readyz', (ctx) => readiness(ctx, db));
+
+  const interactions = interactionRoutes(site);
+  const guarded = [
+    requireSameOrigin(settings.issuer),
+    koaBody({ json: false, text: false, multipart: false, formLimit: '64kb' }),
+  ];
+  provider.use(securityHeaders(settings.issuer));
+  provider.use(catchErrors(log, showFor));
+  provider.use(async (ctx, next) => {
+    if (!ctx.path.startsWith('/interaction/')) {
+      return next();
+    }
+    const [sameOrigin, body] = guarded;
+    await sameOrigin?.(ctx, async () => {
+      await body?.(ctx, next);
+    });
+  });
+  provider.use(assetRoutes(path.join(projectRoot, 'public')).routes());
+  provider.use(own.routes());
+  provider.use(interactions.routes());
+  if (settings.demo) {
+    const channels = (['email', 'sms'] as const).filter((channel) =>
+      channel === 'email' ? settings.mailUrl === null : settings.smsUrl === null,
+    );
+    provider.use(
+      devInboxRoutes(createInbox({ db, ring, render, channels }), renderer, settings.mailFrom).routes(),
+    );
+  }
+
+  const answer = provider.callback();
+  return {
+    services,
+    provider,
+    courier,
+    log,
+    handle: (req, res) => {
+      if (!answerUntrusted(req, res, settings)) {
+        void answer(req, res);
+      }
+    },
+  };
+}
+
+async function readiness(ctx: Context, db: Database): Promise<void> {
+  try {
+    const pending = await pendingMigrations(db);
+    ctx.status = pending.length === 0 ? 200 : 503;
+    ctx.body = { status: pending.length === 0 ? 'ready' : 'schema is not current', pending };
+  } catch {
+    ctx.status = 503;
+    ctx.set('Retry-After', '5');
+    ctx.body = { status: 'the database cannot be reached' };
+  }
+}
+
+/** Listens until the process is told to end; requests under way are answered first. */
+export async function start(settings: Settings): Promise<void> {
+  const log = createLog(settings);
+  const db = await openDatabase(settings.databaseUrl);
+  await migrate(db);
+  const app = await createApp(settings, db, log);
+  const demo = settings.demo ? await import('./demo/demo.ts') : null;
+  await demo?.prepareDemo(app.services);
+  const server = await listen(app, settings);
+  app.courier.start();
+  const purging = startPurging(db, log);
+  const demoRunning = await demo?.startDemo(settings, app.services, log);
+
+  console.log(`Sallyport ready at ${settings.issuer}`);
+  if (demoRunning) {
+    console.log(demoRunning.welcome);
+  }
+  let ending = false;
+  const end = async () => {
+    if (ending) {
+      return;
+    }
+    ending = true;
+    purging.stop();
+    await closed(server);
+    await demoRunning?.close();
+    await app.courier.stop();
+    await db.close();
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => void end());
+  }
+}
+
+async function listen(app: App, settings: Settings): Promise<Server> {
+  const server = createServer(
+    {
+      maxHeaderSize: 16_384,
+      requestTimeout: seconds(30),
+      headersTimeout: seconds(15),
+      keepAliveTimeout: seconds(65),
+    },
+    app.handle,
+  );
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(settings.port, settings.host, resolve);
+  });
+  return server;
+}
+
+/** New connections are refused, idle ones closed, and what is under way gets ten seconds. */
+async function closed(server: Server): Promise<void> {
+  const timer = setTimeout(() => server.closeAllConnections(), seconds(10));
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+  });
+  clearTimeout(timer);
+}

@@ -1,0 +1,197 @@
+import { createHmac } from 'node:crypto';
+import test from 'ava';
+import type { Answer, Factor, Json, Step, Subject } from '../../factors/factor.ts';
+import { factorFor, factors } from '../../factors/index.ts';
+
+/** What the person's phone, key or mailbox would answer to a step, for each factor in the list. */
+const answers: Record<string, (subject: Subject, step: Step, data: Json) => Answer> = {
+  totp: (subject, step, data) => {
+    const { secret } = (data ?? step.keep) as { secret: string };
+    return { code: codeAt(secret, Math.floor(subject.now.getTime() / 30_000)) };
+  },
+};
+
+const newcomer: Subject = {
+  now: new Date('2026-03-01T12:00:05Z'),
+  userId: 'ada',
+  email: 'ada@acme.test',
+  emailVerified: true,
+  phone: '+15555550100',
+  issuerName: 'Acme Aviation',
+  factors: [],
+};
+
+const rubbish: readonly unknown[] = [
+  undefined,
+  null,
+  true,
+  false,
+  0,
+  123456,
+  Number.NaN,
+  10n,
+  '',
+  ' ',
+  '12345',
+  '1234567',
+  '１２３４５６',
+  '١٢٣٤٥٦',
+  '12345６',
+  '123456\0',
+  '\0',
+  '-12345',
+  '+12345',
+  '1e5000',
+  '0x1234',
+  '12345a',
+  '🛫🛫🛫',
+  '1'.repeat(1_000_000),
+  ' '.repeat(1_000_000),
+  [],
+  ['123456'],
+  ['123456', '123456'],
+  {},
+  { code: '123456' },
+  { $ne: 1 },
+  { toString: () => '123456' },
+  Object.create(null),
+  () => '123456',
+  Symbol('123456'),
+];
+const fields = ['code', 'response', 'approval', 'signature', '__proto__', 'constructor'];
+const rubbishAnswers: readonly Answer[] = [
+  {},
+  ...rubbish.flatMap((value) => fields.map((field) => Object.fromEntries([[field, value]]))),
+  ...(rubbish as Answer[]),
+];
+
+for (const factor of factors) {
+  const answer = (subject: Subject, step: Step, data: Json = null): Answer => {
+    const answerOf = answers[factor.id];
+    if (!answerOf) throw new Error(`say in this file how ${factor.id} is answered`);
+    return answerOf(subject, step, data);
+  };
+
+  test(`${factor.id}: who has set it up with a right answer passes with a right answer`, async (t) => {
+    const { owner, data } = await enrol(factor, answer);
+    const step = await factor.startChallenge(owner);
+    const outcome = await factor.verify(owner, step.keep, answer(owner, step, data));
+    t.true(outcome.ok);
+    if (outcome.ok) t.is(outcome.factorId, 'the factor');
+  });
+
+  test(`${factor.id}: what it keeps and stores survives the database`, async (t) => {
+    const { owner, data, step } = await enrol(factor, answer);
+    t.deepEqual(JSON.parse(JSON.stringify(data)), data);
+    t.deepEqual(JSON.parse(JSON.stringify(step.keep)), step.keep);
+    t.deepEqual(JSON.parse(JSON.stringify(step.show)), step.show);
+    const challenge = await factor.startChallenge(owner);
+    t.deepEqual(JSON.parse(JSON.stringify(challenge.keep)), challenge.keep);
+  });
+
+  test(`${factor.id}: rubbish is a wrong answer and never an error`, async (t) => {
+    const { owner } = await enrol(factor, answer);
+    const challenge = await factor.startChallenge(owner);
+    const enrolment = await factor.startEnrolment(newcomer);
+    for (const one of rubbishAnswers) {
+      t.deepEqual(await factor.verify(owner, challenge.keep, one), { ok: false, reason: 'wrong' });
+      t.deepEqual(await factor.finishEnrolment(newcomer, enrolment.keep, one), { ok: false });
+    }
+  });
+
+  test(`${factor.id}: nothing that was kept or stored by mistake lets anybody in`, async (t) => {
+    const { owner, data } = await enrol(factor, answer);
+    const challenge = await factor.startChallenge(owner);
+    const proof = answer(owner, challenge, data);
+    for (const broken of [
+      null,
+      0,
+      '',
+      'x',
+      [],
+      {},
+      { secret: '' },
+      { secret: null },
+      { secret: 7 },
+    ] as Json[]) {
+      const stranger = { ...owner, factors: [{ id: 'the factor', data: broken }] };
+      t.false((await factor.verify(stranger, challenge.keep, proof)).ok, JSON.stringify(broken));
+      t.false((await factor.finishEnrolment(newcomer, broken, proof)).ok, JSON.stringify(broken));
+    }
+  });
+
+  test(`${factor.id}: nobody passes without having set it up`, async (t) => {
+    const { owner, data } = await enrol(factor, answer);
+    const challenge = await factor.startChallenge(newcomer);
+    const proof = answer(owner, await factor.startChallenge(owner), data);
+    t.false((await factor.verify(newcomer, challenge.keep, proof)).ok);
+  });
+
+  test(`${factor.id}: nobody passes with another person's factor`, async (t) => {
+    const [ada, bob] = [await enrol(factor, answer), await enrol(factor, answer)];
+    const challenge = await factor.startChallenge(ada.owner);
+    const proof = answer(bob.owner, await factor.startChallenge(bob.owner), bob.data);
+    t.false((await factor.verify(ada.owner, challenge.keep, proof)).ok);
+  });
+
+  test(`${factor.id}: the page that asks for it shows nothing that would answer it`, async (t) => {
+    const { owner, data } = await enrol(factor, answer);
+    const challenge = await factor.startChallenge(owner);
+    const shown = JSON.stringify(challenge.show);
+    for (const secret of [
+      ...texts(data),
+      ...texts(challenge.keep),
+      ...texts(answer(owner, challenge, data)),
+    ]) {
+      t.false(shown.includes(secret));
+    }
+  });
+
+  test(`${factor.id}: it says what it is, and never claims more than one factor`, async (t) => {
+    const { data } = await enrol(factor, answer);
+    t.is(factorFor(factor.id), factor);
+    t.true(factor.label.length > 0 && factor.description.length > 0);
+    t.true(factor.amr(data).length > 0);
+    t.false(factor.amr(data).includes('mfa'));
+  });
+}
+
+test('what is not in the list is no factor', (t) => {
+  for (const id of ['', 'recovery_code', 'TOTP', '__proto__', 'constructor', 'password']) {
+    t.throws(() => factorFor(id), { message: /there is no factor called/ });
+  }
+});
+
+test('no two factors have one name', (t) => {
+  t.is(new Set(factors.map(({ id }) => id)).size, factors.length);
+});
+
+async function enrol(
+  factor: Factor,
+  answer: (subject: Subject, step: Step) => Answer,
+): Promise<{ owner: Subject; data: Json; step: Step }> {
+  const step = await factor.startEnrolment(newcomer);
+  const enrolled = await factor.finishEnrolment(newcomer, step.keep, answer(newcomer, step));
+  if (!enrolled.ok) throw new Error(`${factor.id} could not be set up`);
+  const { data } = enrolled;
+  return { owner: { ...newcomer, factors: [{ id: 'the factor', data }] }, data, step };
+}
+
+function texts(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.values(value).flatMap(texts);
+}
+
+/** RFC 4226 and 6238 once more, without the library that the product uses. */
+function codeAt(secret: string, step: number): string {
+  const bits = [...secret]
+    .map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0'))
+    .join('');
+  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(step));
+  const mac = createHmac('sha1', key).update(counter).digest();
+  const number = mac.readUInt32BE(mac.readUInt8(19) & 15) & 0x7fffffff;
+  return String(number % 1_000_000).padStart(6, '0');
+}

@@ -1,0 +1,155 @@
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import test from 'ava';
+import { type Browser, chromium } from 'playwright-core';
+import { galleryPages } from '../../http/gallery.ts';
+import { createRenderer } from '../../http/render.ts';
+import { serveGallery } from './gallery-server.ts';
+import { hostileStrings, withHostileValues } from './hostile.ts';
+
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const browserTest = existsSync(executablePath) ? test.serial : test.serial.skip;
+const root = path.resolve(import.meta.dirname, '../..');
+const axe = readFileSync(path.join(root, 'node_modules/axe-core/axe.min.js'), 'utf8');
+const renderer = createRenderer({ viewsDir: path.join(root, 'views'), cache: true });
+const pages = galleryPages();
+const at = (name: string, state: string) =>
+  pages.findIndex((page) => page.name === name && page.state === state);
+
+let browser: Browser;
+test.before(async () => {
+  if (existsSync(executablePath)) browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+});
+test.after.always(() => browser?.close());
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  browserTest(`every page passes axe (WCAG 2.2 AA) and fits 320 pixels, ${colorScheme}`, async (t) => {
+    const gallery = await serveGallery(renderer, pages);
+    const context = await browser.newContext({
+      viewport: { width: 320, height: 640 },
+      colorScheme,
+      reducedMotion: 'reduce',
+    });
+    const page = await context.newPage();
+    const complaints: string[] = [];
+    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+    page.on('pageerror', (error) => complaints.push(String(error)));
+    for (const [index, { name, state }] of pages.entries()) {
+      await page.goto(`${gallery.url}/${index}`);
+      await page.evaluate(axe);
+      const violations =
+        await page.evaluate(`axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })
+        .then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes.map((node) => node.html).join(' ')))`);
+      t.deepEqual(violations, [], `${name}, ${state}`);
+      t.is(await page.evaluate('document.documentElement.scrollWidth'), 320, `${name}, ${state}`);
+      const small = await page.evaluate(`[...document.querySelectorAll('a, button, input:not([type=hidden])')]
+        .filter((target) => target.checkVisibility() && !target.closest('p:not(.account), label'))
+        .filter((target) => target.getBoundingClientRect().height < 24).map((target) => target.outerHTML)`);
+      t.deepEqual(small, [], `${name}, ${state}: targets under 24 pixels`);
+    }
+    t.deepEqual(complaints, []);
+    await context.close();
+    gallery.close();
+  });
+}
+
+browserTest('hostile values stay text in a browser', async (t) => {
+  const hostilePages = hostileStrings
+    .slice(1, 3)
+    .flatMap((hostile) => pages.map((page) => withHostileValues(page, hostile)));
+  const gallery = await serveGallery(renderer, hostilePages);
+  const page = await browser.newPage();
+  const dialogs: string[] = [];
+  page.on('dialog', (dialog) => {
+    dialogs.push(dialog.message());
+    return dialog.dismiss();
+  });
+  for (const index of hostilePages.keys()) {
+    await page.goto(`${gallery.url}/${index}`, { waitUntil: 'commit' });
+    const intruders = `document.querySelectorAll('script:not([src^="/assets/"]), [onerror], [onfocus], [onclick]').length`;
+    t.is(await page.evaluate(intruders), 0);
+  }
+  t.deepEqual(dialogs, []);
+  await page.close();
+  gallery.close();
+});
+
+browserTest('an accent of any colour keeps the contrast of AA', async (t) => {
+  const plain = pages[at('enrol', 'grace')];
+  if (!plain) return t.fail();
+  const gallery = await serveGallery(renderer, [plain]);
+  for (const colorScheme of ['light', 'dark'] as const) {
+    const page = await browser.newPage({ colorScheme, reducedMotion: 'reduce' });
+    await page.goto(`${gallery.url}/0`);
+    await page.evaluate(axe);
+    for (const brand of [
+      '#ffe600',
+      '#00ff00',
+      '#ff0000',
+      '#0000ff',
+      '#00ffff',
+      '#ff00ff',
+      '#000000',
+      '#ffffff',
+      '#c2410c',
+      '#808080',
+    ]) {
+      await page.evaluate(`document.documentElement.style.setProperty('--brand', '${brand}')`);
+      const violations = await page.evaluate(`axe.run(document, { runOnly: ['color-contrast'] })
+        .then(({ violations }) => violations.flatMap(({ nodes }) => nodes.map((node) => node.any[0].message)))`);
+      t.deepEqual(violations, [], `${brand}, ${colorScheme}`);
+    }
+    await page.close();
+  }
+  gallery.close();
+});
+
+browserTest('a form is sent once and its button says so', async (t) => {
+  const gallery = await serveGallery(renderer, pages);
+  const page = await browser.newPage();
+  await page.goto(`${gallery.url}/${at('challenge', 'first')}`);
+  await page.evaluate(
+    `addEventListener('submit', (event) => { window.sent = (window.sent ?? 0) + !event.defaultPrevented; event.preventDefault(); })`,
+  );
+  await page.getByLabel('Code').fill('482 910');
+  await page.getByRole('button', { name: 'Verify' }).dblclick();
+  t.is(await page.evaluate('window.sent'), 1);
+  t.is(await page.getByRole('button', { name: 'Verify' }).getAttribute('aria-busy'), 'true');
+  await page.close();
+  gallery.close();
+});
+
+browserTest('recovery codes can be copied, downloaded and printed', async (t) => {
+  const gallery = await serveGallery(renderer, pages);
+  const context = await browser.newContext({ permissions: ['clipboard-read', 'clipboard-write'] });
+  const page = await context.newPage();
+  await page.goto(`${gallery.url}/${at('recovery-codes', 'first')}`);
+  const codes = (await page.locator('[data-recovery-codes] li').allTextContents()).join('\n');
+
+  await page.getByRole('button', { name: 'Copy' }).click();
+  await page.getByRole('status').getByText('Copied').waitFor({ state: 'attached' });
+  t.is(await page.evaluate('navigator.clipboard.readText()'), codes);
+
+  const download = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Download' }).click();
+  t.is(readFileSync(await (await download).path(), 'utf8'), `${codes}\n`);
+
+  await page.evaluate('window.print = () => { window.printed = true }');
+  await page.getByRole('button', { name: 'Print' }).click();
+  t.true(await page.evaluate('window.printed'));
+  await context.close();
+  gallery.close();
+});
+
+browserTest('without JavaScript nothing is offered that does not work', async (t) => {
+  const gallery = await serveGallery(renderer, pages);
+  const context = await browser.newContext({ javaScriptEnabled: false });
+  const page = await context.newPage();
+  await page.goto(`${gallery.url}/${at('recovery-codes', 'first')}`);
+  t.true(await page.getByRole('button', { name: 'Download' }).isVisible());
+  t.false(await page.getByRole('button', { name: 'Print' }).isVisible());
+  await page.goto(`${gallery.url}/${at('challenge', 'email')}`);
+  t.true(await page.getByRole('button', { name: 'Send a new code' }).isEnabled());
+  await context.close();
+  gallery.close();
+});
