@@ -107,7 +107,7 @@ const sentences: { readonly [code: string]: string } = {
   ALIAS_PROPS: 'an alias can have no anchor and no tag',
   BAD_ALIAS: 'names an anchor that does not stand before it',
   BAD_DQ_ESCAPE: 'has an escape that is not known between double quotes',
-  BAD_INDENT: 'is indented in another way than the lines that it belongs to',
+  BAD_INDENT: 'is not indented as what it belongs to, or a bracket before it is not closed',
   BAD_SCALAR_START: 'starts with a character that must stand in quotes',
   BLOCK_AS_IMPLICIT_KEY: 'has more than one ": " in a line; put the text in quotes',
   BLOCK_IN_FLOW: 'has a list or mapping over several lines between brackets',

@@ -129,6 +129,9 @@ async function openMysql(databaseUrl: string, options: DatabaseOptions): Promise
     url: databaseUrl,
     charset: 'utf8mb4',
     timezone: 'Z',
+    // Moments and counts are whole numbers far below 2^53.
+    supportBigNumbers: true,
+    bigNumberStrings: false,
     migrations,
     migrationsTransactionMode: 'each',
     connectTimeout: seconds(5),

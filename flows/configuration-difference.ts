@@ -32,6 +32,7 @@ import {
 import type { Metadata } from './client-metadata.ts';
 import type { ApplicationEntry, Configuration, OrganizationEntry, UserEntry } from './configuration-file.ts';
 import { mergedMetadata } from './configuration-references.ts';
+import { factorDataPlace } from './subject.ts';
 
 export type Kind = 'instance' | 'organizations' | 'users' | 'applications';
 
@@ -61,8 +62,7 @@ export interface DifferenceServices {
   readonly passwords: Passwords;
 }
 
-/** Where a confirmed factor's data, and an application's secret, are sealed for. */
-export const factorPlace = (factorId: string) => ({ table: 'factors', column: 'data', row: factorId });
+/** Where an application's secret is sealed for. */
 export const secretPlace = (clientId: string) => ({ table: 'applications', column: 'secret', row: clientId });
 
 /** The rows and statements that are collected on the way. */
@@ -423,7 +423,7 @@ function planTotp(
   const [first] = stored;
   const id = first?.id ?? newId(plan.now);
   const fresh = {
-    data: seal(ring, factorPlace(id), JSON.stringify({ secret })),
+    data: seal(ring, factorDataPlace(id), JSON.stringify({ secret })),
     high_water: -1,
     failures: 0,
     disabled_at: null,
@@ -439,7 +439,7 @@ function planTotp(
 }
 
 export function totpSecretOf(ring: KeyRing, factor: FactorRow): string | null {
-  const data: unknown = JSON.parse(open(ring, factorPlace(factor.id), factor.data));
+  const data: unknown = JSON.parse(open(ring, factorDataPlace(factor.id), factor.data));
   return typeof data === 'object' && data !== null && 'secret' in data && typeof data.secret === 'string'
     ? data.secret
     : null;

@@ -280,6 +280,7 @@ function valueAt(value: unknown, path: Path): unknown {
 function hint(key: string, path: Path): string {
   const names = namesAt[path.filter((step) => typeof step === 'string').join('.')] ?? [];
   const near = nearest(key, names);
+  if (/_encrypt(ed|ion)_/.test(key)) return ': encrypted tokens and request objects are not supported';
   if (near !== null) return `; did you mean ${near}?`;
   return names.length > 12 ? '' : `; known: ${names.join(', ')}`;
 }

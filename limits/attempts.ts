@@ -31,9 +31,15 @@ const growing = [
 ];
 const forever = days(3650);
 
+/** So many attempts are free of waiting, then they grow. */
+const afterFree = (free: number): number[] => [...Array<number>(free - 5).fill(0), ...growing];
+
 export const rules = {
-  /** One account's password, from one known browser or from all unknown ones together. */
-  password: { name: 'password', delays: growing, stop: 100, lifetime: forever },
+  /**
+   * One account's password, from one known browser or from all unknown ones together. Attempts are counted before they are
+   * checked, so right ones that come at once (a person's many tabs after a restart) must have room; a second door stands behind.
+   */
+  password: { name: 'password', delays: afterFree(50), stop: 100, lifetime: forever },
   /** One factor's answers; the factor's own count of a hundred stands beside it. */
   factor: { name: 'factor', delays: growing, stop: 100, lifetime: forever },
   recoveryCode: { name: 'recovery_code', delays: growing, stop: 100, lifetime: forever },
