@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import type { createServer } from 'node:http';
 import path from 'node:path';
 import Router from '@koa/router';
 import type { Context } from 'koa';
@@ -6,7 +6,7 @@ import { koaBody } from 'koa-body';
 import type { Provider } from 'oidc-provider';
 import { type Logger, pino } from 'pino';
 import { projectRoot, type Settings } from './config/settings.ts';
-import { type Database, migrate, openDatabase, pendingMigrations } from './entities/database.ts';
+import { type Database, pendingMigrations } from './entities/database.ts';
 import { factors } from './factors/index.ts';
 import { checkKeys } from './flows/check-keys.ts';
 import type { Services } from './flows/services.ts';
@@ -22,8 +22,6 @@ import { securityHeaders } from './http/security-headers.ts';
 import { common, show, showError } from './http/show.ts';
 import { answerUntrusted } from './http/trusted-request.ts';
 import { interactionRoutes } from './interactions/routes.ts';
-import { startPurging } from './jobs/purge.ts';
-import { seconds } from './lib/clock.ts';
 import { openKeyRing } from './lib/key-ring.ts';
 import { createPasswords } from './lib/password-hash.ts';
 import { createWorkQueue } from './lib/work-queue.ts';
@@ -126,6 +124,9 @@ export async function createApp(settings: Settings, db: Database, log = createLo
     await sameOrigin?.(ctx, async () => {
       await body?.(ctx, next);
     });
+    if (ctx.method === 'POST') {
+      courier.wake();
+    }
   });
   provider.use(assetRoutes(path.join(projectRoot, 'public')).routes());
   provider.use(own.routes());
@@ -163,65 +164,4 @@ async function readiness(ctx: Context, db: Database): Promise<void> {
     ctx.set('Retry-After', '5');
     ctx.body = { status: 'the database cannot be reached' };
   }
-}
-
-/** Listens until the process is told to end; requests under way are answered first. */
-export async function start(settings: Settings): Promise<void> {
-  const log = createLog(settings);
-  const db = await openDatabase(settings.databaseUrl);
-  await migrate(db);
-  const app = await createApp(settings, db, log);
-  const demo = settings.demo ? await import('./demo/demo.ts') : null;
-  await demo?.prepareDemo(app.services);
-  const server = await listen(app, settings);
-  app.courier.start();
-  const purging = startPurging(db, log);
-  const demoRunning = await demo?.startDemo(settings, app.services, log);
-
-  console.log(`Sallyport ready at ${settings.issuer}`);
-  if (demoRunning) {
-    console.log(demoRunning.welcome);
-  }
-  let ending = false;
-  const end = async () => {
-    if (ending) {
-      return;
-    }
-    ending = true;
-    purging.stop();
-    await closed(server);
-    await demoRunning?.close();
-    await app.courier.stop();
-    await db.close();
-  };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => void end());
-  }
-}
-
-async function listen(app: App, settings: Settings): Promise<Server> {
-  const server = createServer(
-    {
-      maxHeaderSize: 16_384,
-      requestTimeout: seconds(30),
-      headersTimeout: seconds(15),
-      keepAliveTimeout: seconds(65),
-    },
-    app.handle,
-  );
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(settings.port, settings.host, resolve);
-  });
-  return server;
-}
-
-/** New connections are refused, idle ones closed, and what is under way gets ten seconds. */
-async function closed(server: Server): Promise<void> {
-  const timer = setTimeout(() => server.closeAllConnections(), seconds(10));
-  await new Promise<void>((resolve) => {
-    server.close(() => resolve());
-    server.closeIdleConnections();
-  });
-  clearTimeout(timer);
 }

@@ -7,6 +7,9 @@ import {
   type ApplyOptions,
   applyConfiguration,
   type ConfigurationText,
+  checkAgainstNothing,
+  type OpenedConfiguration,
+  openConfiguration,
 } from '../flows/apply-configuration.ts';
 import { checkKeys, keysOpen, WrongKeysError } from '../flows/check-keys.ts';
 import { type KeyRing, openKeyRing } from '../lib/key-ring.ts';
@@ -15,7 +18,7 @@ import { createWorkQueue } from '../lib/work-queue.ts';
 import { migrations } from '../migrations/index.ts';
 import { differenceLines, summaryLines } from './difference-lines.ts';
 import { refusePending } from './migrate.ts';
-import { createProgressLine } from './progress-line.ts';
+import { createProgressLine, type ProgressLine } from './progress-line.ts';
 import { CommandError } from './readable-error.ts';
 import { databaseExists, withDatabase } from './with-database.ts';
 
@@ -24,12 +27,27 @@ interface Options {
   readonly dryRun?: boolean;
 }
 
+interface Work {
+  readonly settings: Settings;
+  readonly ring: KeyRing;
+  readonly progress: ProgressLine;
+}
+
 /** `sallyport apply -f FILE [--dry-run]` */
 export async function apply({ file, dryRun = false }: Options): Promise<void> {
   const settings = readSettings(process.env);
   const ring = openKeyRing(settings.secretKeys);
   const given = await readGiven(file);
-  const applied = dryRun ? await compare(settings, ring, given) : await write(settings, ring, given);
+  const progress = createProgressLine(process.stderr);
+  const work = { settings, ring, progress };
+  let applied: Applied;
+  try {
+    progress.show({ stage: 'reading', done: 0, total: 0 });
+    const opened = openConfiguration(given);
+    applied = dryRun ? await compare(work, opened) : await write(work, opened);
+  } finally {
+    progress.end();
+  }
 
   const lines = [...(dryRun ? differenceLines(applied) : []), ...summaryLines(applied, dryRun)];
   console.log(lines.join('\n'));
@@ -51,58 +69,62 @@ async function readGiven(file: string): Promise<ConfigurationText> {
   }
 }
 
-const write = (settings: Settings, ring: KeyRing, given: ConfigurationText): Promise<Applied> =>
-  withDatabase(async (db) => {
-    if ((await pendingMigrations(db)).length > 0) {
-      const ran = await migrate(db);
-      console.error(`The database schema was brought up to date first: ${ran.join(', ')}`);
-    }
-    await checkKeys(db, ring);
-    return run(db, ring, given, {});
-  }, settings);
-
-/** A database that is not there yet is compared as an empty one, so that it is not made by asking. */
-async function compare(settings: Settings, ring: KeyRing, given: ConfigurationText): Promise<Applied> {
+/** A new database is made only for a file that can be applied to it. */
+async function write(work: Work, opened: OpenedConfiguration): Promise<Applied> {
+  const { settings, ring, progress } = work;
   if (!databaseExists(settings.databaseUrl)) {
-    return compareWithNothing(ring, given);
+    checkAgainstNothing(opened);
   }
   return withDatabase(async (db) => {
     const pending = await pendingMigrations(db);
     if (pending.length === migrations.length) {
-      return compareWithNothing(ring, given);
+      checkAgainstNothing(opened);
+    }
+    if (pending.length > 0) {
+      const ran = await migrate(db);
+      progress.end();
+      console.error(`The database schema was brought up to date first: ${ran.join(', ')}`);
+    }
+    await checkKeys(db, ring);
+    return run(work, db, opened, {});
+  }, settings);
+}
+
+/** A database that is not there yet is compared as an empty one, so that it is not made by asking. */
+async function compare(work: Work, opened: OpenedConfiguration): Promise<Applied> {
+  const { settings, ring } = work;
+  if (!databaseExists(settings.databaseUrl)) {
+    return compareWithNothing(work, opened);
+  }
+  return withDatabase(async (db) => {
+    const pending = await pendingMigrations(db);
+    if (pending.length === migrations.length) {
+      return compareWithNothing(work, opened);
     }
     refusePending(pending);
     if ((await keysOpen(db, ring)) === false) {
       throw new WrongKeysError();
     }
-    return run(db, ring, given, { dryRun: true });
+    return run(work, db, opened, { dryRun: true });
   }, settings);
 }
 
-async function compareWithNothing(ring: KeyRing, given: ConfigurationText): Promise<Applied> {
+async function compareWithNothing(work: Work, opened: OpenedConfiguration): Promise<Applied> {
   const db = await openDatabase('sqlite::memory:');
   try {
     await migrate(db);
-    return await run(db, ring, given, { dryRun: true });
+    return await run(work, db, opened, { dryRun: true });
   } finally {
     await db.close();
   }
 }
 
-async function run(
+function run(
+  { ring, progress }: Work,
   db: Database,
-  ring: KeyRing,
-  given: ConfigurationText,
+  opened: OpenedConfiguration,
   options: ApplyOptions,
 ): Promise<Applied> {
-  const progress = createProgressLine(process.stderr);
-  try {
-    const passwords = createPasswords(createWorkQueue());
-    return await applyConfiguration({ db, ring, passwords }, given, {
-      ...options,
-      onProgress: progress.show,
-    });
-  } finally {
-    progress.end();
-  }
+  const passwords = createPasswords(createWorkQueue());
+  return applyConfiguration({ db, ring, passwords }, opened, { ...options, onProgress: progress.show });
 }

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { apply } from './apply.ts';
+import { showCode } from './code.ts';
 import { doctor } from './doctor.ts';
 import { exportFile } from './export.ts';
 import { migrateSchema } from './migrate.ts';
@@ -44,6 +45,13 @@ program
   .command('doctor')
   .description('check settings, database, mail, clock and reachability; exit 1 where something is wrong')
   .action(doctor);
+
+program
+  .command('code [secret]')
+  .description(
+    "print the code that an authenticator app shows now; without a secret, that of the demo's people",
+  )
+  .action(showCode);
 
 try {
   await program.parseAsync();

@@ -1,13 +1,13 @@
 import { auditEvent } from '../audit/audit.ts';
-import { type Problem, readDocument } from '../config/configuration-document.ts';
-import { storedConfiguration } from '../entities/configuration.ts';
+import { type ConfigurationDocument, type Problem, readDocument } from '../config/configuration-document.ts';
+import { type StoredConfiguration, storedConfiguration } from '../entities/configuration.ts';
 import {
   type Difference,
   type DifferenceServices,
   findDifference,
   type Kind,
 } from './configuration-difference.ts';
-import { readShape } from './configuration-file.ts';
+import { type Configuration, readShape } from './configuration-file.ts';
 import { checkReferences, emailsIn } from './configuration-references.ts';
 
 export type { Change, FieldChange, Kind } from './configuration-difference.ts';
@@ -49,6 +49,39 @@ export class ConfigurationConflict extends Error {
   }
 }
 
+/** A file that was read once, with what is wrong with its form. */
+export interface OpenedConfiguration {
+  readonly document: ConfigurationDocument;
+  readonly configuration: Configuration | null;
+  readonly problems: readonly Problem[];
+}
+
+/** @throws ConfigurationError where the text is no YAML and no JSON */
+export function openConfiguration({ name, text }: ConfigurationText): OpenedConfiguration {
+  const document = readDocument(name, text);
+  return { document, ...readShape(document) };
+}
+
+/** @throws ConfigurationError with everything that is wrong with the file where nothing is stored yet */
+export function checkAgainstNothing(opened: OpenedConfiguration): void {
+  check(opened, {
+    instancePolicy: null,
+    organizations: [],
+    applications: [],
+    users: [],
+    memberships: [],
+    factors: [],
+  });
+}
+
+function check({ document, configuration, problems }: OpenedConfiguration, stored: StoredConfiguration) {
+  document.refuse([...problems, ...newOnes(problems, checkReferences(document, stored))]);
+  if (!configuration) {
+    throw new Error('a configuration without problems was not read');
+  }
+  return configuration;
+}
+
 /**
  * Creates or updates what a YAML or JSON file describes: all of it or nothing. Applying the same file again changes nothing.
  *
@@ -57,18 +90,15 @@ export class ConfigurationConflict extends Error {
  */
 export async function applyConfiguration(
   services: DifferenceServices,
-  file: ConfigurationText,
+  file: ConfigurationText | OpenedConfiguration,
   { dryRun = false, onProgress = () => {} }: ApplyOptions = {},
 ): Promise<Applied> {
   const { db } = services;
   onProgress({ stage: 'reading', done: 0, total: 0 });
-  const document = readDocument(file.name, file.text);
-  const { configuration, problems } = readShape(document);
-  const stored = await storedConfiguration(db, emailsIn(document.value));
-  document.refuse([...problems, ...newOnes(problems, checkReferences(document, stored))]);
-  if (!configuration) {
-    throw new Error('a configuration without problems was not read');
-  }
+  const opened = 'document' in file ? file : openConfiguration(file);
+  const { source, value } = opened.document;
+  const stored = await storedConfiguration(db, emailsIn(value));
+  const configuration = check(opened, stored);
 
   const total = configuration.users?.length ?? 0;
   const difference = await findDifference(services, configuration, stored, !dryRun, (done) => {
@@ -80,9 +110,9 @@ export async function applyConfiguration(
     const event = auditEvent(
       db,
       { ip: null, userAgent: null },
-      { type: 'configuration.applied', data: { source: file.name.slice(0, 200), ...counts(difference) } },
+      { type: 'configuration.applied', data: { source: source.slice(0, 200), ...counts(difference) } },
     );
-    await write(services, file.name, [...statements, event]);
+    await write(services, source, [...statements, event]);
   }
   return { changes, unchanged, warnings };
 }

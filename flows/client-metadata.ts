@@ -30,7 +30,8 @@ const redirectUri = text(2000)
   .refine(
     (uri) => !URL.canParse(uri) || !dangerousSchemes.has(new URL(uri).protocol),
     'must not use this scheme',
-  );
+  )
+  .refine((uri) => !URL.canParse(uri) || hasNoUser(uri), 'must not contain a user name or password');
 
 /** What the provider can do (provider/create-provider.ts); it would refuse an application that asks for more, at every request. */
 export const supported = {
@@ -134,7 +135,8 @@ export function metadataProblems(
   for (const name of ['redirect_uris', 'post_logout_redirect_uris'] as const) {
     for (const uri of texts(metadata[name]) ?? []) {
       const message = redirectProblem(uri, metadata.application_type ?? 'web');
-      if (message !== null) problems.push({ name, message });
+      if (message === null) continue;
+      problems.push({ name, message: `${message}, found "${uri.replace(/\/\/[^/\s]*@/, '//…@')}"` });
     }
   }
   return problems;
@@ -149,13 +151,13 @@ function redirectProblem(uri: string, applicationType: unknown): string | null {
   if (applicationType === 'web') {
     return protocol === 'http:' || protocol === 'https:'
       ? null
-      : `must be http or https addresses; other schemes are for application_type native, found "${uri}"`;
+      : `must be http or https addresses; other schemes are for application_type native`;
   }
   if (protocol === 'http:' && !loopback.has(hostname)) {
-    return `of a native application may use http on this machine only (127.0.0.1, [::1], localhost), found "${uri}"`;
+    return `of a native application may use http on this machine only (127.0.0.1, [::1], localhost)`;
   }
   if (protocol === 'https:' && loopback.has(hostname)) {
-    return `of a native application must not use https on this machine, found "${uri}"`;
+    return `of a native application must not use https on this machine`;
   }
   return null;
 }

@@ -1,11 +1,12 @@
 import type { Logger } from 'pino';
 import type { Database } from '../entities/database.ts';
 import { purgeLimits } from '../entities/limits.ts';
+import { purgeOutbox } from '../entities/outbox.ts';
 import { purgeRecords } from '../entities/provider-records.ts';
 import { purgeRememberedDevices } from '../entities/remembered-devices.ts';
 import { purgeSessions } from '../entities/sessions.ts';
 import { purgeSignIns } from '../entities/sign-ins.ts';
-import { after, hours, minutes } from '../lib/clock.ts';
+import { after, days, hours, minutes } from '../lib/clock.ts';
 
 /** Rows stay for an hour after they expired, so that clocks which differ cannot bring anything back. */
 const kept = hours(1);
@@ -18,6 +19,7 @@ export async function purge(db: Database): Promise<void> {
   await purgeSignIns(db, before);
   await purgeLimits(db, before);
   await purgeRememberedDevices(db, before);
+  await purgeOutbox(db, after(db.clock.now(), -days(7)));
 }
 
 export function startPurging(db: Database, log: Logger): { stop(): void } {

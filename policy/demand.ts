@@ -1,5 +1,5 @@
 import { type Acr, acr1fa, acr2fa, acrNamed, acrOf, acrPhr, acrs, reaches } from './assurance.ts';
-import { isSecondStep, oldestAllowed } from './proofs.ts';
+import { oldestAllowed } from './proofs.ts';
 import type { AssuranceRequest, EnrolReason, Facts, Method, Proof } from './types.ts';
 
 /** What the application and the request ask for, beside any organization's policy and its grace. */
@@ -42,7 +42,6 @@ export function isMetBy(demand: Demand, proofs: readonly Proof[]): boolean {
 }
 
 function meets(demand: Demand, proof: Proof): boolean {
-  if (!isSecondStep(proof)) return false;
   if (demand.since !== null && !(proof.at >= demand.since)) return false;
   if (demand.userVerified && proof.userVerified !== true) return false;
   return reaches(acrOf(proof), demand.acr);

@@ -33,7 +33,7 @@ export function countsFrom(facts: Facts): number {
 
 /** The oldest authentication that `max_age` (in seconds) accepts. An age that makes no sense accepts none from before the request. */
 export const oldestAllowed = (startedAt: Date, maxAge: number): Date =>
-  new Date(startedAt.getTime() - (Number.isFinite(maxAge) && maxAge > 0 ? maxAge * 1000 : 0));
+  new Date(startedAt.getTime() - (maxAge > 0 ? maxAge * 1000 : 0));
 
 function standingProofs({ proofs, user }: Facts): readonly Proof[] {
   const usable = usableFactors(user);

@@ -22,7 +22,11 @@ const user = (fields: string) => `users: [{ email: a@b.test, ${fields} }]`;
 const wrong: readonly [string, string, readonly string[]][] = [
   ['nothing at all', '', ['f.yaml:1:1 must be a mapping (name: value), found nothing']],
   ['a text', 'hello', ['f.yaml:1:1 must be a mapping (name: value), found text']],
-  ['no YAML', 'users: [', ['f.yaml:1:9 is not indented as what it belongs to, or a bracket before it is not closed']],
+  [
+    'no YAML',
+    'users: [',
+    ['f.yaml:1:9 is not indented as what it belongs to, or a bracket before it is not closed'],
+  ],
   ['a key twice', 'users: []\nusers: []', ['f.yaml:2:1 has a key that stands here already']],
   ['two documents', 'users: []\n---\nusers: []', ['f.yaml:2:1 has more than one document (---)']],
   ['tabs', 'instance:\n\tpolicy: {}', ['f.yaml:2:1 is indented with tabs; YAML takes only spaces']],
@@ -147,30 +151,30 @@ const wrong: readonly [string, string, readonly string[]][] = [
     'metadata in camel case',
     app('backchannelLogoutUri: x'),
     [
-      'f.yaml:1:85 applications[0].backchannelLogoutUri is not known here; did you mean backchannel_logout_uri?',
+      'f.yaml:1:88 applications[0].backchannelLogoutUri is not known here; did you mean backchannel_logout_uri?',
     ],
   ],
   [
     'the name of the standard for our name',
     app('client_name: x'),
-    ['f.yaml:1:85 applications[0].client_name is not known here; did you mean name?'],
+    ['f.yaml:1:88 applications[0].client_name is not known here; did you mean name?'],
   ],
   [
     'a script as an address',
     app("logo_uri: 'javascript:alert(1)'"),
-    ['f.yaml:1:95 applications[0].logo_uri must be an http or https address, found "javascript:alert(1)"'],
+    ['f.yaml:1:98 applications[0].logo_uri must be an http or https address, found "javascript:alert(1)"'],
   ],
   [
     'a password in an address',
     app(`tos_uri: 'https://me:${secret}@a.test/'`),
     [
-      'f.yaml:1:94 applications[0].tos_uri must not contain a user name or password, found "https://…@a.test/"',
+      'f.yaml:1:97 applications[0].tos_uri must not contain a user name or password, found "https://…@a.test/"',
     ],
   ],
   [
     'a private key',
     app(`jwks: { keys: [{ kty: oct, k: ${secret} }] }`),
-    ['f.yaml:1:91 applications[0].jwks must hold public keys only'],
+    ['f.yaml:1:94 applications[0].jwks must hold public keys only'],
   ],
   [
     'a secret of a public application',

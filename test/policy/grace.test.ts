@@ -17,6 +17,7 @@ const table: readonly Row[] = [
   ['it starts when the member joins later', member(forAll(30), { joinedAt: daysAgo(3) }), daysAgo(3), inDays(4)],
   ['it starts when the member becomes an admin later', member(forAdmins(30), { role: 'admin', adminSince: daysAgo(3) }), daysAgo(3), inDays(4)],
   ['it starts when admins begin to be required', member(forAdmins(3), { role: 'owner' }), daysAgo(3), inDays(4)],
+  ['where only admins must, it is of no matter since when everybody had to', member(forAdmins(30, { allRequiredSince: daysAgo(90) }), { role: 'admin', adminSince: daysAgo(3) }), daysAgo(3), inDays(4)],
   ['an admin of unknown time was one on joining', member(forAdmins(3), { role: 'admin', adminSince: null }), daysAgo(3), inDays(4)],
   ['what was recorded earlier holds', member(forAll(3), { graceStartedAt: daysAgo(5) }), daysAgo(5), inDays(2)],
   ['what was recorded later does not', member(forAll(3), { graceStartedAt: daysAgo(1) }), daysAgo(3), inDays(4)],

@@ -1,0 +1,128 @@
+import cluster, { type Worker } from 'node:cluster';
+import { createServer, type Server } from 'node:http';
+import type { Settings } from './config/settings.ts';
+import { migrate, openDatabase } from './entities/database.ts';
+import { startPurging } from './jobs/purge.ts';
+import { seconds } from './lib/clock.ts';
+import { type App, createApp, createLog } from './server.ts';
+
+/** The server as a process: in the foreground until it is told to end, with as many workers as the settings say. */
+export async function start(settings: Settings): Promise<void> {
+  if (settings.workers > 1 && cluster.isPrimary) {
+    await startWorkers(settings);
+    return;
+  }
+  await serve(settings);
+}
+
+/** Listens until the process is told to end; requests under way are answered first. */
+async function serve(settings: Settings): Promise<void> {
+  const log = createLog(settings);
+  const db = await openDatabase(settings.databaseUrl);
+  const isFirst = !cluster.isWorker || process.env.SALLYPORT_WORKER === '1';
+  if (isFirst) {
+    await migrate(db);
+  }
+  const app = await createApp(settings, db, log);
+  const demo = settings.demo && isFirst ? await import('./demo/demo.ts') : null;
+  await demo?.prepareDemo(app.services);
+  const server = await listen(app, settings);
+  app.courier.start();
+  const purging = startPurging(db, log);
+  const demoRunning = await demo?.startDemo(settings, app.services, log);
+  announce(settings, demoRunning?.welcome ?? null);
+
+  let ending = false;
+  const end = async () => {
+    if (ending) {
+      return;
+    }
+    ending = true;
+    purging.stop();
+    await closed(server);
+    await demoRunning?.close();
+    await app.courier.stop();
+    await db.close();
+    if (cluster.isWorker) {
+      process.disconnect();
+    }
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => void end());
+  }
+}
+
+function announce(settings: Settings, welcome: string | null): void {
+  if (cluster.isWorker) {
+    process.send?.({ ready: true, welcome });
+    return;
+  }
+  console.log(`Sallyport ready at ${settings.issuer}`);
+  if (welcome !== null) {
+    console.log(welcome);
+  }
+}
+
+/** The first worker brings the schema up to date and the demo with it; the others follow. One that dies is replaced. */
+async function startWorkers(settings: Settings): Promise<void> {
+  let ending = false;
+  const end = (signal: NodeJS.Signals) => {
+    ending = true;
+    for (const worker of Object.values(cluster.workers ?? {})) {
+      worker?.process.kill(signal);
+    }
+  };
+  process.once('SIGTERM', end);
+  process.once('SIGINT', end);
+
+  const welcome = await ready(cluster.fork({ SALLYPORT_WORKER: '1' }));
+  await Promise.all(
+    Array.from({ length: settings.workers - 1 }, (_, n) =>
+      ready(cluster.fork({ SALLYPORT_WORKER: String(n + 2) })),
+    ),
+  );
+  cluster.on('exit', (worker, code) => {
+    if (!ending) {
+      console.error(`worker ${worker.id} ended with ${code}; another takes its place`);
+      setTimeout(() => !ending && cluster.fork({ SALLYPORT_WORKER: 'replacement' }), seconds(1));
+    }
+  });
+  console.log(`Sallyport ready at ${settings.issuer}`);
+  if (welcome !== null) {
+    console.log(welcome);
+  }
+}
+
+function ready(worker: Worker): Promise<string | null> {
+  return new Promise((resolve, reject) => {
+    worker.once('message', (message: { welcome: string | null }) => resolve(message.welcome));
+    worker.once('exit', (code) => reject(new Error(`a worker ended with ${code} before it was ready`)));
+  });
+}
+
+async function listen(app: App, settings: Settings): Promise<Server> {
+  const server = createServer(
+    {
+      maxHeaderSize: 16_384,
+      requestTimeout: seconds(30),
+      headersTimeout: seconds(15),
+      keepAliveTimeout: seconds(65),
+    },
+    app.handle,
+  );
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(settings.port, settings.host, resolve);
+  });
+  return server;
+}
+
+/** New connections are refused, idle ones closed, and what is under way gets ten seconds. */
+async function closed(server: Server): Promise<void> {
+  const timer = setTimeout(() => server.closeAllConnections(), seconds(10));
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+  });
+  clearTimeout(timer);
+}
