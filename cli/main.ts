@@ -1,11 +1,5 @@
 import { Command } from 'commander';
-import { apply } from './apply.ts';
-import { showCode } from './code.ts';
-import { doctor } from './doctor.ts';
-import { exportFile } from './export.ts';
-import { migrateSchema } from './migrate.ts';
 import { failWith } from './readable-error.ts';
-import { start } from './start.ts';
 
 // `sallyport export | head` closes the pipe early; that is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -13,25 +7,29 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(0);
 });
 
+// Each command loads what it needs itself: `start` need not read YAML, and help needs no database.
 const program = new Command('sallyport')
   .description('An OpenID Connect provider that puts a second factor after the first.')
   .showHelpAfterError()
   .showSuggestionAfterError();
 
-program.command('start').description('start the server').action(start);
+program
+  .command('start')
+  .description('start the server')
+  .action(async () => (await import('./start.ts')).start());
 
 program
   .command('migrate')
   .description('bring the database schema up to date')
   .option('--check', 'only say what is pending; exit 1 where something is')
-  .action(migrateSchema);
+  .action(async (options) => (await import('./migrate.ts')).migrateSchema(options));
 
 program
   .command('apply')
   .description('create or update what a YAML or JSON file describes')
   .requiredOption('-f, --file <file>', 'the file; - for standard input')
   .option('--dry-run', 'print the difference and change nothing')
-  .action(apply);
+  .action(async (options) => (await import('./apply.ts')).apply(options));
 
 program
   .command('export')
@@ -39,19 +37,19 @@ program
   .option('--organization <slug>', 'only this organization, its members and applications')
   .option('--with-secrets', 'with password hashes, client secrets and authenticator secrets')
   .option('--format <format>', 'yaml or json', 'yaml')
-  .action(exportFile);
+  .action(async (options) => (await import('./export.ts')).exportFile(options));
 
 program
   .command('doctor')
   .description('check settings, database, mail, clock and reachability; exit 1 where something is wrong')
-  .action(doctor);
+  .action(async () => (await import('./doctor.ts')).doctor());
 
 program
   .command('code [secret]')
   .description(
     "print the code that an authenticator app shows now; without a secret, that of the demo's people",
   )
-  .action(showCode);
+  .action(async (secret) => (await import('./code.ts')).showCode(secret));
 
 try {
   await program.parseAsync();
