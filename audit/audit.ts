@@ -21,6 +21,7 @@ export type AuditType =
   | 'recovery_code.failed'
   | 'recovery_codes.made'
   | 'mailbox.sent'
+  | 'mailbox.answered'
   | 'mailbox.failed'
   | 'device.remembered'
   | 'device.rejected'

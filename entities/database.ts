@@ -303,3 +303,9 @@ async function withMigrationLock<Result>(database: Database, work: () => Promise
     await runner.release();
   }
 }
+
+/** The write met a row that holds the same unique value. */
+export function isDuplicate(error: unknown): boolean {
+  const { code, errcode } = error as { code?: unknown; errcode?: unknown };
+  return code === 'ER_DUP_ENTRY' || errcode === 1555 || errcode === 2067;
+}

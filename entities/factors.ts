@@ -8,6 +8,8 @@ export interface FactorRow {
   method: Method;
   name: string | null;
   data: string;
+  /** Digest of what it is found by without a name; null where it is not. */
+  lookup: string | null;
   high_water: number;
   failures: number;
   disabled_at: number | null;
@@ -21,9 +23,20 @@ export const failuresUntilDisabled = 100;
 export const factorsOf = (db: Database, userId: string) =>
   db.rows<FactorRow>('SELECT * FROM factors WHERE user_id = ? ORDER BY confirmed_at, id', [userId]);
 
+export const factorByLookup = (db: Database, lookup: string) =>
+  db.row<FactorRow>('SELECT * FROM factors WHERE lookup = ?', [lookup]);
+
 export const addFactor = (
   db: Database,
-  row: { id: string; userId: string; method: Method; data: string; highWater: number | null; now: Date },
+  row: {
+    id: string;
+    userId: string;
+    method: Method;
+    data: string;
+    lookup: string | null;
+    highWater: number | null;
+    now: Date;
+  },
 ): Statement =>
   db.insert('factors', {
     id: row.id,
@@ -31,6 +44,7 @@ export const addFactor = (
     method: row.method,
     name: null,
     data: row.data,
+    lookup: row.lookup,
     high_water: row.highWater ?? -1,
     failures: 0,
     disabled_at: null,

@@ -20,6 +20,8 @@ export interface Subject {
   readonly email: string;
   readonly emailVerified: boolean;
   readonly phone: string | null;
+  /** The issuer's origin: where a browser's answer must come from. */
+  readonly origin: string;
   /** The name that stands in an authenticator app beside the account: organization, company or instance. */
   readonly issuerName: string;
   /** The confirmed factors of this method, with the data that `finishEnrolment` returned; empty while enrolling the first. */
@@ -51,6 +53,8 @@ export type Enrolled =
       readonly data: Json;
       readonly highWater: number | null;
       readonly userVerified: boolean;
+      /** What it is found by where nobody has said who they are (a passkey's credential). */
+      readonly lookup?: string;
     }
   | { readonly ok: false };
 
@@ -65,6 +69,13 @@ export interface Factor {
   readonly label: string;
   /** One line for the page where a method is chosen. */
   readonly description: string;
+  /**
+   * True where answers are signatures. They cannot be guessed, so wrong ones never disable the factor; any of a person's factors of
+   * the method may answer; and a challenge takes one answer only.
+   */
+  readonly isSignature?: boolean;
+  /** False where this person cannot set it up: a code by mail needs a verified address. */
+  isFor?(person: { readonly emailVerified: boolean; readonly phoneVerified: boolean }): boolean;
   /** RFC 8176 values that an answer adds, without `mfa`. */
   amr(data: Json): readonly string[];
 

@@ -8,7 +8,7 @@ import type { Decision } from '../policy/types.ts';
 import type { Assessment } from './assess-sign-in.ts';
 import type { KnownBrowser } from './known-browser.ts';
 import type { Services } from './services.ts';
-import { type SignIn, signInStatement } from './sign-in-state.ts';
+import { type SignIn, saveSignIn, signInStatement } from './sign-in-state.ts';
 import { factorDataPlace, subjectFor } from './subject.ts';
 
 export type ChallengeOutcome =
@@ -52,25 +52,27 @@ export async function answerChallenge(
 
   const event = { userId: user.id, clientId: input.clientId, data: { method: row.method, factor: row.id } };
   const bucket = input.browser.bucketFor(user.id) ?? 'unknown browsers';
+  const factor = factorFor(row.method);
   const subject = limitSubject(rules.factor, row.id, bucket);
   const attempt = await countAttempt(db, rules.factor, subject);
   if (!attempt.ok) {
     await audit(db, input.origin, { ...event, type: 'factor.blocked' });
     return { kind: 'blocked', retryAt: attempt.retryAt };
   }
-  if (!(await countFactorAttempt(db, row.id, db.clock.now()))) {
+  if (!factor.isSignature && !(await countFactorAttempt(db, row.id, db.clock.now()))) {
     await audit(db, input.origin, { ...event, type: 'factor.blocked' });
     return { kind: 'blocked', retryAt: null };
   }
 
-  const factor = factorFor(row.method);
+  const may = mayAnswer(assessment, challenge, row);
   const kept = signIn.state.challenge?.factorId === row.id ? signIn.state.challenge.kept : null;
   const outcome = await factor.verify(
-    subjectFor(services, user, [row], row.method, input.issuerName),
+    subjectFor(services, user, may, row.method, input.issuerName),
     kept,
     input.answer,
   );
-  if (!outcome.ok || outcome.factorId !== row.id) {
+  const answered = outcome.ok ? may.find(({ id }) => id === outcome.factorId) : undefined;
+  if (!outcome.ok || !answered) {
     await failed(services, input, row, event);
     return { kind: 'wrong' };
   }
@@ -79,7 +81,7 @@ export async function answerChallenge(
   const proof = {
     kind: row.method,
     at: now.getTime(),
-    factorId: row.id,
+    factorId: answered.id,
     amr: [...factor.amr(outcome.data)],
     userVerified: outcome.userVerified,
   };
@@ -89,9 +91,9 @@ export async function answerChallenge(
       : null;
   const first = await db.together([
     useFactor(
-      row.id,
+      answered.id,
       outcome.highWater,
-      seal(ring, factorDataPlace(row.id), JSON.stringify(outcome.data)),
+      seal(ring, factorDataPlace(answered.id), JSON.stringify(outcome.data)),
       now,
     ),
     signInStatement(services, signIn, {
@@ -110,6 +112,14 @@ export async function answerChallenge(
   return { kind: 'right' };
 }
 
+/** The factor that was asked for; for signatures, any of the offered ones of its method. */
+export const mayAnswer = (assessment: Assessment, challenge: Challenge, row: FactorRow): FactorRow[] =>
+  factorFor(row.method).isSignature
+    ? assessment.factors.filter(
+        ({ id, method }) => method === row.method && challenge.factors.some((offered) => offered.id === id),
+      )
+    : [row];
+
 /** After so many wrong answers in a row the person is told once, since somebody may have the password. */
 const failuresUntilTold = 5;
 
@@ -122,6 +132,9 @@ async function failed(
   const { db, notify } = services;
   const { user } = input.assessment;
   const failures = row.failures + 1;
+  if (factorFor(row.method).isSignature && input.signIn.state.challenge) {
+    await saveSignIn(services, input.signIn, { ...input.signIn.state, challenge: null });
+  }
   await db.together([
     auditEvent(db, input.origin, { ...event, type: 'factor.failed' }),
     ...(failures === failuresUntilTold

@@ -4,11 +4,12 @@ import { instancePolicy } from '../entities/organizations.ts';
 import { countRecoveryCodes } from '../entities/recovery-codes.ts';
 import { rememberedDevice } from '../entities/remembered-devices.ts';
 import { type UserRow, userById } from '../entities/users.ts';
+import { factorFor } from '../factors/index.ts';
 import { digest, sameDigest } from '../lib/digest.ts';
 import { decide } from '../policy/decide.ts';
 import { defaultPolicy } from '../policy/defaults.ts';
 import { graceStart } from '../policy/grace.ts';
-import type { AssuranceRequest, Decision, Facts, Policy, RememberedDevice } from '../policy/types.ts';
+import type { AssuranceRequest, Decision, Facts, Method, Policy, RememberedDevice } from '../policy/types.ts';
 import { choicesFrom, proofsFrom, type StoredChoices, type StoredProof } from './proofs.ts';
 import type { Services } from './services.ts';
 
@@ -68,7 +69,7 @@ export async function assessSignIn(services: Services, question: SignInQuestion)
     },
     memberships,
     instancePolicy: await instanceRules(services),
-    available: services.available,
+    available: services.available.filter((method) => isFor(method, user)),
     application: question.application,
     proofs: proofsFrom(question.proofs),
     choices: choicesFrom(question.choices),
@@ -86,6 +87,12 @@ export async function assessSignIn(services: Services, question: SignInQuestion)
     deviceRejected: question.device?.kind === 'secret' && remembered === null,
   };
 }
+
+const isFor = (method: Method, user: UserRow): boolean =>
+  factorFor(method).isFor?.({
+    emailVerified: user.email_verified === 1,
+    phoneVerified: user.phone_verified === 1,
+  }) ?? true;
 
 async function instanceRules(services: Services): Promise<Policy> {
   const stored = await instancePolicy(services.db);

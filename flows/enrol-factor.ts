@@ -1,5 +1,5 @@
 import { audit, auditEvent, type Origin } from '../audit/audit.ts';
-import type { Statement } from '../entities/database.ts';
+import { isDuplicate, type Statement } from '../entities/database.ts';
 import { addFactor, removeFactor } from '../entities/factors.ts';
 import { instancePolicy } from '../entities/organizations.ts';
 import { addRecoveryCode, forgetRecoveryCodes } from '../entities/recovery-codes.ts';
@@ -7,19 +7,21 @@ import { factorConfirmed } from '../entities/users.ts';
 import type { Answer, Json } from '../factors/factor.ts';
 import { factorFor } from '../factors/index.ts';
 import { digestRecoveryCode, newRecoveryCodes, newRecoverySalt } from '../factors/recovery-codes.ts';
+import { digest } from '../lib/digest.ts';
 import { newId } from '../lib/id.ts';
 import { seal } from '../lib/seal.ts';
 import { attemptSucceeded, countAttempt, limitSubject, rules } from '../limits/attempts.ts';
 import type { Method } from '../policy/types.ts';
 import type { Assessment } from './assess-sign-in.ts';
 import { recoveryCodeRules, sealedRecoveryCode } from './recovery-code-rules.ts';
+import { type SendOutcome, sendStep } from './send-step.ts';
 import type { Services } from './services.ts';
-import { type SignIn, type SignInState, saveSignIn, signInStatement } from './sign-in-state.ts';
+import { type SignIn, saveSignIn, signInStatement } from './sign-in-state.ts';
 import { factorDataPlace, subjectFor } from './subject.ts';
 
 /**
- * Begins a set-up: from here on this interaction keeps the secret until it is confirmed, or until another method is chosen. What
- * the page may show is returned; null where another request of the same interaction was first.
+ * Begins a set-up: from here on this interaction keeps what must not be shown, until it is confirmed or another method is chosen.
+ * A factor that sends something is limited per person.
  */
 export async function startEnrolment(
   services: Services,
@@ -29,13 +31,16 @@ export async function startEnrolment(
     readonly method: Method;
     readonly issuerName: string;
   },
-): Promise<Json | null> {
+): Promise<SendOutcome> {
   const { signIn, assessment, method } = input;
-  const factor = factorFor(method);
   const subject = subjectFor(services, assessment.user, assessment.factors, method, input.issuerName);
-  const { keep, show } = await factor.startEnrolment(subject);
-  const state: SignInState = { ...signIn.state, enrolment: { method, kept: keep, shown: show } };
-  return (await saveSignIn(services, signIn, state)) ? show : null;
+  return sendStep(
+    services,
+    assessment.user,
+    await factorFor(method).startEnrolment(subject),
+    (kept, shown, sentAt) =>
+      signInStatement(services, signIn, { ...signIn.state, enrolment: { method, kept, shown, sentAt } }),
+  );
 }
 
 /** The person would rather choose another method: the set-up that was begun is dropped. */
@@ -100,7 +105,7 @@ export async function confirmEnrolment(
     amr: [...factor.amr(enrolled.data)],
     userVerified: enrolled.userVerified,
   };
-  const first = await db.together([
+  const first = await inOne(db, [
     signInStatement(services, signIn, {
       ...signIn.state,
       proofs: [...signIn.state.proofs, proof],
@@ -115,6 +120,7 @@ export async function confirmEnrolment(
       userId: user.id,
       method,
       data: seal(ring, factorDataPlace(id), JSON.stringify(enrolled.data)),
+      lookup: enrolled.lookup === undefined ? null : digest(enrolled.lookup),
       highWater: enrolled.highWater,
       now,
     }),
@@ -137,6 +143,18 @@ export async function confirmEnrolment(
     }),
   ]);
   return { kind: first ? 'confirmed' : 'wrong' };
+}
+
+/** False also where the credential is somebody's already: one key opens one account. */
+async function inOne(db: Services['db'], statements: readonly Statement[]): Promise<boolean> {
+  try {
+    return await db.together(statements);
+  } catch (error) {
+    if (isDuplicate(error)) {
+      return false;
+    }
+    throw error;
+  }
 }
 
 async function makeRecoveryCodes(

@@ -20,11 +20,17 @@ const signInState = z.object({
   /** This browser is to be remembered at the end: through which method, for how many days. */
   remember: z.object({ method: z.enum(methods), days: z.number() }).nullable(),
   /** A set-up under way: what the factor keeps, and what its page shows. */
-  enrolment: z.object({ method: z.enum(methods), kept: json, shown: json }).nullable(),
-  /** A challenge that a factor has begun, bound to that factor. */
-  challenge: z.object({ factorId: z.string(), kept: json }).nullable(),
+  enrolment: z
+    .object({ method: z.enum(methods), kept: json, shown: json, sentAt: z.number().nullable() })
+    .nullable(),
+  /** A challenge that a factor has begun, bound to that factor; `sentAt` where something was sent for it. */
+  challenge: z
+    .object({ factorId: z.string(), kept: json, shown: json, sentAt: z.number().nullable() })
+    .nullable(),
+  /** The challenge for a passkey that is the whole sign-in. */
+  passkey: z.object({ kept: json }).nullable(),
   /** The code that was sent to the verified address before a set-up after a reset. */
-  mailbox: z.object({ digest: z.string(), expiresAt: z.number(), sentAt: z.number() }).nullable(),
+  mailbox: z.object({ kept: json, sentAt: z.number() }).nullable(),
   /** Recovery codes that are on the screen until the person says that they are saved. */
   newRecoveryCodes: z.array(z.string()).nullable(),
   /** After a sign-in by recovery code the person is told how many are left, once. */
@@ -52,6 +58,7 @@ export const emptyState: SignInState = {
   remember: null,
   enrolment: null,
   challenge: null,
+  passkey: null,
   mailbox: null,
   newRecoveryCodes: null,
   recoveryNotice: false,

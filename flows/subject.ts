@@ -23,6 +23,7 @@ export function subjectFor(
     email: user.email,
     emailVerified: user.email_verified === 1,
     phone: user.phone_verified === 1 ? user.phone : null,
+    origin: new URL(services.settings.issuer).origin,
     issuerName,
     factors: factors
       .filter((factor) => factor.method === method)

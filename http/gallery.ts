@@ -18,6 +18,7 @@ const qr =
 
 const wrongCode =
   'That code is not right, or was used already. Codes change every 30 seconds; enter the one shown now.';
+const wrongPasskey = 'That passkey could not be used here. Try again, or use another way.';
 const wrongRecoveryCode = 'That recovery code is not right, or was used already.';
 
 const methods: readonly MethodChoice[] = [
@@ -92,12 +93,14 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     emailError: null,
     passwordError: null,
     note: null,
+    passkey: null,
     cancel: '#cancel',
   };
   const challenge = {
     ...shared,
     action: '#verify',
     factor: { method: 'totp' },
+    resend: null,
     typed: '',
     error: null,
     note: null,
@@ -125,9 +128,13 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
   const totp = {
     ...shared,
     action: '#confirm',
-    secret: 'JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP',
-    otpauthUrl: 'otpauth://totp/Acme%20Aviation:ada@acme.test?secret=JBSWY3DPEHPK3PXP&issuer=Acme%20Aviation',
-    qr,
+    factor: {
+      method: 'totp' as const,
+      secret: 'JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP',
+      uri: 'otpauth://totp/Acme%20Aviation:ada@acme.test?secret=JBSWY3DPEHPK3PXP&issuer=Acme%20Aviation',
+      qr,
+    },
+    resend: null,
     typed: '',
     error: null,
     wayOut: none,
@@ -206,6 +213,12 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
       },
     },
 
+    {
+      name: 'sign-in',
+      state: 'with a passkey',
+      locals: { ...signIn, passkey: { question: '#question', action: '#passkey', error: null } },
+    },
+
     { name: 'challenge', state: 'first', locals: challenge },
     {
       name: 'challenge',
@@ -223,7 +236,8 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
       locals: {
         ...challenge,
         rememberDays: 1,
-        factor: { method: 'email', to: 'a••@acme.test', resend: { action: '#resend', secondsLeft: 27 } },
+        factor: { method: 'email', to: 'a••@acme.test' },
+        resend: { action: '#resend', secondsLeft: 27 },
       },
     },
     {
@@ -231,9 +245,16 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
       state: 'text message',
       locals: {
         ...challenge,
-        factor: { method: 'sms', to: '••• 0100', resend: { action: '#resend', secondsLeft: 0 } },
+        factor: { method: 'sms', to: '••• 0100' },
+        resend: { action: '#resend', secondsLeft: 0 },
         note: { tone: 'ok', text: 'A new code is on its way.' },
       },
+    },
+
+    {
+      name: 'challenge',
+      state: 'passkey',
+      locals: { ...challenge, factor: { method: 'passkey' as const, options: '{}' } },
     },
 
     { name: 'challenge-recovery', state: 'first', locals: recovery },
@@ -286,13 +307,39 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     { name: 'enrol', state: 'instance', locals: { ...enrol, why: { kind: 'instance' }, wayOut: none } },
     { name: 'enrol', state: 'after a reset', locals: { ...enrol, why: { kind: 'reset' }, wayOut: none } },
 
-    { name: 'enrol-totp', state: 'first', locals: totp },
+    { name: 'set-up', state: 'first', locals: totp },
     {
-      name: 'enrol-totp',
+      name: 'set-up',
       state: 'wrong',
       locals: { ...totp, typed: '000000', error: wrongCode, wayOut: skip, back: '#methods' },
     },
-    { name: 'enrol-totp', state: 'recommended', locals: { ...totp, wayOut: dismiss, back: '#methods' } },
+    { name: 'set-up', state: 'recommended', locals: { ...totp, wayOut: dismiss, back: '#methods' } },
+
+    {
+      name: 'set-up',
+      state: 'passkey',
+      locals: { ...totp, factor: { method: 'passkey' as const, options: '{}' }, back: '#methods' },
+    },
+    {
+      name: 'set-up',
+      state: 'passkey, wrong',
+      locals: {
+        ...totp,
+        factor: { method: 'passkey' as const, options: '{}' },
+        error: wrongPasskey,
+        back: '#methods',
+      },
+    },
+    {
+      name: 'set-up',
+      state: 'email',
+      locals: {
+        ...totp,
+        factor: { method: 'email' as const, to: 'a••@acme.test' },
+        resend: { action: '#resend', secondsLeft: 27 },
+        back: '#methods',
+      },
+    },
 
     { name: 'mailbox', state: 'first', locals: mailbox },
     {

@@ -71,6 +71,12 @@ export interface SignInPage extends Common {
   readonly emailError: Sentence | null;
   readonly passwordError: Sentence | null;
   readonly note: Note | null;
+  /** Where a passkey can be the whole sign-in: POST for the browser's question, and POST with its answer; null where off. */
+  readonly passkey: {
+    readonly question: string;
+    readonly action: string;
+    readonly error: Sentence | null;
+  } | null;
   /** POST: gives up and goes back to the application. */
   readonly cancel: string | null;
 }
@@ -81,20 +87,21 @@ export interface Resend {
   readonly secondsLeft: number;
 }
 
-/** What `views/factors/<method>.ejs` shows. A factor with a page of its own adds its line here. */
-export type ChallengeFactor =
-  | { readonly method: 'totp' }
-  | {
-      readonly method: 'email' | 'sms';
-      /** Shortened, as in "a••@acme.test" or "••• 0100". */
-      readonly to: string;
-      readonly resend: Resend | null;
-    };
+/**
+ * What a factor's own view shows: `views/factors/<method>.ejs` in a challenge, `<method>-enrol.ejs` in a set-up. Beside the method
+ * it is what the factor itself has given to be shown.
+ */
+export interface ShownFactor {
+  readonly method: Method;
+  readonly [name: string]: unknown;
+}
 
 export interface ChallengePage extends Common {
   /** POST code, remember. */
   readonly action: string;
-  readonly factor: ChallengeFactor;
+  readonly factor: ShownFactor;
+  /** Where the factor has sent something: once more. */
+  readonly resend: Resend | null;
   /** What was typed before, shown again beside the error; empty at first. */
   readonly typed: string;
   readonly error: Sentence | null;
@@ -171,14 +178,12 @@ export interface EnrolPage extends Common {
   readonly wayOut: WayOutForm;
 }
 
-export interface EnrolTotpPage extends Common {
-  /** POST code. */
+export interface SetUpPage extends Common {
+  /** POST: the answer that confirms. */
   readonly action: string;
-  /** Base32, with spaces for the eye. */
-  readonly secret: string;
-  readonly otpauthUrl: string;
-  /** `data:image/…` of the same otpauth URL. */
-  readonly qr: string;
+  readonly factor: ShownFactor;
+  /** Where the factor has sent something: once more. */
+  readonly resend: Resend | null;
   readonly typed: string;
   readonly error: Sentence | null;
   readonly wayOut: WayOutForm;
@@ -325,7 +330,7 @@ export interface Pages {
   readonly 'challenge-recovery': ChallengeRecoveryPage;
   readonly 'choose-factor': ChooseFactorPage;
   readonly enrol: EnrolPage;
-  readonly 'enrol-totp': EnrolTotpPage;
+  readonly 'set-up': SetUpPage;
   readonly mailbox: MailboxPage;
   readonly 'recovery-codes': RecoveryCodesPage;
   readonly 'recovery-used': RecoveryUsedPage;

@@ -1,29 +1,25 @@
+import { codeMinutes } from '../factors/email.ts';
+import type { Json } from '../factors/factor.ts';
 import { factorFor } from '../factors/index.ts';
 import type { Assessment } from '../flows/assess-sign-in.ts';
-import { mailboxCodeMinutes } from '../flows/mailbox-code.ts';
+import type { SignInState } from '../flows/sign-in-state.ts';
 import { csrfToken } from '../http/csrf.ts';
 import type {
-  ChallengeFactor,
   Common,
   EnrolWhy,
   FactorChoice,
   Note,
   Pages,
+  Resend,
   Sentence,
+  ShownFactor,
   WayOutForm,
 } from '../http/pages.ts';
 import { brandOf, common, show } from '../http/show.ts';
-import { days } from '../lib/clock.ts';
-import type { ConfirmedFactor, EnrolReason, WayOut } from '../policy/types.ts';
+import { days, seconds } from '../lib/clock.ts';
+import type { ConfirmedFactor, EnrolReason, Method, WayOut } from '../policy/types.ts';
 import type { Next } from './next.ts';
 import type { Visit } from './visit.ts';
-
-/** What the authenticator app's set-up shows (factors/totp.ts). */
-export interface EnrolTotpShow {
-  readonly secret: string;
-  readonly uri: string;
-  readonly qr: string;
-}
 
 /** What was wrong with the last form, shown beside its field; what was typed is kept, a password never. */
 export interface Problem {
@@ -70,6 +66,7 @@ export function showSignIn(
   next: StepOf<'sign_in'>,
   email: string,
   problem: Problem | null,
+  passkeyError: Sentence | null = null,
 ): void {
   const { interaction, ctx, site } = visit;
   const hint = interaction.params.login_hint;
@@ -81,14 +78,15 @@ export function showSignIn(
     emailError: null,
     passwordError: problem?.error ?? null,
     note: again ? info('Sign in again to continue.') : null,
+    passkey: { question: at(visit, '/passkey/question'), action: at(visit, '/passkey'), error: passkeyError },
     cancel: at(visit, '/cancel'),
   };
-  show(ctx, site.renderer, 'sign-in', locals, problem?.status ?? 200);
+  show(ctx, site.renderer, 'sign-in', locals, passkeyError ? 422 : (problem?.status ?? 200));
 }
 
 const info = (text: Sentence): Note => ({ tone: 'info', text });
 
-/** The page of one of the factors that may answer, or of the recovery code where none is left. */
+/** The page of one of the factors that may answer. */
 export function showChallenge(
   visit: Visit,
   next: StepOf<'challenge'>,
@@ -97,27 +95,46 @@ export function showChallenge(
   rememberChecked = false,
 ): void {
   const { decision, assessment } = next;
+  const { challenge } = visit.signIn.state;
+  const begun = challenge?.factorId === factor.id ? challenge : null;
   const locals: Pages['challenge'] = {
     ...commonOf(visit, assessment),
     action: at(visit, `/challenge/${factor.id}`),
-    factor: challengeBody(factor),
+    factor: shownFactor(factor.method, begun?.shown ?? null),
+    resend: resendForm(visit, `/challenge/${factor.id}/send`, begun?.sentAt ?? null),
     typed: problem?.typed ?? '',
     error: problem?.error ?? null,
     note: null,
     rememberDays: decision.rememberDays,
     rememberChecked,
-    tryAnotherWay: decision.factors.length > 1 ? at(visit, '/ways') : null,
+    tryAnotherWay: waysOf(decision.factors).length > 1 ? at(visit, '/ways') : null,
     useRecoveryCode: decision.recoveryCode ? at(visit, '/recovery') : null,
   };
   show(visit.ctx, visit.site.renderer, 'challenge', locals, problem?.status ?? 200);
 }
 
-/** A method without a body here has no page yet, and so cannot be asked for. */
-function challengeBody(factor: ConfirmedFactor): ChallengeFactor {
-  if (factor.method === 'totp') {
-    return { method: 'totp' };
+const shownFactor = (method: Method, shown: Json): ShownFactor => ({
+  ...(shown instanceof Object && !Array.isArray(shown) ? shown : {}),
+  method,
+});
+
+/** How soon something can be sent once more, so that nobody sends twice while the first is on its way. */
+const resendAfter = seconds(30);
+
+function resendForm(visit: Visit, path: string, sentAt: number | null): Resend | null {
+  if (sentAt === null) {
+    return null;
   }
-  throw new Error(`no challenge page for ${factor.method}`);
+  const left = sentAt + resendAfter - visit.site.services.db.clock.now().getTime();
+  return { action: at(visit, path), secondsLeft: Math.max(0, Math.ceil(left / 1000)) };
+}
+
+/** One entry per way: all passkeys are one, since the browser asks which. */
+export function waysOf(factors: readonly ConfirmedFactor[]): ConfirmedFactor[] {
+  return factors.filter(
+    ({ method }, index) =>
+      !factorFor(method).isSignature || factors.findIndex((other) => other.method === method) === index,
+  );
 }
 
 export function showRecovery(visit: Visit, next: StepOf<'challenge'>, problem: Problem | null): void {
@@ -135,9 +152,14 @@ export function showRecovery(visit: Visit, next: StepOf<'challenge'>, problem: P
 export function showWays(visit: Visit, next: StepOf<'challenge'>): void {
   const { decision, assessment } = next;
   const names = new Map(assessment.factors.map(({ id, name }) => [id, name]));
-  const factors = decision.factors.map(({ id, method }): FactorChoice => {
+  const factors = waysOf(decision.factors).map(({ id, method }): FactorChoice => {
     const { label, description } = factorFor(method);
-    return { method, label: names.get(id) ?? label, description, url: at(visit, `?with=${id}`) };
+    return {
+      method,
+      label: factorFor(method).isSignature ? label : (names.get(id) ?? label),
+      description,
+      url: at(visit, `?with=${id}`),
+    };
   });
   const locals: Pages['choose-factor'] = {
     ...commonOf(visit, assessment),
@@ -209,42 +231,37 @@ function wayOutForm(visit: Visit, wayOut: WayOut): WayOutForm {
   }
 }
 
-export function showEnrolTotp(
+export function showSetUp(
   visit: Visit,
   next: StepOf<'enrol'>,
-  shown: EnrolTotpShow,
+  enrolment: NonNullable<SignInState['enrolment']>,
   problem: Problem | null,
 ): void {
   const { decision, assessment } = next;
-  const locals: Pages['enrol-totp'] = {
+  const locals: Pages['set-up'] = {
     ...commonOf(visit, assessment),
     action: at(visit, '/enrol/confirm'),
-    secret: shown.secret,
-    otpauthUrl: shown.uri,
-    qr: shown.qr,
+    factor: shownFactor(enrolment.method, enrolment.shown),
+    resend: resendForm(visit, '/enrol/send', enrolment.sentAt),
     typed: problem?.typed ?? '',
     error: problem?.error ?? null,
     wayOut: wayOutForm(visit, decision.wayOut),
     back: decision.methods.length > 1 ? at(visit, '/enrol') : null,
   };
-  show(visit.ctx, visit.site.renderer, 'enrol-totp', locals, problem?.status ?? 200);
+  show(visit.ctx, visit.site.renderer, 'set-up', locals, problem?.status ?? 200);
 }
 
 export function showMailbox(visit: Visit, assessment: Assessment, problem: Problem | null): void {
   const { mailbox } = visit.signIn.state;
-  const now = visit.site.services.db.clock.now().getTime();
   const locals: Pages['mailbox'] = {
     ...commonOf(visit, assessment),
     action: at(visit, '/mailbox'),
     to: assessment.user.email,
-    minutes: mailboxCodeMinutes,
+    minutes: codeMinutes,
     typed: problem?.typed ?? '',
     error: problem?.error ?? null,
     note: null,
-    resend: {
-      action: at(visit, '/mailbox/send'),
-      secondsLeft: mailbox ? Math.max(0, Math.ceil((mailbox.sentAt + 30_000 - now) / 1000)) : 0,
-    },
+    resend: resendForm(visit, '/mailbox/send', mailbox?.sentAt ?? 0),
   };
   show(visit.ctx, visit.site.renderer, 'mailbox', locals, problem?.status ?? 200);
 }

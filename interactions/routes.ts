@@ -1,19 +1,22 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
 import { audit } from '../audit/audit.ts';
+import { factorFor } from '../factors/index.ts';
 import { answerChallenge } from '../flows/answer-challenge.ts';
 import { checkPassword } from '../flows/check-password.ts';
 import { confirmEnrolment, dropEnrolment, startEnrolment } from '../flows/enrol-factor.ts';
 import { answerMailboxCode, sendMailboxCode } from '../flows/mailbox-code.ts';
+import { signInWithPasskey, startPasskeySignIn } from '../flows/passkey-sign-in.ts';
 import { emptyState, type SignInState, saveSignIn } from '../flows/sign-in-state.ts';
 import { skipSetup } from '../flows/skip-setup.ts';
+import { startChallenge } from '../flows/start-challenge.ts';
 import { takeFirstStep } from '../flows/take-first-step.ts';
 import { useRecoveryCode } from '../flows/use-recovery-code.ts';
 import { formOf, requireCsrf } from '../http/csrf.ts';
 import { RequestError } from '../http/errors.ts';
 import type { Sentence } from '../http/pages.ts';
 import { allowFormTargets } from '../http/security-headers.ts';
-import { methods } from '../policy/types.ts';
+import { type ConfirmedFactor, type Method, methods } from '../policy/types.ts';
 import { cancel, finish, refuse } from './finish.ts';
 import { type Next, nextOf } from './next.ts';
 import * as pages from './pages.ts';
@@ -24,6 +27,11 @@ type StepOf<Kind extends Next['kind']> = Extract<Next, { kind: Kind }>;
 const wrongPassword: Sentence = 'The e-mail address or the password is not right.';
 const wrongCode: Sentence =
   'That code is not right, or was used already. Codes change every 30 seconds; enter the one shown now.';
+const wrongPasskey: Sentence = 'That passkey could not be used here. Try again, or use another way.';
+const wrongAnswer = (method: Method): Sentence => {
+  if (method === 'totp') return wrongCode;
+  return factorFor(method).isSignature ? wrongPasskey : wrongMailboxCode;
+};
 const wrongRecoveryCode: Sentence = 'That recovery code is not right, or was used already.';
 const wrongMailboxCode: Sentence =
   'That code is not right, or has expired. Enter the newest one, or send a new one.';
@@ -89,8 +97,46 @@ export function interactionRoutes(site: Site): Router {
       case 'blocked':
         return pages.showSignIn(visit, next, email, blocked(visit, outcome.retryAt));
       case 'right':
-        onward(visit, await takeFirstStep(services, visit.signIn, outcome.user));
+        await takeFirstStep(services, visit.signIn, outcome.user);
+        onward(visit);
     }
+  });
+
+  /** What the browser is asked where a passkey is the whole sign-in; asked for by the page's script. */
+  post('/passkey/question', async (visit) => {
+    const question = await startPasskeySignIn(services, visit.signIn);
+    if (question === null) {
+      throw new RequestError('sign_in_moved_on');
+    }
+    visit.ctx.body = question;
+  });
+
+  post('/passkey', async (visit, form) => {
+    const { signIn, origin, client } = visit;
+    const right = await signInWithPasskey(services, {
+      signIn,
+      answer: form,
+      origin,
+      clientId: client.clientId,
+    });
+    if (right) {
+      return onward(visit);
+    }
+    pages.showSignIn(visit, { kind: 'sign_in', assessment: null }, '', null, wrongPasskey);
+  });
+
+  post('/challenge/:factorId/send', async (visit) => {
+    const next = await nextOf(visit);
+    if (next.kind !== 'challenge') {
+      return showNext(visit, next);
+    }
+    const factorId = String(visit.ctx.params.factorId);
+    const outcome = await begin(visit, next, factorId);
+    const factor = next.decision.factors.find(({ id }) => id === factorId);
+    if (factor && outcome.kind === 'too_soon') {
+      return pages.showChallenge(visit, next, factor, blocked(visit, outcome.retryAt));
+    }
+    onward(visit, factorId);
   });
 
   post('/challenge/:factorId', async (visit, form) => {
@@ -114,9 +160,15 @@ export function interactionRoutes(site: Site): Router {
     });
     const factor = next.decision.factors.find(({ id }) => id === factorId);
     if (outcome.kind === 'right' || !factor || outcome.kind === 'not_offered') {
-      return onward(visit, true);
+      return onward(visit);
     }
-    const problem = outcome.kind === 'wrong' ? wrong(wrongCode, form.code) : blocked(visit, outcome.retryAt);
+    const problem =
+      outcome.kind === 'wrong'
+        ? wrong(wrongAnswer(factor.method), form.code)
+        : blocked(visit, outcome.retryAt);
+    if (factorFor(factor.method).isSignature) {
+      return showBegun(await visitOf(site, visit.ctx), factor, problem, remember);
+    }
     pages.showChallenge(visit, next, factor, problem, remember);
   });
 
@@ -135,7 +187,7 @@ export function interactionRoutes(site: Site): Router {
     });
     if (outcome.kind === 'right') {
       site.cookie.write(visit.ctx, visit.browser.forgotten(next.assessment.user.id));
-      return onward(visit, true);
+      return onward(visit);
     }
     const problem =
       outcome.kind === 'wrong' ? wrong(wrongRecoveryCode, form.code) : blocked(visit, outcome.retryAt);
@@ -167,7 +219,24 @@ export function interactionRoutes(site: Site): Router {
     if (!method || !next.decision.methods.includes(method)) {
       return pages.showEnrol(visit, next, { error: 'Choose one of these ways.', status: 422 });
     }
-    onward(visit, (await start(visit, next, method)) !== null);
+    const outcome = await start(visit, next, method);
+    if (outcome.kind === 'too_soon') {
+      return pages.showEnrol(visit, next, blocked(visit, outcome.retryAt));
+    }
+    onward(visit);
+  });
+
+  post('/enrol/send', async (visit) => {
+    const next = await nextOf(visit);
+    const { enrolment } = visit.signIn.state;
+    if (next.kind !== 'enrol' || !enrolment) {
+      return showNext(visit, next);
+    }
+    const outcome = await start(visit, next, enrolment.method);
+    if (outcome.kind === 'too_soon') {
+      return pages.showSetUp(visit, next, enrolment, blocked(visit, outcome.retryAt));
+    }
+    onward(visit);
   });
 
   post('/enrol/confirm', async (visit, form) => {
@@ -186,10 +255,13 @@ export function interactionRoutes(site: Site): Router {
       issuerName: pages.issuerNameFor(next.assessment),
     });
     if (outcome.kind === 'confirmed' || outcome.kind === 'not_started' || !enrolment) {
-      return onward(visit, true);
+      return onward(visit);
     }
-    const problem = outcome.kind === 'wrong' ? wrong(wrongCode, form.code) : blocked(visit, outcome.retryAt);
-    pages.showEnrolTotp(visit, next, enrolment.shown as unknown as pages.EnrolTotpShow, problem);
+    const problem =
+      outcome.kind === 'wrong'
+        ? wrong(wrongAnswer(enrolment.method), form.code)
+        : blocked(visit, outcome.retryAt);
+    pages.showSetUp(visit, next, enrolment, problem);
   });
 
   post('/skip', async (visit, form) => {
@@ -205,7 +277,7 @@ export function interactionRoutes(site: Site): Router {
         enrolment: null,
       });
     }
-    const skipped = await skipSetup(services, {
+    await skipSetup(services, {
       signIn: visit.signIn,
       userId: next.assessment.user.id,
       wayOut: next.decision.wayOut,
@@ -219,7 +291,7 @@ export function interactionRoutes(site: Site): Router {
         status: 422,
       });
     }
-    onward(visit, skipped);
+    onward(visit);
   });
 
   post('/mailbox', async (visit, form) => {
@@ -235,7 +307,7 @@ export function interactionRoutes(site: Site): Router {
       clientId: visit.client.clientId,
     });
     if (outcome.kind === 'right') {
-      return onward(visit, true);
+      return onward(visit);
     }
     const problem =
       outcome.kind === 'wrong' ? wrong(wrongMailboxCode, form.code) : blocked(visit, outcome.retryAt);
@@ -251,7 +323,7 @@ export function interactionRoutes(site: Site): Router {
     if (outcome.kind === 'too_soon') {
       return pages.showMailbox(visit, next.assessment, blocked(visit, outcome.retryAt));
     }
-    onward(visit, outcome.kind === 'sent');
+    onward(visit);
   });
 
   post('/codes', async (visit, form) => {
@@ -297,8 +369,7 @@ export function interactionRoutes(site: Site): Router {
       case 'sign_in':
         return pages.showSignIn(visit, next, '', null);
       case 'challenge':
-        showChosenChallenge(visit, next);
-        return;
+        return showChosenChallenge(visit, next);
       case 'mailbox':
         return showMailbox(visit, next);
       case 'enrol':
@@ -316,22 +387,59 @@ export function interactionRoutes(site: Site): Router {
     }
   }
 
-  function showChosenChallenge(visit: Visit, next: StepOf<'challenge'>): void {
+  /** The factor that was chosen, or the first; one that has to begin something begins it here. */
+  async function showChosenChallenge(visit: Visit, next: StepOf<'challenge'>): Promise<void> {
     const wanted = visit.ctx.query.with;
     const { factors } = next.decision;
     const factor = factors.find(({ id }) => id === wanted) ?? factors[0];
-    if (factor) {
-      pages.showChallenge(visit, next, factor, null);
-    } else {
-      pages.showRecovery(visit, next, null);
+    if (!factor) {
+      return pages.showRecovery(visit, next, null);
     }
+    if (visit.signIn.state.challenge?.factorId === factor.id && !factorFor(factor.method).isSignature) {
+      return pages.showChallenge(visit, next, factor, null);
+    }
+    const outcome = await begin(visit, next, factor.id);
+    if (outcome.kind === 'too_soon') {
+      return pages.showChallenge(visit, next, factor, blocked(visit, outcome.retryAt));
+    }
+    if (outcome.kind === 'nothing_to_keep') {
+      return pages.showChallenge(visit, next, factor, null);
+    }
+    await showBegun(await visitOf(site, visit.ctx), factor, null);
   }
+
+  /** The page of a challenge that was begun a moment ago, as it is stored. */
+  async function showBegun(
+    visit: Visit,
+    factor: ConfirmedFactor,
+    problem: pages.Problem | null,
+    remember = false,
+  ): Promise<void> {
+    const next = await nextOf(visit);
+    if (next.kind !== 'challenge') {
+      return showNext(visit, next);
+    }
+    if (visit.signIn.state.challenge?.factorId !== factor.id) {
+      await begin(visit, next, factor.id);
+      return pages.showChallenge(await visitOf(site, visit.ctx), next, factor, problem, remember);
+    }
+    pages.showChallenge(visit, next, factor, problem, remember);
+  }
+
+  const begin = (visit: Visit, next: StepOf<'challenge'>, factorId: string) =>
+    startChallenge(services, {
+      signIn: visit.signIn,
+      assessment: next.assessment,
+      challenge: next.decision,
+      factorId,
+      issuerName: pages.issuerNameFor(next.assessment),
+    });
 
   async function showMailbox(visit: Visit, next: StepOf<'mailbox'>): Promise<void> {
     if (visit.signIn.state.mailbox === null && visit.ctx.method === 'GET') {
       const outcome = await sendCode(visit, next);
-      if (outcome.kind === 'sent') {
-        return onward(visit, true);
+      if (outcome.kind === 'started') {
+        return onward(visit);
       }
     }
     pages.showMailbox(visit, next.assessment, null);
@@ -341,10 +449,13 @@ export function interactionRoutes(site: Site): Router {
     const { enrolment } = visit.signIn.state;
     const [only, ...others] = next.decision.methods;
     if (enrolment && next.decision.methods.includes(enrolment.method)) {
-      return pages.showEnrolTotp(visit, next, enrolment.shown as unknown as pages.EnrolTotpShow, null);
+      return pages.showSetUp(visit, next, enrolment, null);
     }
     if (only && others.length === 0 && visit.ctx.method === 'GET') {
-      return onward(visit, (await start(visit, next, only)) !== null);
+      const outcome = await start(visit, next, only);
+      if (outcome.kind !== 'too_soon') {
+        return onward(visit);
+      }
     }
     pages.showEnrol(visit, next, null);
   }
@@ -361,14 +472,14 @@ export function interactionRoutes(site: Site): Router {
     sendMailboxCode(services, {
       signIn: visit.signIn,
       assessment: next.assessment,
-      applicationName: visit.client.clientName ?? null,
       origin: visit.origin,
       clientId: visit.client.clientId,
     });
 
   /** Writes the next state of the sign-in and goes on. */
   async function move(visit: Visit, state: SignInState): Promise<void> {
-    onward(visit, await saveSignIn(services, visit.signIn, state));
+    await saveSignIn(services, visit.signIn, state);
+    onward(visit);
   }
 
   return router;
@@ -386,9 +497,11 @@ async function arrive(site: Site, ctx: Context): Promise<Visit> {
 }
 
 /** Back to the one page that knows what follows. A form that came second finds there what the first one did. */
-function onward(visit: Visit, _first: boolean): void {
+function onward(visit: Visit, factorId?: string): void {
   visit.ctx.status = 303;
-  visit.ctx.redirect(`/interaction/${visit.uid}`);
+  visit.ctx.redirect(
+    `/interaction/${visit.uid}${factorId === undefined ? '' : `?with=${encodeURIComponent(factorId)}`}`,
+  );
 }
 
 const wrong = (error: Sentence, typed: unknown): pages.Problem => ({

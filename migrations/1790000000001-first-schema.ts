@@ -57,6 +57,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         method ${t.word} NOT NULL,
         name ${t.line},
         data ${t.text} NOT NULL,
+        lookup ${t.digest} UNIQUE,
         high_water ${t.number} NOT NULL,
         failures ${t.number} NOT NULL,
         disabled_at ${t.time},

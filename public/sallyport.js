@@ -80,10 +80,6 @@ function download(event) {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
-for (const form of document.forms) {
-  if ('download' in form.dataset) form.addEventListener('submit', download);
-  else sendOnce(form);
-}
 for (const place of document.querySelectorAll('[data-countdown]')) countDown(place);
 for (const button of document.querySelectorAll('[data-copy]'))
   button.addEventListener('click', () => copy(button));
@@ -92,3 +88,126 @@ for (const button of document.querySelectorAll('[data-print]'))
 
 /* A code that was wrong is selected, so that typing replaces it. */
 document.querySelector('input.code[aria-invalid="true"], input.recovery[aria-invalid="true"]')?.select();
+
+/* Passkeys. Browsers speak in bytes, forms in text: base64url between them. */
+
+const bytes = (text) =>
+  Uint8Array.from(atob(text.replace(/-/g, '+').replace(/_/g, '/')), (character) => character.charCodeAt(0));
+const text = (buffer) =>
+  btoa(String.fromCharCode(...new Uint8Array(buffer)))
+    .replace(/\+/g, '-')
+    .replace(/\//g, '_')
+    .replace(/=+$/, '');
+
+function withBytes(options) {
+  const named = (list = []) => list.map((item) => ({ ...item, id: bytes(item.id) }));
+  return {
+    ...options,
+    challenge: bytes(options.challenge),
+    ...(options.user && { user: { ...options.user, id: bytes(options.user.id) } }),
+    ...(options.excludeCredentials && { excludeCredentials: named(options.excludeCredentials) }),
+    ...(options.allowCredentials && { allowCredentials: named(options.allowCredentials) }),
+  };
+}
+
+function withText(credential) {
+  const { response } = credential;
+  const field = (name) => (response[name] ? { [name]: text(response[name]) } : {});
+  return JSON.stringify({
+    id: credential.id,
+    rawId: text(credential.rawId),
+    type: credential.type,
+    clientExtensionResults: credential.getClientExtensionResults(),
+    response: {
+      ...field('clientDataJSON'),
+      ...field('attestationObject'),
+      ...field('authenticatorData'),
+      ...field('signature'),
+      ...field('userHandle'),
+      ...(response.getTransports && { transports: response.getTransports() }),
+    },
+  });
+}
+
+const canPasskey = Boolean(globalThis.PublicKeyCredential && navigator.credentials);
+let waiting = null;
+
+/** Asks the browser; only one question can be open at a time. */
+async function ask(ceremony, options, mediation) {
+  waiting?.abort();
+  waiting = new AbortController();
+  const request = { publicKey: withBytes(options), signal: waiting.signal, ...(mediation && { mediation }) };
+  return ceremony === 'create' ? navigator.credentials.create(request) : navigator.credentials.get(request);
+}
+
+function tell(form, message) {
+  const place = form.querySelector('[data-credential-problem]');
+  if (!place) return;
+  place.textContent = message;
+  place.hidden = false;
+}
+
+/** A challenge or set-up: the form's button asks the browser, and its answer is what is sent. */
+function askBeforeSending(input) {
+  const { form } = input;
+  form.addEventListener(
+    'submit',
+    async (event) => {
+      if (input.value) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      if (!canPasskey) return tell(form, input.dataset.unable);
+      try {
+        const credential = await ask(input.dataset.credential, JSON.parse(input.dataset.options));
+        input.value = withText(credential);
+        form.requestSubmit(event.submitter);
+      } catch {
+        tell(form, input.dataset.failed);
+      }
+    },
+    { capture: true },
+  );
+}
+
+/** A passkey as the whole sign-in: by its button, and offered by the browser in the e-mail field. */
+async function passkeySignIn(form) {
+  const input = form.elements.credential;
+  if (!canPasskey) return form.remove();
+  const question = async () => {
+    const body = new URLSearchParams({ _csrf: form.elements._csrf.value });
+    const response = await fetch(form.dataset.passkey, { method: 'POST', body });
+    if (!response.ok) throw new Error('no question');
+    return JSON.parse((await response.json()).options);
+  };
+  const send = (credential) => {
+    input.value = withText(credential);
+    form.requestSubmit();
+  };
+  form.addEventListener(
+    'submit',
+    async (event) => {
+      if (input.value) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      try {
+        send(await ask('get', await question()));
+      } catch {
+        tell(form, input.dataset.failed);
+      }
+    },
+    { capture: true },
+  );
+  try {
+    if (await PublicKeyCredential.isConditionalMediationAvailable?.())
+      send(await ask('get', await question(), 'conditional'));
+  } catch {
+    /* Nobody chose one: the page is as it was. */
+  }
+}
+
+for (const input of document.querySelectorAll('[data-credential]')) askBeforeSending(input);
+for (const form of document.querySelectorAll('[data-passkey]')) passkeySignIn(form);
+for (const form of document.forms) {
+  if ('download' in form.dataset) form.addEventListener('submit', download);
+  else sendOnce(form);
+}

@@ -1,0 +1,189 @@
+import {
+  type AuthenticationResponseJSON,
+  generateAuthenticationOptions,
+  generateRegistrationOptions,
+  type RegistrationResponseJSON,
+  verifyAuthenticationResponse,
+  verifyRegistrationResponse,
+} from '@simplewebauthn/server';
+import * as z from 'zod';
+import { minutes } from '../lib/clock.ts';
+import type { Answer, Factor, Json, Subject } from './factor.ts';
+
+/** What is stored of a passkey; everything in it may be known, but nothing of it changed. */
+const stored = z.object({
+  credentialId: z.string(),
+  publicKey: z.string(),
+  counter: z.number(),
+  transports: z.array(z.string()),
+  /** True where it is copied between a person's devices (`swk`), false where it cannot leave one (`hwk`). */
+  synced: z.boolean(),
+  aaguid: z.string(),
+});
+
+const kept = z.object({ challenge: z.string(), until: z.number() });
+
+/** A challenge is answered within so long (security.md T075). */
+const lifetime = minutes(5);
+
+const text = z.string().max(20_000);
+const registration = z.object({
+  id: text,
+  rawId: text,
+  type: z.literal('public-key'),
+  response: z.looseObject({
+    clientDataJSON: text,
+    attestationObject: text,
+    transports: z.array(text).max(10).optional(),
+  }),
+});
+const authentication = z.object({
+  id: text,
+  rawId: text,
+  type: z.literal('public-key'),
+  response: z.looseObject({
+    clientDataJSON: text,
+    authenticatorData: text,
+    signature: text,
+    userHandle: text.nullish(),
+  }),
+});
+
+/** WebAuthn Level 3 through SimpleWebAuthn. It checks signatures; that an answer is for this challenge and person is checked here (trap F5). */
+export const passkey: Factor = {
+  id: 'passkey',
+  label: 'Passkey',
+  description: 'Fingerprint, face or security key. Safest, and quickest from then on.',
+  isSignature: true,
+  amr: (data) => [stored.parse(data).synced ? 'swk' : 'hwk'],
+
+  async startEnrolment(subject) {
+    const options = await generateRegistrationOptions({
+      rpName: subject.issuerName,
+      rpID: rpId(subject),
+      userID: new Uint8Array(Buffer.from(subject.userId, 'utf8')),
+      userName: subject.email,
+      userDisplayName: subject.email,
+      timeout: lifetime,
+      attestationType: 'none',
+      excludeCredentials: credentials(subject),
+      authenticatorSelection: { residentKey: 'preferred', userVerification: 'preferred' },
+    });
+    return { keep: keep(subject, options.challenge), show: { options: JSON.stringify(options) } };
+  },
+
+  async finishEnrolment(subject, keptJson, answer) {
+    const challenge = challengeOf(subject, keptJson);
+    const response = parsed(registration, answer);
+    if (challenge === null || response === null) return { ok: false };
+    try {
+      const { verified, registrationInfo } = await verifyRegistrationResponse({
+        response: response as unknown as RegistrationResponseJSON,
+        expectedChallenge: challenge,
+        expectedOrigin: subject.origin,
+        expectedRPID: rpId(subject),
+        requireUserVerification: false,
+      });
+      if (!verified) return { ok: false };
+      const { credential, aaguid, credentialDeviceType, userVerified } = registrationInfo;
+      const data: z.infer<typeof stored> = {
+        credentialId: credential.id,
+        publicKey: Buffer.from(credential.publicKey).toString('base64url'),
+        counter: credential.counter,
+        transports: credential.transports ?? [],
+        synced: credentialDeviceType === 'multiDevice',
+        aaguid,
+      };
+      return { ok: true, data, highWater: mark(credential.counter), userVerified, lookup: credential.id };
+    } catch {
+      return { ok: false };
+    }
+  },
+
+  async startChallenge(subject) {
+    const options = await generateAuthenticationOptions({
+      rpID: rpId(subject),
+      timeout: lifetime,
+      userVerification: 'preferred',
+      // Without a name nobody's credentials are told: the browser offers those that it has for this site.
+      ...(subject.factors.length > 0 ? { allowCredentials: credentials(subject) } : {}),
+    });
+    return { keep: keep(subject, options.challenge), show: { options: JSON.stringify(options) } };
+  },
+
+  async verify(subject, keptJson, answer) {
+    const challenge = challengeOf(subject, keptJson);
+    if (challenge === null) return { ok: false, reason: 'expired' };
+    const response = parsed(authentication, answer);
+    const factor = subject.factors.find(({ data }) => stored.parse(data).credentialId === response?.id);
+    if (!response || !factor || response.id !== response.rawId) return { ok: false, reason: 'wrong' };
+    const handle = response.response.userHandle;
+    if (handle && Buffer.from(handle, 'base64url').toString('utf8') !== subject.userId) {
+      return { ok: false, reason: 'wrong' };
+    }
+    const data = stored.parse(factor.data);
+    try {
+      const { verified, authenticationInfo } = await verifyAuthenticationResponse({
+        response: response as unknown as AuthenticationResponseJSON,
+        expectedChallenge: challenge,
+        expectedOrigin: subject.origin,
+        expectedRPID: rpId(subject),
+        credential: {
+          id: data.credentialId,
+          publicKey: new Uint8Array(Buffer.from(data.publicKey, 'base64url')),
+          counter: data.counter,
+        },
+        requireUserVerification: false,
+      });
+      if (!verified) return { ok: false, reason: 'wrong' };
+      const { newCounter, userVerified } = authenticationInfo;
+      return {
+        ok: true,
+        factorId: factor.id,
+        data: { ...data, counter: newCounter },
+        highWater: mark(newCounter),
+        userVerified,
+      };
+    } catch {
+      return { ok: false, reason: 'wrong' };
+    }
+  },
+};
+
+/** The credential that an answer claims to be by, to find whose it is; null where it says none. */
+export function credentialIn(answer: Answer): string | null {
+  return parsed(authentication, answer)?.id ?? null;
+}
+
+/** Authenticators that do not count always say 0; those that do must grow (WebAuthn Level 3, 6.1.1). */
+const mark = (counter: number): number | null => (counter > 0 ? counter : null);
+
+const rpId = ({ origin }: Subject): string => new URL(origin).hostname;
+
+const credentials = (subject: Subject) =>
+  subject.factors.map(({ data }) => {
+    const { credentialId, transports } = stored.parse(data);
+    return { id: credentialId, transports };
+  });
+
+const keep = (subject: Subject, challenge: string): Json => ({
+  challenge,
+  until: subject.now.getTime() + lifetime,
+});
+
+function challengeOf(subject: Subject, json: Json): string | null {
+  const read = kept.safeParse(json);
+  return read.success && read.data.until > subject.now.getTime() ? read.data.challenge : null;
+}
+
+/** The browser's answer comes as JSON in the form's field `credential`. */
+function parsed<Shape extends z.ZodType>(shape: Shape, answer: Answer): z.infer<Shape> | null {
+  const { credential } = answer;
+  if (typeof credential !== 'string' || credential.length > 60_000) return null;
+  try {
+    const read = shape.safeParse(JSON.parse(credential));
+    return read.success ? read.data : null;
+  } catch {
+    return null;
+  }
+}
