@@ -42,7 +42,7 @@ export function acme(
   } = {},
 ): object {
   return {
-    organizations: [{ slug: 'acme', name: 'Acme Aviation', policy }, ...(more.organizations ?? [])],
+    organizations: [{ slug: 'acme', name: 'Acme Aviation', policy: { methods: ['totp'], ...policy } }, ...(more.organizations ?? [])],
     users: [
       ...Object.entries(people).map(([name, { role = 'member', totp = null, extra = {} }]) => ({
         email: `${name}@acme.test`,
