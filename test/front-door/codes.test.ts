@@ -20,7 +20,6 @@ import {
   kinds,
   nextStep,
   password,
-  passwordHash,
   passwordStep,
   redeem,
   secret,
@@ -224,10 +223,9 @@ for (const kind of kinds) {
       }
     }
     // None of it has let anybody in, and what is right still is.
-    for (const { browser, button, right } of forms) {
+    for (const { browser, button, right, event } of forms) {
       await browser.press(button, { code: right });
-      t.true([200, 303].includes(browser.status), browser.alert);
-      t.notRegex(browser.heading, /^(Two-factor authentication|Check your mail)$/);
+      t.true(isIn(browser) || !/^(Two-factor authentication|Check your mail)$/.test(browser.heading), event);
     }
     t.is(door.log.filter((line) => line.includes('errorId')).length, 0);
   });
@@ -358,8 +356,6 @@ for (const kind of kinds) {
         return racer;
       }),
     );
-    // Four more than may be tried at once wait for nothing: the limit is not what is looked at here.
-    await door.db.change('UPDATE limits SET failures = 0, blocked_until = 0');
     await Promise.all(racers.map((racer, n) => racer.press('Verify', { code: spellings[n % 3] ?? '' })));
     t.is(racers.filter(({ heading }) => heading === 'You used a recovery code').length, 1);
     t.is(await count(door, 'recovery_codes', 'used_at IS NULL'), 6);
@@ -480,7 +476,10 @@ for (const kind of kinds) {
       Array.from({ length: 6 }, () => send(browser, 'Verify', `code=${code}`)),
     );
     t.true(answers.some(({ status }) => status === 303));
-    t.true(answers.every(({ status }) => [303, 422, 429].includes(status)));
+    t.deepEqual(
+      answers.map(({ status }) => status).filter((status) => ![303, 409, 422, 429].includes(status)),
+      [],
+    );
     await browser.open(browser.url);
     t.is(browser.heading, 'Set up two-factor authentication');
     t.is(await count(door, 'factors'), 0);
@@ -738,10 +737,6 @@ for (const kind of kinds) {
       t.is(page.callback, null, 'the hundred-and-first');
     }
     t.is(await count(door, 'factors', 'disabled_at IS NOT NULL'), 1);
-    const silent = door.browser();
-    await silent.authorize({ prompt: 'none' });
-    t.is(silent.callback?.get('code') ?? null, null);
-
     const back = await stranger(door);
     t.true(back.text.includes('Recovery code'), 'only a recovery code is left');
     await back.press('Verify', { code: codes[0] ?? '' });
@@ -756,26 +751,9 @@ for (const kind of kinds) {
     t.is(after.status, 422, 'the closed factor stays closed');
     await after.press('Verify', { code: door.code(0, fresh) });
     t.true(isIn(after));
-
-    // Bob has nothing else: that his factor is closed does not make him somebody without one.
-    const his = await stranger(door, 'bob');
-    await fail(his, 100, wrongCode(door));
-    await waited(door);
-    await his.press('Verify', { code: door.code() });
-    t.is(his.callback, null);
-    const refused = await stranger(door, 'bob');
-    t.is(refused.callback, null);
-    t.is(refused.status, 403);
-    // A new secret is a new authenticator, with a count of its own.
-    await door.apply({
-      users: [{ email: 'bob@acme.test', factors: { totp: 'KRSXG5CTMVRXEZLUKRSXG5CTMVRXEZLU' } }],
-    });
-    const helped = await stranger(door, 'bob');
-    await helped.press('Verify', { code: door.code(0, 'KRSXG5CTMVRXEZLUKRSXG5CTMVRXEZLU') });
-    t.true(isIn(helped), helped.alert);
   });
 
-  test(`${kind}: a hundred wrong recovery or mailed codes close that set, not the way out for ever (T140, T143)`, async (t) => {
+  test(`${kind}: a hundred wrong recovery codes close that set, not every later one (T140, T143)`, async (t) => {
     const door = await frontDoor(t, kind, { configuration: acme(required) });
     const { codes } = await setUp(door, door.browser());
     const thief = await stranger(door);
@@ -789,32 +767,62 @@ for (const kind of kinds) {
     await thief.press('Verify', { code: codes[0] ?? '' });
     t.is(thief.status, 429, 'the hundred-and-first is not looked at');
 
-    door.clock.forward(seconds(1));
+    door.clock.forward(days(2));
     await resetByAdmin(door);
-    const guesser = await stranger(door);
+    const ada = await stranger(door);
+    await ada.press('Verify', { code: await mailedCode(door) });
+    const fresh = await setUpHere(door, ada);
+    const lost = await stranger(door);
+    await lost.follow('Use a recovery code');
+    await lost.press('Verify', { code: fresh.codes[0] ?? '' });
+    t.is(lost.heading, 'You used a recovery code', lost.alert);
+  });
+
+  test(`${kind}: a hundred wrong mailed codes end with the admin's next reset (T140, T143)`, async (t) => {
+    const door = await frontDoor(t, kind, { configuration: acme(required) });
+    await resetByAdmin(door);
+    const thief = await stranger(door);
     for (let n = 0; n < 100; n += 1) {
       await waited(door);
-      await guesser.press('Verify', { code: 'wrong' });
-      t.is(guesser.status, 422);
+      await thief.press('Verify', { code: 'wrong' });
+      t.is(thief.status, 422);
     }
     await waited(door);
-    await guesser.press('Verify', { code: await mailedCode(door) });
-    t.is(guesser.status, 429, 'nor is a mailed code');
+    await thief.press('Send a new code');
+    await thief.press('Verify', { code: await mailedCode(door) });
+    t.is(thief.status, 429, 'a new code does not begin the count anew');
 
     door.clock.forward(days(2));
     await resetByAdmin(door);
     const ada = await stranger(door);
     await ada.press('Verify', { code: await mailedCode(door) });
-    t.is(ada.heading, 'Set up two-factor authentication', `after another reset: ${ada.alert}`);
-    if (ada.totpSecret === '') {
-      await door.db.change('DELETE FROM limits WHERE failures = 100 AND subject <> ?', ['']);
-      return;
+    t.is(ada.heading, 'Set up two-factor authentication', ada.alert);
+  });
+
+  test(`${kind}: an authenticator app that was imported again has a count of its own (T140)`, async (t) => {
+    const other = 'KRSXG5CTMVRXEZLUKRSXG5CTMVRXEZLU';
+    const door = await frontDoor(t, kind, { configuration: acme(optional, { bob: { totp: secret } }) });
+    const his = await stranger(door, 'bob');
+    for (let n = 0; n < 100; n += 1) {
+      await waited(door);
+      await his.press('Verify', { code: wrongCode(door) });
+      t.is(his.status, 422);
     }
-    const fresh = await setUpHere(door, ada);
-    const lost = await stranger(door);
-    await lost.follow('Use a recovery code');
-    await lost.press('Verify', { code: fresh.codes[0] ?? '' });
-    t.is(lost.heading, 'You used a recovery code', `with a new set: ${lost.alert}`);
+    await waited(door);
+    await his.press('Verify', { code: door.code() });
+    t.is(his.callback, null);
+    // He has nothing else: that his factor is closed does not make him somebody without one.
+    const refused = await stranger(door, 'bob');
+    t.is(refused.callback, null);
+    t.is(refused.status, 403);
+    const silent = door.browser();
+    await silent.authorize({ prompt: 'none' });
+    t.is(silent.callback?.get('error'), 'login_required');
+
+    await door.apply({ users: [{ email: 'bob@acme.test', factors: { totp: other } }] });
+    const helped = await stranger(door, 'bob');
+    await helped.press('Verify', { code: door.code(0, other) });
+    t.true(isIn(helped), helped.alert);
   });
 
   test(`${kind}: a stranger's wrong passwords close the door to unknown browsers for a while, not to the person's own (T142, T143)`, async (t) => {
@@ -942,6 +950,5 @@ for (const kind of kinds) {
     t.deepEqual(await answerTo('cyd', password), stopped);
     t.deepEqual(await answerTo('bob', password), stopped, 'a right password does not show while it waits');
     t.is((await mails(door)).length, 0);
-    t.truthy(passwordHash);
   });
 }

@@ -58,9 +58,11 @@ function problemWith(file: string, imported: string): string | null {
 }
 
 const importsIn = (text: string): string[] =>
-  [...text.matchAll(/^(?:import|export)\b[^;'"]*?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gms)].map(
-    ([, fixed, loaded]) => fixed ?? loaded ?? '',
-  );
+  [
+    ...text.matchAll(
+      /^import ['"]([^'"]+)['"]|^(?:import|export)\b[^;'"=]*?\bfrom ['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm,
+    ),
+  ].map(([, bare, named, loaded]) => bare ?? named ?? loaded ?? '');
 
 test('imports go down, never up or sideways', (t) => {
   const files = filesOf({ others: true }).filter(
@@ -105,7 +107,7 @@ import {
 } from 'd';
 export { e } from 'e';
 export const f = async () => import('f');
-const text = "import x from 'no'";
+export const text = path.join('..', "import x from 'no'");
 `;
   t.deepEqual(importsIn(text), ['a', 'b', 'c', 'd', 'e', 'f']);
 });

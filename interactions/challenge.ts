@@ -1,0 +1,109 @@
+import { factorFor } from '../factors/index.ts';
+import { answerChallenge } from '../flows/answer-challenge.ts';
+import { type ChallengeStart, startChallenge } from '../flows/start-challenge.ts';
+import type { ConfirmedFactor } from '../policy/types.ts';
+import { type Next, nextOf } from './next.ts';
+import { issuerNameFor, type Problem, showChallenge, showRecovery, showWays } from './pages.ts';
+import { blocked, wrong, wrongAnswer } from './problems.ts';
+import { onward, type StepOf, type Steps } from './steps.ts';
+import { type Visit, visitOf } from './visit.ts';
+
+type ShowNext = (visit: Visit, next: Next) => Promise<void>;
+
+/** The second door: one of the person's factors answers. */
+export function challengeRoutes({ site: { services }, get, postIn }: Steps, showNext: ShowNext): void {
+  get('/ways', (visit, next) => (next.kind === 'challenge' ? showWays(visit, next) : showNext(visit, next)));
+
+  postIn('challenge', '/challenge/:factorId/send', async (visit, next) => {
+    const factorId = String(visit.ctx.params.factorId);
+    const outcome = await begin(visit, next, factorId);
+    const factor = next.decision.factors.find(({ id }) => id === factorId);
+    if (factor && outcome.kind === 'too_soon') {
+      return showChallenge(visit, next, factor, blocked(visit, outcome.retryAt));
+    }
+    onward(visit, factorId);
+  });
+
+  postIn('challenge', '/challenge/:factorId', async (visit, next, form) => {
+    const remember = form.remember === '1' || form.remember === 'on';
+    const factorId = String(visit.ctx.params.factorId);
+    const outcome = await answerChallenge(services, {
+      signIn: visit.signIn,
+      assessment: next.assessment,
+      challenge: next.decision,
+      factorId,
+      answer: form,
+      remember,
+      browser: visit.browser,
+      origin: visit.origin,
+      clientId: visit.client.clientId,
+      issuerName: issuerNameFor(next.assessment),
+    });
+    const factor = next.decision.factors.find(({ id }) => id === factorId);
+    if (!factor || outcome.kind === 'right' || outcome.kind === 'not_offered') {
+      return onward(visit);
+    }
+    const problem =
+      outcome.kind === 'wrong'
+        ? wrong(wrongAnswer(factor.method), form.code)
+        : blocked(visit, outcome.retryAt);
+    if (factorFor(factor.method).isSignature) {
+      return showBegun(visit, factor, problem, remember, showNext);
+    }
+    showChallenge(visit, next, factor, problem, remember);
+  });
+}
+
+/** The factor that was chosen, or the first; one that has to begin something begins it here. */
+export async function showChosenChallenge(
+  visit: Visit,
+  next: StepOf<'challenge'>,
+  showNext: ShowNext,
+): Promise<void> {
+  const wanted = visit.ctx.query.with;
+  const { factors } = next.decision;
+  const factor = factors.find(({ id }) => id === wanted) ?? factors[0];
+  if (!factor) {
+    return showRecovery(visit, next, null);
+  }
+  if (visit.signIn.state.challenge?.factorId === factor.id && !factorFor(factor.method).isSignature) {
+    return showChallenge(visit, next, factor, null);
+  }
+  const outcome = await begin(visit, next, factor.id);
+  if (outcome.kind === 'too_soon') {
+    return showChallenge(visit, next, factor, blocked(visit, outcome.retryAt));
+  }
+  if (outcome.kind === 'nothing_to_keep') {
+    return showChallenge(visit, next, factor, null);
+  }
+  await showBegun(visit, factor, null, false, showNext);
+}
+
+/** The page of a challenge as it is stored now; one that was used up is begun anew. */
+async function showBegun(
+  stale: Visit,
+  factor: ConfirmedFactor,
+  problem: Problem | null,
+  remember: boolean,
+  showNext: ShowNext,
+): Promise<void> {
+  const visit = await visitOf(stale.site, stale.ctx);
+  const next = await nextOf(visit);
+  if (next.kind !== 'challenge') {
+    return showNext(visit, next);
+  }
+  if (visit.signIn.state.challenge?.factorId === factor.id) {
+    return showChallenge(visit, next, factor, problem, remember);
+  }
+  await begin(visit, next, factor.id);
+  showChallenge(await visitOf(visit.site, visit.ctx), next, factor, problem, remember);
+}
+
+const begin = (visit: Visit, next: StepOf<'challenge'>, factorId: string): Promise<ChallengeStart> =>
+  startChallenge(visit.site.services, {
+    signIn: visit.signIn,
+    assessment: next.assessment,
+    challenge: next.decision,
+    factorId,
+    issuerName: issuerNameFor(next.assessment),
+  });

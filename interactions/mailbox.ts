@@ -1,0 +1,46 @@
+import { answerMailboxCode, sendMailboxCode } from '../flows/mailbox-code.ts';
+import { showMailbox } from './pages.ts';
+import { blocked, wrong, wrongSentCode } from './problems.ts';
+import { onward, type StepOf, type Steps } from './steps.ts';
+import type { Visit } from './visit.ts';
+
+type Mailbox = StepOf<'mailbox'>;
+
+/** The code to the verified address that comes before a set-up after an admin's reset. */
+export function mailboxRoutes({ site: { services }, postIn }: Steps): void {
+  postIn('mailbox', '/mailbox', async (visit, next, form) => {
+    const outcome = await answerMailboxCode(services, { ...inputFor(visit, next), typed: form.code });
+    if (outcome.kind === 'right') {
+      return onward(visit);
+    }
+    const problem =
+      outcome.kind === 'wrong' ? wrong(wrongSentCode, form.code) : blocked(visit, outcome.retryAt);
+    showMailbox(visit, next.assessment, problem);
+  });
+
+  postIn('mailbox', '/mailbox/send', async (visit, next) => {
+    const outcome = await sendMailboxCode(services, inputFor(visit, next));
+    if (outcome.kind === 'too_soon') {
+      return showMailbox(visit, next.assessment, blocked(visit, outcome.retryAt));
+    }
+    onward(visit);
+  });
+}
+
+/** The first code is sent when the page is first shown. */
+export async function showMailboxStep(visit: Visit, next: Mailbox): Promise<void> {
+  if (visit.signIn.state.mailbox === null && visit.ctx.method === 'GET') {
+    const outcome = await sendMailboxCode(visit.site.services, inputFor(visit, next));
+    return outcome.kind === 'too_soon'
+      ? showMailbox(visit, next.assessment, blocked(visit, outcome.retryAt))
+      : onward(visit);
+  }
+  showMailbox(visit, next.assessment, null);
+}
+
+const inputFor = ({ signIn, origin, client }: Visit, { assessment }: Mailbox) => ({
+  signIn,
+  assessment,
+  origin,
+  clientId: client.clientId,
+});

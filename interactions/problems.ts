@@ -1,0 +1,53 @@
+import { factorFor } from '../factors/index.ts';
+import type { Sentence } from '../http/pages.ts';
+import type { Method } from '../policy/types.ts';
+import type { Problem } from './pages.ts';
+import type { Visit } from './visit.ts';
+
+/** One sentence for all wrong answers of a kind; the audit log has the reason. */
+export const wrongPassword: Sentence = 'The e-mail address or the password is not right.';
+export const wrongPasskey: Sentence = 'That passkey could not be used here. Try again, or use another way.';
+export const wrongRecoveryCode: Sentence = 'That recovery code is not right, or was used already.';
+export const wrongSentCode: Sentence =
+  'That code is not right, or has expired. Enter the newest one, or send a new one.';
+const wrongCode: Sentence =
+  'That code is not right, or was used already. Codes change every 30 seconds; enter the one shown now.';
+
+export function wrongAnswer(method: Method): Sentence {
+  if (method === 'totp') {
+    return wrongCode;
+  }
+  return factorFor(method).isSignature ? wrongPasskey : wrongSentCode;
+}
+
+/** Shown beside the field, with what was typed. */
+export const wrong = (error: Sentence, typed: unknown): Problem => ({
+  error,
+  typed: typeof typed === 'string' ? typed.slice(0, 64) : '',
+  status: 422,
+});
+
+/** Nothing was checked: when it may be tried again, or that another way is needed. */
+export function blocked(visit: Visit, retryAt: Date | null): Problem {
+  if (retryAt === null) {
+    return {
+      error:
+        'There were too many wrong tries, so this way is closed. Use another way, or ask your administrator.',
+      status: 429,
+    };
+  }
+  const left = retryAt.getTime() - visit.site.services.db.clock.now().getTime();
+  const seconds = Math.max(1, Math.ceil(left / 1000));
+  visit.ctx.set('Retry-After', String(seconds));
+  return { error: seconds < 90 ? inSeconds(seconds) : inMinutes(Math.ceil(seconds / 60)), status: 429 };
+}
+
+const inSeconds = (n: number): Sentence => ({
+  sentence: 'Too many wrong tries. Try again in {n} second.|Too many wrong tries. Try again in {n} seconds.',
+  values: { n },
+});
+
+const inMinutes = (n: number): Sentence => ({
+  sentence: 'Too many wrong tries. Try again in {n} minute.|Too many wrong tries. Try again in {n} minutes.',
+  values: { n },
+});

@@ -1,0 +1,121 @@
+import { confirmEnrolment, dropEnrolment, startEnrolment } from '../flows/enrol-factor.ts';
+import type { SendOutcome } from '../flows/send-step.ts';
+import { skipSetup } from '../flows/skip-setup.ts';
+import { type Method, methods } from '../policy/types.ts';
+import type { Next } from './next.ts';
+import { issuerNameFor, showEnrol, showSetUp } from './pages.ts';
+import { blocked, wrong, wrongAnswer } from './problems.ts';
+import { move, onward, type StepOf, type Steps } from './steps.ts';
+import type { Visit } from './visit.ts';
+
+type Enrol = StepOf<'enrol'>;
+
+/** Setting up a factor on the way: choosing a method, confirming it by its first use, or leaving it for now. */
+export function setUpRoutes(
+  { site: { services }, get, postIn }: Steps,
+  showNext: (visit: Visit, next: Next) => Promise<void>,
+): void {
+  /** "Choose another method" */
+  get('/enrol', async (visit, next) => {
+    if (next.kind !== 'enrol' || !visit.signIn.state.enrolment || next.decision.methods.length < 2) {
+      return showNext(visit, next);
+    }
+    await dropEnrolment(services, visit.signIn);
+    showEnrol(visit, next, null);
+  });
+
+  postIn('enrol', '/enrol', async (visit, next, form) => {
+    const method = methods.find((known) => known === form.method);
+    if (!method || !next.decision.methods.includes(method)) {
+      return showEnrol(visit, next, { error: 'Choose one of these ways.', status: 422 });
+    }
+    const outcome = await start(visit, next, method);
+    if (outcome.kind === 'too_soon') {
+      return showEnrol(visit, next, blocked(visit, outcome.retryAt));
+    }
+    onward(visit);
+  });
+
+  postIn('enrol', '/enrol/send', async (visit, next) => {
+    const { enrolment } = visit.signIn.state;
+    if (!enrolment) {
+      return showNext(visit, next);
+    }
+    const outcome = await start(visit, next, enrolment.method);
+    if (outcome.kind === 'too_soon') {
+      return showSetUp(visit, next, enrolment, blocked(visit, outcome.retryAt));
+    }
+    onward(visit);
+  });
+
+  postIn('enrol', '/enrol/confirm', async (visit, next, form) => {
+    const { enrolment } = visit.signIn.state;
+    const outcome = await confirmEnrolment(services, {
+      signIn: visit.signIn,
+      assessment: next.assessment,
+      methods: next.decision.methods,
+      answer: form,
+      origin: visit.origin,
+      clientId: visit.client.clientId,
+      issuerName: issuerNameFor(next.assessment),
+    });
+    if (!enrolment || outcome.kind === 'confirmed' || outcome.kind === 'not_started') {
+      return onward(visit);
+    }
+    const problem =
+      outcome.kind === 'wrong'
+        ? wrong(wrongAnswer(enrolment.method), form.code)
+        : blocked(visit, outcome.retryAt);
+    showSetUp(visit, next, enrolment, problem);
+  });
+
+  /** "Skip for now" and "Not now" */
+  postIn('enrol', '/skip', async (visit, next, form) => {
+    if (next.wanted) {
+      return move(visit, {
+        ...visit.signIn.state,
+        wantsSetup: false,
+        recoveryNotice: false,
+        enrolment: null,
+      });
+    }
+    if (next.decision.wayOut.kind === 'none') {
+      const error = 'The time in which this could be skipped is over.';
+      return showEnrol(visit, next, { error, status: 422 });
+    }
+    await skipSetup(services, {
+      signIn: visit.signIn,
+      userId: next.assessment.user.id,
+      wayOut: next.decision.wayOut,
+      postpone: form.postpone === '1' || form.postpone === 'on',
+      origin: visit.origin,
+      clientId: visit.client.clientId,
+    });
+    onward(visit);
+  });
+}
+
+/** The set-up that was begun, or the choice of methods; where there is only one, it is begun. */
+export async function showSetUpStep(visit: Visit, next: Enrol): Promise<void> {
+  const { enrolment } = visit.signIn.state;
+  const { methods: offered } = next.decision;
+  if (enrolment && offered.includes(enrolment.method)) {
+    return showSetUp(visit, next, enrolment, null);
+  }
+  const [only, ...others] = offered;
+  if (only && others.length === 0 && visit.ctx.method === 'GET') {
+    const outcome = await start(visit, next, only);
+    return outcome.kind === 'too_soon'
+      ? showEnrol(visit, next, blocked(visit, outcome.retryAt))
+      : onward(visit);
+  }
+  showEnrol(visit, next, null);
+}
+
+const start = (visit: Visit, next: Enrol, method: Method): Promise<SendOutcome> =>
+  startEnrolment(visit.site.services, {
+    signIn: visit.signIn,
+    assessment: next.assessment,
+    method,
+    issuerName: issuerNameFor(next.assessment),
+  });
