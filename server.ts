@@ -2,7 +2,6 @@ import type { createServer } from 'node:http';
 import path from 'node:path';
 import Router from '@koa/router';
 import type { Context } from 'koa';
-import { koaBody } from 'koa-body';
 import type { Provider } from 'oidc-provider';
 import { type Logger, pino } from 'pino';
 import { projectRoot, type Settings } from './config/settings.ts';
@@ -14,10 +13,10 @@ import { assetRoutes } from './http/assets.ts';
 import { browserCookie } from './http/browser-cookie.ts';
 import { devInboxRoutes } from './http/dev-inbox.ts';
 import { catchErrors, isDatabaseAway, withoutValues } from './http/errors.ts';
+import { libraryForms } from './http/library-forms.ts';
 import { mailRenderer } from './http/mails.ts';
 import { providerPages } from './http/provider-pages.ts';
 import { createRenderer } from './http/render.ts';
-import { requireSameOrigin } from './http/same-origin.ts';
 import { securityHeaders } from './http/security-headers.ts';
 import { common, show, showError } from './http/show.ts';
 import { answerUntrusted } from './http/trusted-request.ts';
@@ -109,28 +108,18 @@ export async function createApp(settings: Settings, db: Database, log = createLo
   });
   own.get('/readyz', (ctx) => readiness(ctx, db));
 
-  const interactions = interactionRoutes(site);
-  const guarded = [
-    requireSameOrigin(settings.issuer),
-    koaBody({ json: false, text: false, multipart: false, formLimit: '64kb' }),
-  ];
   provider.use(securityHeaders(settings.issuer));
   provider.use(catchErrors(log, showFor));
+  provider.use(libraryForms(services));
+  provider.use(assetRoutes(path.join(projectRoot, 'public')).routes());
+  provider.use(own.routes());
   provider.use(async (ctx, next) => {
-    if (!ctx.path.startsWith('/interaction/')) {
-      return next();
-    }
-    const [sameOrigin, body] = guarded;
-    await sameOrigin?.(ctx, async () => {
-      await body?.(ctx, next);
-    });
+    await next();
     if (ctx.method === 'POST') {
       courier.wake();
     }
   });
-  provider.use(assetRoutes(path.join(projectRoot, 'public')).routes());
-  provider.use(own.routes());
-  provider.use(interactions.routes());
+  provider.use(interactionRoutes(site).routes());
   if (settings.demo) {
     const channels = (['email', 'sms'] as const).filter((channel) =>
       channel === 'email' ? settings.mailUrl === null : settings.smsUrl === null,

@@ -20,13 +20,16 @@ export async function countLimited(
   now: Date,
 ): Promise<boolean> {
   const at = now.getTime();
-  const waits = rule.delays.slice(0, -1).map((wait, n) => `WHEN failures = ${n} THEN ${wait}`);
+  // A count that nobody has added to for its lifetime begins anew.
+  const failures = `CASE WHEN expires_at <= ? THEN 0 ELSE failures END`;
+  const waits = rule.delays.slice(0, -1).map((wait, n) => `WHEN ${n} THEN ${wait}`);
+  // MySQL reads what it has just set, so what is read last is set last.
   const changed = await db.change(
     `UPDATE limits SET
-       blocked_until = ? + CASE ${waits.join(' ')} ELSE ${rule.delays.at(-1) ?? 0} END,
-       failures = failures + 1, expires_at = ?
-     WHERE subject = ? AND blocked_until <= ? AND failures < ?`,
-    [at, at + rule.lifetime, subject, at, rule.stop],
+       blocked_until = ? + CASE ${failures} ${waits.join(' ')} ELSE ${rule.delays.at(-1) ?? 0} END,
+       failures = ${failures} + 1, expires_at = ?
+     WHERE subject = ? AND blocked_until <= ? AND ${failures} < ?`,
+    [at, at, at, at + rule.lifetime, subject, at, at, rule.stop],
   );
   return changed === 1;
 }

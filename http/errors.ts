@@ -38,6 +38,11 @@ const catalogue = {
     title: 'This request is too large',
     advice: 'Nothing was changed. Go back and try again.',
   },
+  too_many: {
+    status: 429,
+    title: 'Too many tries',
+    advice: 'Nothing was changed. Wait a minute and try again.',
+  },
   busy: {
     status: 503,
     title: 'Sallyport is busy for a moment',
@@ -90,7 +95,14 @@ export function describeError(error: unknown, log: Logger): ShownError {
   if (errorId !== null) {
     log[code === 'failed' ? 'error' : 'warn']({ err: withoutValues(error), errorId, code }, 'request failed');
   }
-  return { code, status, title, advice, errorId, retryAfter: status === 503 ? retrySeconds : null };
+  return {
+    code,
+    status,
+    title,
+    advice,
+    errorId,
+    retryAfter: status === 503 ? retrySeconds : status === 429 ? 60 : null,
+  };
 }
 
 function codeOf(error: unknown): ErrorCode {

@@ -1,8 +1,10 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
+import { koaBody } from 'koa-body';
 import { audit } from '../audit/audit.ts';
 import { type SignInState, saveSignIn } from '../flows/sign-in-state.ts';
 import { formOf, requireCsrf } from '../http/csrf.ts';
+import { requireSameOrigin } from '../http/same-origin.ts';
 import { allowFormTargets } from '../http/security-headers.ts';
 import { type Next, nextOf } from './next.ts';
 import { type Site, type Visit, visitOf } from './visit.ts';
@@ -28,6 +30,8 @@ export interface Steps {
 
 export function createSteps(site: Site, showNext: (visit: Visit, next: Next) => Promise<void>): Steps {
   const router = new Router({ prefix: '/interaction/:uid' });
+  router.use(requireSameOrigin(site.services.settings.issuer));
+  router.use(koaBody({ json: false, text: false, multipart: false, formLimit: '64kb' }));
 
   const get: Steps['get'] = (path, page) => {
     router.get(path, async (ctx) => {

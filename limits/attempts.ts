@@ -53,6 +53,13 @@ export const rules = {
     stop: 10_000,
     lifetime: hours(1),
   },
+  /** Codes that devices show, typed from one address: thirty, then one a minute; an hour's rest begins anew. */
+  userCode: {
+    name: 'user_code',
+    delays: [...Array<number>(29).fill(0), minutes(1)],
+    stop: 10_000,
+    lifetime: hours(1),
+  },
   /** Codes sent to one person: three at once, then one per quarter of an hour. */
   send: {
     name: 'send',

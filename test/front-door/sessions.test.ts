@@ -66,9 +66,7 @@ async function everyMoment(
   t: ExecutionContext,
   door: FrontDoor,
   atLeast: number,
-  one: (
-    n: number,
-  ) => Promise<{
+  one: (n: number) => Promise<{
     work: () => Promise<unknown>;
     meanwhile: () => Promise<unknown>;
     after: () => Promise<void>;
@@ -172,7 +170,9 @@ const ends: Readonly<Record<string, (door: FrontDoor, browser: Browser) => Promi
 };
 
 const people = { ada: {}, bea: {}, tom: { totp: secret } };
-const configuration = acme({ rememberDeviceDays: 30 }, people);
+const configuration = acme({ rememberDeviceDays: 30 }, people, {
+  applications: [application('fresh', { assurance: 'fresh_second_factor' })],
+});
 
 async function signedIn(door: FrontDoor, who = 'ada', replica = 0): Promise<Browser> {
   const browser = door.browser(replica);
@@ -184,6 +184,7 @@ async function signedIn(door: FrontDoor, who = 'ada', replica = 0): Promise<Brow
 
 /** Tom in a browser that is remembered: his session has proved the password alone, and can be stepped up. */
 async function rememberedTom(door: FrontDoor): Promise<() => Promise<Browser>> {
+  nextStep(door);
   const first = door.browser();
   await signIn(door, first, { who: 'tom', remember: true });
   for (const key of first.cookies.keys()) if (key.startsWith('sallyport-session')) first.cookies.delete(key);
@@ -197,7 +198,7 @@ async function rememberedTom(door: FrontDoor): Promise<() => Promise<Browser>> {
 }
 
 async function stepUp(door: FrontDoor, tab: Browser): Promise<void> {
-  await tab.authorize({ acr_values: acr2fa });
+  await tab.authorize({ client_id: 'fresh' });
   await tab.press('Verify', { code: door.code() });
 }
 
@@ -386,24 +387,26 @@ for (const kind of kinds) {
     };
     await everyMoment(t, door, 5, async (n) => {
       const browser = await again();
-      const slow = tabOf(browser, 0);
-      const quick = tabOf(browser, 1);
+      const slow = copyOf(browser, 0);
       const thief = copyOf(browser, 0);
       return {
         work: () => slow.authorize({ prompt: 'none' }),
-        meanwhile: () => stepUp(door, quick),
-        after: () => check(browser, thief, `stepped up before statement ${n} of a silent request`),
+        meanwhile: () => stepUp(door, tabOf(browser, 1)),
+        after: async () => {
+          const at = `stepped up before statement ${n} of a silent request`;
+          await check(browser, thief, at);
+          await isOut(t, slow, `${at}: what the slow one was given`);
+        },
       };
     });
     await everyMoment(t, door, 10, async (n) => {
       const browser = await again();
       const slow = tabOf(browser, 0);
-      const quick = tabOf(browser, 1);
       const thief = copyOf(browser, 0);
       await slow.authorize({ acr_values: acr2fa });
       return {
         work: () => slow.press('Verify', { code: door.code() }),
-        meanwhile: () => quick.authorize({ prompt: 'none' }),
+        meanwhile: () => copyOf(thief, 1).authorize({ prompt: 'none' }),
         after: () => check(browser, thief, `a silent request before statement ${n} of a step-up`),
       };
     });
@@ -435,7 +438,7 @@ for (const kind of kinds) {
     };
     await everyMoment(t, door, 5, async (n) => {
       const browser = await signedIn(door);
-      const slow = tabOf(browser, 0);
+      const slow = copyOf(browser, 0);
       const quick = tabOf(browser, 1);
       const thief = copyOf(browser, 0);
       return {

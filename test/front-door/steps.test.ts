@@ -125,11 +125,15 @@ const classified: Readonly<Record<string, string>> = {
   'GET /interaction/:uid/restart': 'page',
   'GET /interaction/:uid/enrol': 'page',
   'POST /interaction/:uid/login': 'first step',
+  'POST /interaction/:uid/passkey': 'first step',
+  'POST /interaction/:uid/passkey/question': 'page',
   'POST /interaction/:uid/challenge/:factorId': 'second step',
+  'POST /interaction/:uid/challenge/:factorId/send': 'page',
   'POST /interaction/:uid/recovery': 'second step',
   'POST /interaction/:uid/recovery/continue': 'after proof',
   'POST /interaction/:uid/set-up-again': 'after proof',
   'POST /interaction/:uid/enrol': 'after proof',
+  'POST /interaction/:uid/enrol/send': 'after proof',
   'POST /interaction/:uid/enrol/confirm': 'after proof',
   'POST /interaction/:uid/skip': 'after proof',
   'POST /interaction/:uid/mailbox': 'after proof',
@@ -625,7 +629,7 @@ for (const kind of kinds) {
       pages.push(`${browser.status} ${browser.text}`);
     }
     t.is(pages[0], pages[1], 'right and wrong look the same');
-    for (const step of ['recovery', 'mailbox', 'mailbox/send', 'enrol', 'enrol/confirm', 'skip', 'consent', 'codes', 'codes/download', 'set-up-again', 'recovery/continue']) {
+    for (const step of ['passkey', `challenge/${factorId}/send`, 'recovery', 'mailbox', 'mailbox/send', 'enrol', 'enrol/send', 'enrol/confirm', 'skip', 'consent', 'codes', 'codes/download', 'set-up-again', 'recovery/continue']) {
       await send(browser, `${path}/${step}`, { code: door.code(), method: 'totp', saved: '1', _csrf: token });
       await stillOutside(t, door, browser, step);
       t.is(browser.heading, 'Sign in', step);

@@ -1,0 +1,27 @@
+import type { Context, Next } from 'koa';
+import type { Services } from '../flows/services.ts';
+import { countAttempt, limitSubject, rules } from '../limits/attempts.ts';
+import { RequestError } from './errors.ts';
+import { requireSameOrigin } from './same-origin.ts';
+
+/**
+ * Guards for the two forms that oidc-provider serves itself, "Sign out?" and the code that a device shows: they come from our own
+ * pages, and codes of devices are not guessed at leisure (RFC 8628 §5.1).
+ */
+export function libraryForms({ db, settings }: Services) {
+  const sameOrigin = requireSameOrigin(settings.issuer);
+  return async (ctx: Context, next: Next): Promise<void> => {
+    if (ctx.method !== 'POST' || (ctx.path !== '/device' && ctx.path !== '/session/end/confirm')) {
+      return next();
+    }
+    await sameOrigin(ctx, async () => {
+      if (ctx.path === '/device') {
+        const attempt = await countAttempt(db, rules.userCode, limitSubject(rules.userCode, ctx.ip));
+        if (!attempt.ok) {
+          throw new RequestError('too_many');
+        }
+      }
+      await next();
+    });
+  };
+}
