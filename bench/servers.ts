@@ -16,6 +16,8 @@ export interface Running {
   readonly process: ChildProcess;
   /** Processor time that it has had so far, all threads, in milliseconds. */
   cpu(): number;
+  /** The part of it that its main thread has had. */
+  mainCpu(): number;
   /** Resident memory in MiB. */
   memory(): number;
   stop(): Promise<void>;
@@ -35,7 +37,8 @@ export async function startServer(name: string, args: readonly string[], env: En
     name,
     address: { port: Number(env.PORT), issuer: env.ISSUER ?? '' },
     process: child,
-    cpu: () => cpuOf(child.pid),
+    cpu: () => cpuIn(`/proc/${child.pid}/stat`),
+    mainCpu: () => cpuIn(`/proc/${child.pid}/task/${child.pid}/stat`),
     memory: () => memoryOf(child.pid),
     stop: () => stopped(child),
   };
@@ -157,8 +160,8 @@ function stopped(child: ChildProcess): Promise<void> {
 }
 
 /** proc(5): the fields after the name, which may hold blanks, are counted from its closing bracket. Ticks are 10 ms on Linux. */
-function cpuOf(pid: number | undefined): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+function cpuIn(file: string): number {
+  const fields = readFileSync(file, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 

@@ -17,14 +17,6 @@ export const unusedRecoveryCodes = (db: Database, userId: string) =>
     [userId],
   );
 
-export async function countRecoveryCodes(db: Database, userId: string): Promise<number> {
-  const row = await db.row<{ n: number }>(
-    'SELECT COUNT(*) AS n FROM recovery_codes WHERE user_id = ? AND used_at IS NULL',
-    [userId],
-  );
-  return Number(row?.n ?? 0);
-}
-
 export const forgetRecoveryCodes = (userId: string): Statement => ({
   sql: 'DELETE FROM recovery_codes WHERE user_id = ?',
   values: [userId],

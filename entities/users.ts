@@ -34,6 +34,16 @@ export const userByEmail = (db: Database, email: string) =>
 export const userById = (db: Database, id: string) =>
   db.row<UserRow>('SELECT * FROM users WHERE id = ?', [id]);
 
+/** A user together with what every decision about them needs, in one question. */
+export const userToAssess = (db: Database, id: string) =>
+  db.row<UserRow & { recovery_codes_left: number; instance_policy: string | null }>(
+    `SELECT u.*,
+       (SELECT COUNT(*) FROM recovery_codes c WHERE c.user_id = u.id AND c.used_at IS NULL) AS recovery_codes_left,
+       (SELECT value FROM instance WHERE name = 'policy') AS instance_policy
+     FROM users u WHERE u.id = ?`,
+    [id],
+  );
+
 export const replacePasswordHash = (db: Database, userId: string, before: string, hash: string) =>
   db.change('UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?', [hash, userId, before]);
 

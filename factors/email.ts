@@ -46,14 +46,16 @@ async function send(subject: Subject): Promise<Step> {
 /** The code that was sent to the address that is still this person's verified one. */
 function isRight(subject: Subject, json: Json, answer: Answer): boolean {
   const read = kept.safeParse(json);
-  const typed = typeof answer.code === 'string' ? answer.code.replace(/[\s-]/g, '') : '';
+  const typed = answer?.code;
+  const short = typeof typed === 'string' && typed.length <= 32 ? typed : '';
+  const code = short.replaceAll(/[\s\p{Dash_Punctuation}]/gu, '');
   return (
     read.success &&
     subject.emailVerified &&
     read.data.to === subject.email &&
     read.data.until > subject.now.getTime() &&
-    /^\d{6}$/.test(typed) &&
-    sameDigest(typed, read.data.code)
+    /^[0-9]{6}$/.test(code) &&
+    sameDigest(code, read.data.code)
   );
 }
 

@@ -1,3 +1,4 @@
+import { createPublicKey } from 'node:crypto';
 import {
   type AuthenticationResponseJSON,
   generateAuthenticationOptions,
@@ -6,6 +7,12 @@ import {
   verifyAuthenticationResponse,
   verifyRegistrationResponse,
 } from '@simplewebauthn/server';
+import {
+  decodeAttestationObject,
+  decodeClientDataJSON,
+  decodeCredentialPublicKey,
+  isoBase64URL,
+} from '@simplewebauthn/server/helpers';
 import * as z from 'zod';
 import { minutes } from '../lib/clock.ts';
 import type { Answer, Factor, Json, Subject } from './factor.ts';
@@ -26,6 +33,9 @@ const kept = z.object({ challenge: z.string(), until: z.number() });
 /** A challenge is answered within so long (security.md T075). */
 const lifetime = minutes(5);
 
+/** EdDSA, ES256 and RS256: every authenticator has one of them, and every release of Node.js knows them all. */
+const algorithms = [-8, -7, -257] as const;
+
 const text = z.string().max(20_000);
 const registration = z.object({
   id: text,
@@ -34,7 +44,7 @@ const registration = z.object({
   response: z.looseObject({
     clientDataJSON: text,
     attestationObject: text,
-    transports: z.array(text).max(10).optional(),
+    transports: z.array(z.string().max(32)).max(10).optional(),
   }),
 });
 const authentication = z.object({
@@ -66,6 +76,7 @@ export const passkey: Factor = {
       userDisplayName: subject.email,
       timeout: lifetime,
       attestationType: 'none',
+      supportedAlgorithmIDs: [...algorithms],
       excludeCredentials: credentials(subject),
       authenticatorSelection: { residentKey: 'preferred', userVerification: 'preferred' },
     });
@@ -77,15 +88,20 @@ export const passkey: Factor = {
     const response = parsed(registration, answer);
     if (challenge === null || response === null) return { ok: false };
     try {
+      if (isFramed(response.response.clientDataJSON) || isAttested(response.response.attestationObject)) {
+        return { ok: false };
+      }
       const { verified, registrationInfo } = await verifyRegistrationResponse({
         response: response as unknown as RegistrationResponseJSON,
         expectedChallenge: challenge,
         expectedOrigin: subject.origin,
         expectedRPID: rpId(subject),
         requireUserVerification: false,
+        supportedAlgorithmIDs: [...algorithms],
       });
-      if (!verified) return { ok: false };
+      if (!verified || registrationInfo.credential.id !== response.id) return { ok: false };
       const { credential, aaguid, credentialDeviceType, userVerified } = registrationInfo;
+      readKey(credential.publicKey);
       const data: z.infer<typeof stored> = {
         credentialId: credential.id,
         publicKey: Buffer.from(credential.publicKey).toString('base64url'),
@@ -104,9 +120,11 @@ export const passkey: Factor = {
     const options = await generateAuthenticationOptions({
       rpID: rpId(subject),
       timeout: lifetime,
-      userVerification: 'preferred',
-      // Without a name nobody's credentials are told: the browser offers those that it has for this site.
-      ...(subject.factors.length > 0 ? { allowCredentials: credentials(subject) } : {}),
+      // Without a name it is the whole sign-in, so its user must be verified, and nobody's credentials are told: the browser
+      // offers those that it has for this site.
+      ...(subject.factors.length > 0
+        ? { userVerification: 'preferred', allowCredentials: credentials(subject) }
+        : { userVerification: 'required' }),
     });
     return { keep: keep(subject, options.challenge), show: { options: JSON.stringify(options) } };
   },
@@ -115,14 +133,17 @@ export const passkey: Factor = {
     const challenge = challengeOf(subject, keptJson);
     if (challenge === null) return { ok: false, reason: 'expired' };
     const response = parsed(authentication, answer);
-    const factor = subject.factors.find(({ data }) => stored.parse(data).credentialId === response?.id);
-    if (!response || !factor || response.id !== response.rawId) return { ok: false, reason: 'wrong' };
+    const factor = subject.factors
+      .map(({ id, data }) => ({ id, data: stored.safeParse(data).data }))
+      .find(({ data }) => data && data.credentialId === response?.id);
+    if (!response || !factor?.data || response.id !== response.rawId) return { ok: false, reason: 'wrong' };
+    const { data } = factor;
     const handle = response.response.userHandle;
     if (handle && Buffer.from(handle, 'base64url').toString('utf8') !== subject.userId) {
       return { ok: false, reason: 'wrong' };
     }
-    const data = stored.parse(factor.data);
     try {
+      if (isFramed(response.response.clientDataJSON)) return { ok: false, reason: 'wrong' };
       const { verified, authenticationInfo } = await verifyAuthenticationResponse({
         response: response as unknown as AuthenticationResponseJSON,
         expectedChallenge: challenge,
@@ -135,8 +156,11 @@ export const passkey: Factor = {
         },
         requireUserVerification: false,
       });
-      if (!verified) return { ok: false, reason: 'wrong' };
-      const { newCounter, userVerified } = authenticationInfo;
+      const { newCounter, userVerified, credentialDeviceType } = authenticationInfo;
+      // Whether it can be copied never changes (7.2, step 19), and is claimed.
+      if (!verified || (credentialDeviceType === 'multiDevice') !== data.synced) {
+        return { ok: false, reason: 'wrong' };
+      }
       return {
         ok: true,
         factorId: factor.id,
@@ -153,6 +177,40 @@ export const passkey: Factor = {
 /** The credential that an answer claims to be by, to find whose it is; null where it says none. */
 export function credentialIn(answer: Answer): string | null {
   return parsed(authentication, answer)?.id ?? null;
+}
+
+/** Our pages stand in nobody's frame, so an answer from one was not asked for on our page. */
+function isFramed(clientDataJSON: string): boolean {
+  const { crossOrigin, topOrigin } = decodeClientDataJSON(clientDataJSON);
+  return crossOrigin === true || topOrigin !== undefined;
+}
+
+/**
+ * No attestation is asked for, so a browser sends none, or the key's signature over itself (WebAuthn Level 3, 5.1.3). Certificates
+ * are not looked at: they would say nothing that is used, and checking them would ask servers that they name.
+ */
+function isAttested(attestationObject: string): boolean {
+  const attestation = decodeAttestationObject(isoBase64URL.toBuffer(attestationObject));
+  const [format, statement] = [attestation.get('fmt'), attestation.get('attStmt')];
+  if (!(statement instanceof Map)) return true;
+  return format === 'none' ? statement.size > 0 : format !== 'packed' || statement.has('x5c');
+}
+
+/**
+ * Without an attestation nothing is signed in a set-up: a key that could never answer would be found out at the next sign-in.
+ *
+ * @throws where it is no key of `algorithms`
+ */
+function readKey(publicKey: Uint8Array<ArrayBuffer>): void {
+  const cose = decodeCredentialPublicKey(publicKey) as unknown as Map<number, unknown>;
+  const part = (label: number) => Buffer.from(cose.get(label) as Uint8Array).toString('base64url');
+  const kinds: Readonly<Record<string, () => Record<string, string>>> = {
+    '-8': () => ({ kty: 'OKP', crv: 'Ed25519', x: part(-2) }),
+    '-7': () => ({ kty: 'EC', crv: 'P-256', x: part(-2), y: part(-3) }),
+    '-257': () => ({ kty: 'RSA', n: part(-1), e: part(-2) }),
+  };
+  const jwk = kinds[String(cose.get(3))]?.();
+  createPublicKey({ key: jwk ?? {}, format: 'jwk' });
 }
 
 /** Authenticators that do not count always say 0; those that do must grow (WebAuthn Level 3, 6.1.1). */
@@ -178,7 +236,7 @@ function challengeOf(subject: Subject, json: Json): string | null {
 
 /** The browser's answer comes as JSON in the form's field `credential`. */
 function parsed<Shape extends z.ZodType>(shape: Shape, answer: Answer): z.infer<Shape> | null {
-  const { credential } = answer;
+  const credential = answer?.credential;
   if (typeof credential !== 'string' || credential.length > 60_000) return null;
   try {
     const read = shape.safeParse(JSON.parse(credential));

@@ -1,9 +1,13 @@
 import { type FactorRow, factorsOf } from '../entities/factors.ts';
-import { membershipsOf, policyFrom, recordGraceStart, type UserMembership } from '../entities/memberships.ts';
-import { instancePolicy } from '../entities/organizations.ts';
-import { countRecoveryCodes } from '../entities/recovery-codes.ts';
+import {
+  membershipsOf,
+  policyFrom,
+  readStoredPolicy,
+  recordGraceStart,
+  type UserMembership,
+} from '../entities/memberships.ts';
 import { rememberedDevice } from '../entities/remembered-devices.ts';
-import { type UserRow, userById } from '../entities/users.ts';
+import { type UserRow, userToAssess } from '../entities/users.ts';
 import { factorFor } from '../factors/index.ts';
 import { digest, sameDigest } from '../lib/digest.ts';
 import { decide } from '../policy/decide.ts';
@@ -47,13 +51,12 @@ export interface Assessment {
 export async function assessSignIn(services: Services, question: SignInQuestion): Promise<Assessment | null> {
   const { db } = services;
   const now = db.clock.now();
-  const user = await userById(db, question.userId);
+  const user = await userToAssess(db, question.userId);
   if (!user || user.disabled_at !== null) {
     return null;
   }
-  const memberships = await membershipsOf(db, user.id);
-  const factors = await factorsOf(db, user.id);
-  const recoveryCodesLeft = factors.length === 0 ? 0 : await countRecoveryCodes(db, user.id);
+  const [memberships, factors] = await Promise.all([membershipsOf(db, user.id), factorsOf(db, user.id)]);
+  const recoveryCodesLeft = factors.length === 0 ? 0 : user.recovery_codes_left;
   const remembered = question.device ? await validDevice(services, user, question.device, now) : null;
 
   const facts: Facts = {
@@ -68,7 +71,8 @@ export async function assessSignIn(services: Services, question: SignInQuestion)
       postponedUntil: user.postponed_until === null ? null : new Date(user.postponed_until),
     },
     memberships,
-    instancePolicy: await instanceRules(services),
+    instancePolicy:
+      user.instance_policy === null ? defaultPolicy : policyFrom(readStoredPolicy(user.instance_policy)),
     available: services.available.filter((method) => isFor(method, user)),
     application: question.application,
     proofs: proofsFrom(question.proofs),
@@ -93,11 +97,6 @@ const isFor = (method: Method, user: UserRow): boolean =>
     emailVerified: user.email_verified === 1,
     phoneVerified: user.phone_verified === 1,
   }) ?? true;
-
-async function instanceRules(services: Services): Promise<Policy> {
-  const stored = await instancePolicy(services.db);
-  return stored ? policyFrom(stored) : defaultPolicy;
-}
 
 /** Grace starts once: where it began to run unseen, its beginning is written down, so that nothing later can move it. */
 async function recordGrace(

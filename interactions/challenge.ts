@@ -5,7 +5,7 @@ import type { ConfirmedFactor } from '../policy/types.ts';
 import { type Next, nextOf } from './next.ts';
 import { issuerNameFor, type Problem, showChallenge, showRecovery, showWays } from './pages.ts';
 import { blocked, wrong, wrongAnswer } from './problems.ts';
-import { onward, type StepOf, type Steps } from './steps.ts';
+import { onward, onwardOrFinish, type StepOf, type Steps } from './steps.ts';
 import { type Visit, visitOf } from './visit.ts';
 
 type ShowNext = (visit: Visit, next: Next) => Promise<void>;
@@ -40,7 +40,10 @@ export function challengeRoutes({ site: { services }, get, postIn }: Steps, show
       issuerName: issuerNameFor(next.assessment),
     });
     const factor = next.decision.factors.find(({ id }) => id === factorId);
-    if (!factor || outcome.kind === 'right' || outcome.kind === 'not_offered') {
+    if (outcome.kind === 'right') {
+      return onwardOrFinish(visit);
+    }
+    if (!factor || outcome.kind === 'not_offered') {
       return onward(visit);
     }
     const problem =

@@ -5,7 +5,7 @@ import { type Method, methods } from '../policy/types.ts';
 import type { Next } from './next.ts';
 import { issuerNameFor, showEnrol, showSetUp } from './pages.ts';
 import { blocked, wrong, wrongAnswer } from './problems.ts';
-import { move, onward, type StepOf, type Steps } from './steps.ts';
+import { move, onward, onwardOrFinish, type StepOf, type Steps } from './steps.ts';
 import type { Visit } from './visit.ts';
 
 type Enrol = StepOf<'enrol'>;
@@ -91,7 +91,7 @@ export function setUpRoutes(
       origin: visit.origin,
       clientId: visit.client.clientId,
     });
-    onward(visit);
+    await onwardOrFinish(visit);
   });
 }
 

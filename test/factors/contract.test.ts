@@ -2,6 +2,11 @@ import { createHmac } from 'node:crypto';
 import test from 'ava';
 import type { Answer, Factor, Json, Step, Subject } from '../../factors/factor.ts';
 import { factorFor, factors } from '../../factors/index.ts';
+import { Authenticator } from './authenticator.ts';
+
+const origin = 'https://id.acme.test';
+/** Each passkey is in an authenticator of its own. */
+const keys: Authenticator[] = [];
 
 /** What the person's phone, key or mailbox would answer to a step, for each factor in the list. */
 const answers: Record<string, (subject: Subject, step: Step, data: Json) => Answer> = {
@@ -9,7 +14,22 @@ const answers: Record<string, (subject: Subject, step: Step, data: Json) => Answ
     const { secret } = (data ?? step.keep) as { secret: string };
     return { code: codeAt(secret, Math.floor(subject.now.getTime() / 30_000)) };
   },
+  passkey: (_subject, step, data) => {
+    const { options } = step.show as { options: string };
+    if (data === null) {
+      const key = new Authenticator(origin);
+      keys.push(key);
+      return { credential: key.create(options) };
+    }
+    const { credentialId } = data as { credentialId: string };
+    const key = keys.find(({ credentials }) => credentials.some(({ id }) => id === credentialId));
+    return { credential: key?.get(options, { credentialId }) };
+  },
+  email: (_subject, step) => ({ code: step.send?.values.code }),
 };
+
+/** Of nothing that is stored does its answer depend: a mailbox shows itself anew each time. */
+const withoutData = ['email'];
 
 const newcomer: Subject = {
   now: new Date('2026-03-01T12:00:05Z'),
@@ -17,6 +37,7 @@ const newcomer: Subject = {
   email: 'ada@acme.test',
   emailVerified: true,
   phone: '+15555550100',
+  origin,
   issuerName: 'Acme Aviation',
   factors: [],
 };
@@ -58,7 +79,7 @@ const rubbish: readonly unknown[] = [
   () => '123456',
   Symbol('123456'),
 ];
-const fields = ['code', 'response', 'approval', 'signature', '__proto__', 'constructor'];
+const fields = ['code', 'credential', 'response', 'approval', 'signature', '__proto__', 'constructor'];
 const rubbishAnswers: readonly Answer[] = [
   {},
   ...rubbish.flatMap((value) => fields.map((field) => Object.fromEntries([[field, value]]))),
@@ -115,7 +136,9 @@ for (const factor of factors) {
       { secret: 7 },
     ] as Json[]) {
       const stranger = { ...owner, factors: [{ id: 'the factor', data: broken }] };
-      t.false((await factor.verify(stranger, challenge.keep, proof)).ok, JSON.stringify(broken));
+      const passes = (await factor.verify(stranger, challenge.keep, proof)).ok;
+      t.is(passes, withoutData.includes(factor.id), JSON.stringify(broken));
+      if (challenge.keep !== null) t.false((await factor.verify(owner, broken, proof)).ok);
       t.false((await factor.finishEnrolment(newcomer, broken, proof)).ok, JSON.stringify(broken));
     }
   });
@@ -138,13 +161,32 @@ for (const factor of factors) {
     const { owner, data } = await enrol(factor, answer);
     const challenge = await factor.startChallenge(owner);
     const shown = JSON.stringify(challenge.show);
-    for (const secret of [
-      ...texts(data),
-      ...texts(challenge.keep),
-      ...texts(answer(owner, challenge, data)),
-    ]) {
+    const given = texts(answer(owner, challenge, data));
+    t.true(given.length > 0);
+    // What is signed has to be shown, and nothing that is stored signs it.
+    const secrets = factor.isSignature ? given : [...texts(data), ...texts(challenge.keep), ...given];
+    for (const secret of secrets) {
       t.false(shown.includes(secret));
     }
+  });
+
+  test(`${factor.id}: an answer to one challenge is none to another`, async (t) => {
+    const { owner, data } = await enrol(factor, answer);
+    const [first, second] = [await factor.startChallenge(owner), await factor.startChallenge(owner)];
+    if (first.keep === null) {
+      return t.false(factor.isSignature ?? false, 'only what is counted by the clock keeps nothing');
+    }
+    const proof = answer(owner, first, data);
+    t.false((await factor.verify(owner, second.keep, proof)).ok);
+    t.true((await factor.verify(owner, first.keep, proof)).ok);
+  });
+
+  test(`${factor.id}: a challenge ends by itself`, async (t) => {
+    const { owner, data } = await enrol(factor, answer);
+    const challenge = await factor.startChallenge(owner);
+    const proof = answer(owner, challenge, data);
+    const later = { ...owner, now: new Date(owner.now.getTime() + 10 * 60_000) };
+    t.false((await factor.verify(later, challenge.keep, proof)).ok);
   });
 
   test(`${factor.id}: it says what it is, and never claims more than one factor`, async (t) => {
@@ -153,6 +195,23 @@ for (const factor of factors) {
     t.true(factor.label.length > 0 && factor.description.length > 0);
     t.true(factor.amr(data).length > 0);
     t.false(factor.amr(data).includes('mfa'));
+  });
+}
+
+/**
+ * What the engine relies on for factors that are signatures: a challenge that is dropped after its first answer, right or wrong,
+ * is worth nothing, whatever the authenticator says afterwards.
+ */
+for (const factor of factors.filter(({ isSignature }) => isSignature)) {
+  test(`${factor.id}: a challenge that was dropped takes no answer, and each one is of its own`, async (t) => {
+    const answerOf = answers[factor.id];
+    if (!answerOf) throw new Error(`say in this file how ${factor.id} is answered`);
+    const { owner, data } = await enrol(factor, (subject, step) => answerOf(subject, step, null));
+    const challenges = await Promise.all(Array.from({ length: 50 }, () => factor.startChallenge(owner)));
+    t.is(new Set(challenges.map(({ keep }) => JSON.stringify(keep))).size, 50);
+    for (const step of challenges.slice(0, 3)) {
+      t.false((await factor.verify(owner, null, answerOf(owner, step, data))).ok);
+    }
   });
 }
 

@@ -20,6 +20,7 @@ const at = (second: number, secret = rfcSecret): Subject => ({
   email: 'ada@acme.test',
   emailVerified: true,
   phone: null,
+  origin: 'https://id.acme.test',
   issuerName: 'Acme Aviation',
   factors: [{ id: 'phone', data: { secret } }],
 });

@@ -1,12 +1,14 @@
+import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
-import { hours, minutes } from '../../lib/clock.ts';
 import { interactionRoutes } from '../../interactions/routes.ts';
+import { hours, minutes } from '../../lib/clock.ts';
 import { Browser } from './browser.ts';
 import {
   acme,
   application,
+  atMost,
   type FrontDoor,
   frontDoor,
   kinds,
@@ -16,6 +18,12 @@ import {
   redirectUri,
   secret,
 } from './rig.ts';
+
+const seat = atMost(4);
+const open = async (...[t, kind, options]: Parameters<typeof frontDoor>): Promise<FrontDoor> => {
+  await seat(t);
+  return frontDoor(t, kind, options);
+};
 
 const requiredNow = { requirement: 'required_for_all', graceDays: 0 };
 const third = application('third', { firstParty: false });
@@ -54,7 +62,8 @@ function parsed(text: string): RawAnswer {
 
 const addressOf = (door: FrontDoor): string => door.browser().addresses[0] ?? '';
 
-const cookiesOf = (browser: Browser): string => [...browser.cookies.values()].map(({ value }) => value).join('; ');
+const cookiesOf = (browser: Browser): string =>
+  [...browser.cookies.values()].map(({ value }) => value).join('; ');
 
 const interactionPath = (browser: Browser): string =>
   /\/interaction\/[^/?]+/.exec(new URL(browser.url).pathname)?.[0] ?? '';
@@ -64,7 +73,11 @@ const csrfOf = (browser: Browser): string => /name="_csrf" value="([^"]*)"/.exec
 const attribute = (tag: string, name: string): string | null =>
   new RegExp(`\\s${name}="([^"]*)"`).exec(tag)?.[1] ?? null;
 
-const textOf = (html: string): string => html.replace(/<[^>]*>/g, '').replace(/\s+/g, ' ').trim();
+const textOf = (html: string): string =>
+  html
+    .replace(/<[^>]*>/g, '')
+    .replace(/\s+/g, ' ')
+    .trim();
 
 /** The control that a screen reader calls so. */
 function field(browser: Browser, name: string): string {
@@ -90,10 +103,7 @@ function checkPage(t: ExecutionContext, browser: Browser, what: string): void {
   t.notRegex(text, /\son[a-z]+\s*=/i, `${what}: no handlers`);
   t.notRegex(text, /\sstyle\s*=/i, `${what}: no styles that the policy would refuse`);
   t.notRegex(text, /undefined|\[object |NaN/, `${what}: nothing that was forgotten`);
-  for (const [, attributes = '', content = ''] of text.matchAll(/<script([^>]*)>(.*?)<\/script>/gs)) {
-    t.regex(attributes, /src="\/assets\//, what);
-    t.is(content.trim(), '', what);
-  }
+  checkScripts(t, browser, what);
   const ids = [...text.matchAll(/\sid="([^"]*)"/g)].map(([, id]) => id);
   t.deepEqual(ids, [...new Set(ids)], `${what}: ids are unique`);
   for (const [, list = ''] of text.matchAll(/\saria-(?:describedby|labelledby)="([^"]*)"/g)) {
@@ -102,15 +112,20 @@ function checkPage(t: ExecutionContext, browser: Browser, what: string): void {
   for (const [input] of text.matchAll(/<input[^>]*>/g)) {
     if (attribute(input, 'type') === 'hidden') continue;
     const id = attribute(input, 'id');
-    const named = (id !== null && text.includes(`<label for="${id}"`)) || attribute(input, 'aria-labelledby') !== null;
+    const named =
+      (id !== null && text.includes(`<label for="${id}"`)) || attribute(input, 'aria-labelledby') !== null;
     t.true(named, `${what}: ${input} has a name`);
   }
   for (const [, attributes = ''] of text.matchAll(/<img([^>]*)>/g)) t.regex(attributes, /\salt="/, what);
   for (const [form, attributes = ''] of text.matchAll(/<form([^>]*)>.*?<\/form>/gs)) {
     t.regex(attributes, /method="post"/, `${what}: works without scripts`);
-    t.regex(attributes, /action="\/[^/"][^"]*"/, `${what}: works without scripts`);
+    const action = attribute(attributes, 'action') ?? '';
+    t.true(
+      /^\/[^/]/.test(action) || action.startsWith(`${browser.issuer}/`),
+      `${what}: works without scripts`,
+    );
     t.regex(form, /<button[^>]*type="submit"/, `${what}: works without scripts`);
-    t.regex(form, /name="_csrf" value="[^"]{20,}"/, what);
+    t.regex(form, /name="(?:_csrf|xsrf)" value="[^"]{20,}"/, what);
   }
 }
 
@@ -122,11 +137,12 @@ async function everyPage(
 ): Promise<void> {
   const browser = door.browser();
   await prepare(browser);
-  const forms = (n: number) => /<form[^>]*action="([^"]*)"/g[Symbol.matchAll](browser.text).toArray()[n]?.[1] ?? '';
+  const forms = (n: number) => [...browser.text.matchAll(/<form[^>]*action="([^"]*)"/g)][n]?.[1] ?? '';
   const send = (path: string, fields: Record<string, string> = {}) =>
     browser.open(path, { fields: new URLSearchParams({ _csrf: csrfOf(browser), ...fields }) });
   const login = async (who: string, params: Record<string, string> = {}) => {
-    for (const key of [...browser.cookies.keys()]) if (key.startsWith('sallyport-session')) browser.cookies.delete(key);
+    for (const key of [...browser.cookies.keys()])
+      if (key.startsWith('sallyport-session')) browser.cookies.delete(key);
     await browser.authorize(params);
     await send(forms(0), { email: `${who}@acme.test`, password });
   };
@@ -177,6 +193,8 @@ async function everyPage(
   await visit('unknown address', browser);
   await browser.open('/device');
   await visit('device', browser);
+  await login('ada');
+  await send(forms(0), { code: door.code() });
   await browser.open('/session/end');
   await visit('sign out', browser);
   await browser.open('/');
@@ -196,8 +214,12 @@ const noOrganization = (name: string, more: object = {}) => ({
   ...more,
 });
 
-async function houseOfPages(t: ExecutionContext, kind: (typeof kinds)[number], settings = {}): Promise<FrontDoor> {
-  const door = await frontDoor(t, kind, {
+async function houseOfPages(
+  t: ExecutionContext,
+  kind: (typeof kinds)[number],
+  settings = {},
+): Promise<FrontDoor> {
+  const door = await open(t, kind, {
     configuration: acme(
       requiredNow,
       { ada: { totp: secret }, new: {}, reset: {}, lost: { extra: { emailVerified: false } } },
@@ -228,31 +250,28 @@ for (const kind of kinds) {
         t.regex(browser.text, /<title>Error: /, name);
       }
     });
-    t.deepEqual(
-      Object.fromEntries([...seen].filter(([name]) => !/wrong|not saved/.test(name))),
-      {
-        'sign-in': 200,
-        challenge: 200,
-        ways: 200,
-        'set up': 200,
-        'set up, chosen by method': 422,
-        'recovery codes': 200,
-        'recovery code': 200,
-        'recovery code used': 200,
-        mailbox: 200,
-        refused: 403,
-        consent: 200,
-        ended: 400,
-        'not found': 404,
-        'unknown application': 400,
-        'unknown address': 400,
-        device: 200,
-        'sign out': 200,
-        home: 200,
-        inbox: 200,
-        message: 200,
-      },
-    );
+    t.deepEqual(Object.fromEntries([...seen].filter(([name]) => !/wrong|not saved/.test(name))), {
+      'sign-in': 200,
+      challenge: 200,
+      ways: 200,
+      'set up': 200,
+      'set up, chosen by method': 422,
+      'recovery codes': 200,
+      'recovery code': 200,
+      'recovery code used': 200,
+      mailbox: 200,
+      refused: 403,
+      consent: 200,
+      ended: 400,
+      'not found': 404,
+      'unknown application': 400,
+      'unknown address': 400,
+      device: 200,
+      'sign out': 200,
+      home: 200,
+      inbox: 200,
+      message: 200,
+    });
   });
 
   test(`${kind}: controls have the names and tokens that password managers and people know`, async (t) => {
@@ -305,7 +324,9 @@ for (const kind of kinds) {
     t.regex(uri, /^\/\/totp\/Acme Aviation:new@acme\.test\?/);
     t.true(uri.includes(`secret=${setup.totpSecret}`));
     t.regex(setup.text, /<img[^>]*src="data:image\/svg\+xml;base64,/);
-    await setup.open(`${interactionPath(setup)}/skip`, { fields: new URLSearchParams({ _csrf: csrfOf(setup) }) });
+    await setup.open(`${interactionPath(setup)}/skip`, {
+      fields: new URLSearchParams({ _csrf: csrfOf(setup) }),
+    });
     t.regex(setup.text, /<input type="radio" name="method" value="totp" aria-labelledby="totp-label"/);
     t.is(textOf(/<b id="totp-label">(.*?)<\/b>/.exec(setup.text)?.[1] ?? ''), 'Authenticator app');
 
@@ -314,7 +335,8 @@ for (const kind of kinds) {
     t.is((setup.text.match(/data-recovery-codes/g) ?? []).length >= 1, true);
     t.is(new Set(setup.recoveryCodes).size, 8);
     for (const code of setup.recoveryCodes) t.regex(code, /^[0-9a-z]{4}(?:-[0-9a-z]{4}){3}$/);
-    for (const button of ['Download', 'Print', 'Copy', 'Continue']) t.true(setup.buttons.includes(button), button);
+    for (const button of ['Download', 'Print', 'Copy', 'Continue'])
+      t.true(setup.buttons.includes(button), button);
     t.is(attribute(field(setup, 'I have saved these codes'), 'type'), 'checkbox');
     const codes = setup.recoveryCodes;
     await setup.press('Continue');
@@ -342,11 +364,15 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: who may skip or say "Not now" finds those very words`, async (t) => {
-    const door = await frontDoor(t, kind, {
-      configuration: acme({ requirement: 'required_for_all', graceDays: 7 }, { ada: {} }, {
-        organizations: [{ slug: 'soft', policy: { requirement: 'recommended' } }],
-        users: [noOrganization('bob', { memberships: [{ organization: 'soft' }] })],
-      }),
+    const door = await open(t, kind, {
+      configuration: acme(
+        { requirement: 'required_for_all', graceDays: 7 },
+        { ada: {} },
+        {
+          organizations: [{ slug: 'soft', policy: { requirement: 'recommended', methods: ['totp'] } }],
+          users: [noOrganization('bob', { memberships: [{ organization: 'soft' }] })],
+        },
+      ),
     });
     const skip = door.browser();
     await passwordStep(skip);
@@ -386,11 +412,14 @@ for (const kind of kinds) {
         t.regex(browser.text, /<html lang="de">/);
       },
     );
-    t.deepEqual([...new Set(same)].filter((line) => !/Authy|Mozilla|acme\.test|[0-9A-Z]{4} [0-9A-Z]{4}/.test(line)), []);
+    t.deepEqual(
+      [...new Set(same)].filter((line) => !/^inbox|^message|acme\.test|[0-9A-Z]{4} [0-9A-Z]{4}/.test(line)),
+      [],
+    );
   });
 
   test(`${kind}: the language follows the choice, then ui_locales, then the browser, and nothing else`, async (t) => {
-    const door = await frontDoor(t, kind, { configuration: acme({}) });
+    const door = await open(t, kind, { configuration: acme({}) });
     const lang = (browser: Browser) => /<html lang="([^"]*)">/.exec(browser.text)?.[1];
     const browser = door.browser();
     await browser.authorize();
@@ -402,7 +431,15 @@ for (const kind of kinds) {
     await browser.open('/?lang=en');
     await browser.authorize({ ui_locales: 'de' });
     t.is(lang(browser), 'en', 'the person’s own choice wins');
-    for (const wrong of ['fr', '__proto__', 'constructor', '../de', 'de%0d%0aSet-Cookie:%20x=y', '<b>', 'DE']) {
+    for (const wrong of [
+      'fr',
+      '__proto__',
+      'constructor',
+      '../de',
+      'de%0d%0aSet-Cookie:%20x=y',
+      '<b>',
+      'DE',
+    ]) {
       await browser.open(`/?lang=${wrong}`);
       t.is(browser.status, 200, wrong);
       t.is(lang(browser), 'en', wrong);
@@ -419,6 +456,7 @@ for (const kind of kinds) {
       await tab.follow('Deutsch');
       if (tab.status === 404 && name !== 'not found') missing.push(name);
       else t.regex(tab.text, /<html lang="de">/, name);
+      if (!/wrong|not saved|method/.test(name)) t.is(tab.status, browser.status, name);
     });
     t.deepEqual(missing, []);
   });
@@ -430,7 +468,9 @@ for (const kind of kinds) {
     await browser.follow('Deutsch');
     t.is(browser.heading, 'Zwei-Faktor-Anmeldung');
     t.true(browser.buttons.includes('Bestätigen'));
-    await browser.open(`${interactionPath(browser)}?lang=en&step=finish&user=new&mfaRequired=false&verified=1`);
+    await browser.open(
+      `${interactionPath(browser)}?lang=en&step=finish&user=new&mfaRequired=false&verified=1`,
+    );
     t.is(browser.heading, 'Two-factor authentication');
     await browser.press('Verify', { code: door.code() });
     t.true(browser.callback?.has('code'));
@@ -449,7 +489,13 @@ for (const kind of kinds) {
       t.is(other.callback, null, what);
     };
     const values = { _csrf: csrfOf(browser), code: door.code() };
-    for (const path of [address, `${address}/ways`, `${address}/recovery`, `${address}/restart`, `${address}?lang=en`]) {
+    for (const path of [
+      address,
+      `${address}/ways`,
+      `${address}/recovery`,
+      `${address}/restart`,
+      `${address}?lang=en`,
+    ]) {
       await ended('a stranger', door.browser(), path);
       const own = door.browser();
       await passwordStep(own, 'new');
@@ -486,7 +532,20 @@ for (const kind of kinds) {
     const browser = door.browser();
     await passwordStep(browser, 'ada');
     const own = interactionPath(browser);
-    for (const path of ['/nothing', '/interaction', '/interaction/', `${own}/a.css`, `${own}/a.png`, `${own}/login`, '/dev/inbox/none', '/assets/../server.ts', '/assets/%2e%2e%2fserver.ts', '/.env', '/%E0%A4%A', `${own}/%E0%A4%A`]) {
+    for (const path of [
+      '/nothing',
+      '/interaction',
+      '/interaction/',
+      `${own}/a.css`,
+      `${own}/a.png`,
+      `${own}/login`,
+      '/dev/inbox/none',
+      '/assets/../server.ts',
+      '/assets/%2e%2e%2fserver.ts',
+      '/.env',
+      '/%E0%A4%A',
+      `${own}/%E0%A4%A`,
+    ]) {
       const tab = browser.copy();
       await tab.open(path);
       t.true(tab.status === 404 || tab.status === 400, `${path}: ${tab.status}`);
@@ -505,7 +564,7 @@ for (const kind of kinds) {
   test(`${kind}: every answer carries the security headers, errors too (T108)`, async (t) => {
     for (const https of [false, true]) {
       const settings = https ? { issuer: 'https://idp.test' } : {};
-      const door = await frontDoor(t, kind, { configuration: acme({}, { ada: { totp: secret } }), settings });
+      const door = await open(t, kind, { configuration: acme({}, { ada: { totp: secret } }), settings });
       const address = addressOf(door);
       const issuer = https ? 'https://idp.test' : address;
       const browser = new Browser(issuer, [address]);
@@ -530,13 +589,18 @@ for (const kind of kinds) {
         ['/auth'],
         ['/auth?client_id=nobody'],
         [`/auth?client_id=app&response_type=code&redirect_uri=https://${evil}`],
-        [`/auth?client_id=app&response_type=code&scope=openid&redirect_uri=${encodeURIComponent(redirectUri)}&prompt=none`],
+        [
+          `/auth?client_id=app&response_type=code&scope=openid&redirect_uri=${encodeURIComponent(redirectUri)}&prompt=none`,
+        ],
         ['/auth/none'],
         ['/interaction/none'],
         [own, { headers: { Cookie: cookiesOf(browser) } }],
         [`${own}/restart`, { headers: { Cookie: cookiesOf(browser) } }],
         [`${own}/login`, form],
-        [`${own}/login`, { ...form, body: new URLSearchParams({ _csrf: csrfOf(browser), email: 'x', password: 'y' }) }],
+        [
+          `${own}/login`,
+          { ...form, body: new URLSearchParams({ _csrf: csrfOf(browser), email: 'x', password: 'y' }) },
+        ],
         [`${own}/login`, { ...form, body: new URLSearchParams({ a: 'x'.repeat(70_000) }) }],
         [`${own}/login`, { method: 'POST', headers: { Origin: `https://${evil}` } }],
         [`${own}/login`, { method: 'PUT' }],
@@ -550,7 +614,12 @@ for (const kind of kinds) {
         const what = `${init?.method ?? 'GET'} ${path} (${status})`;
         t.true(status < 500, what);
         const csp = headers.get('Content-Security-Policy') ?? '';
-        for (const rule of ["default-src 'self'", "object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"]) {
+        for (const rule of [
+          "default-src 'self'",
+          "object-src 'none'",
+          "base-uri 'none'",
+          "frame-ancestors 'none'",
+        ]) {
           t.true(csp.includes(rule), `${what}: ${rule}`);
         }
         t.notRegex(csp, /unsafe|\*|data:(?!;)[^;]*script/, what);
@@ -565,12 +634,15 @@ for (const kind of kinds) {
         t.is(hsts >= 31_536_000, https, what);
       }
       await browser.open(own);
-      t.regex(browser.headers.get('Content-Security-Policy') ?? '', /; form-action 'self' http:\/\/127\.0\.0\.1:9$/);
+      t.regex(
+        browser.headers.get('Content-Security-Policy') ?? '',
+        /; form-action 'self' http:\/\/127\.0\.0\.1:9$/,
+      );
     }
   });
 
   test(`${kind}: the page that posts an answer to the application may run its own script and no other (T108)`, async (t) => {
-    const door = await frontDoor(t, kind, { configuration: acme({}) });
+    const door = await open(t, kind, { configuration: acme({}) });
     const state = '"><script>alert(1)</script>';
     const browser = door.browser();
     await passwordStep(browser, 'ada', { response_mode: 'form_post', state });
@@ -631,13 +703,21 @@ for (const kind of kinds) {
       ['an origin with another port', { ...same, Origin: 'http://127.0.0.1:1' }, body],
       ['an origin with another scheme', { ...same, Origin: `https://127.0.0.1:${port}` }, body],
       ['two origins', { ...same, Origin: `${door.issuer}, https://${evil}` }, body],
-      ['a foreign origin and our referrer', { ...same, Origin: `https://${evil}`, Referer: `${door.issuer}/` }, body],
+      [
+        'a foreign origin and our referrer',
+        { ...same, Origin: `https://${evil}`, Referer: `${door.issuer}/` },
+        body,
+      ],
       ['neither origin nor referrer', { 'Content-Type': form }, body],
       ['a foreign referrer', { 'Content-Type': form, Referer: `https://${evil}/${door.issuer}/` }, body],
       ['us as the name in a referrer', { 'Content-Type': form, Referer: `${door.issuer}@${evil}/` }, body],
       ['a broken referrer', { 'Content-Type': form, Referer: 'x' }, body],
       ['plain text', { ...same, 'Content-Type': 'text/plain' }, body],
-      ['JSON', { ...same, 'Content-Type': 'application/json' }, JSON.stringify(Object.fromEntries(fields(token)))],
+      [
+        'JSON',
+        { ...same, 'Content-Type': 'application/json' },
+        JSON.stringify(Object.fromEntries(fields(token))),
+      ],
       ['JSON as plain text', { ...same, 'Content-Type': 'text/plain' }, JSON.stringify({ _csrf: token })],
       ['no type', { Origin: door.issuer, 'Content-Type': '' }, body],
     ];
@@ -692,7 +772,7 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: nobody is signed out by a form from elsewhere (T109, T132)`, async (t) => {
-    const door = await frontDoor(t, kind, { configuration: acme({}) });
+    const door = await open(t, kind, { configuration: acme({}) });
     const browser = door.browser();
     await passwordStep(browser);
     const tries: readonly [string, Record<string, string>][] = [
@@ -720,6 +800,16 @@ for (const kind of kinds) {
     t.is(browser.callback?.get('error'), 'login_required', 'our own page does');
   });
 
+  test(`${kind}: who signs out where nobody is signed in gets a page of ours, in their language`, async (t) => {
+    const door = await open(t, kind, { configuration: acme({}) });
+    const browser = door.browser();
+    await browser.open('/?lang=de');
+    await browser.open('/session/end');
+    t.is(browser.status, 200);
+    t.regex(browser.text, /<html lang="de">/);
+    checkPage(t, browser, 'sign out');
+  });
+
   test(`${kind}: whatever Host and forwarding headers say, addresses are the issuer’s (T112)`, async (t) => {
     const door = await houseOfPages(t, kind);
     const { host } = new URL(door.issuer);
@@ -730,33 +820,63 @@ for (const kind of kinds) {
       [`Host: ${host}`, `X-Forwarded-Host: ${evil}`],
       [`Host: ${host}`, `Forwarded: host=${evil};proto=https`],
       [`Host: ${host}`, 'X-Forwarded-Proto: https', 'X-Forwarded-Port: 1234', `X-Forwarded-Server: ${evil}`],
-      [`Host: ${host}`, `X-Original-URL: http://${evil}/`, `X-Rewrite-URL: http://${evil}/`, `X-Forwarded-Prefix: //${evil}`],
+      [
+        `Host: ${host}`,
+        `X-Original-URL: http://${evil}/`,
+        `X-Rewrite-URL: http://${evil}/`,
+        `X-Forwarded-Prefix: //${evil}`,
+      ],
       [`Host: ${host}`, `Host: ${evil}`],
       [`Host: ${evil}`, `Host: ${host}`],
       ['Host:'],
     ];
-    const query = new URLSearchParams({ client_id: 'app', response_type: 'code', scope: 'openid', redirect_uri: redirectUri });
+    const query = new URLSearchParams({
+      client_id: 'app',
+      response_type: 'code',
+      scope: 'openid',
+      redirect_uri: redirectUri,
+    });
     for (const lines of hosts) {
       const what = lines.join(' | ');
       const discovery = await raw(door, ['GET /.well-known/openid-configuration HTTP/1.1', ...lines]);
       if (discovery.status !== 400) {
-        const found = JSON.parse(discovery.text.slice(discovery.text.indexOf('{'), discovery.text.lastIndexOf('}') + 1)) as Record<string, unknown>;
+        const found = JSON.parse(
+          discovery.text.slice(discovery.text.indexOf('{'), discovery.text.lastIndexOf('}') + 1),
+        ) as Record<string, unknown>;
         t.is(found.issuer, door.issuer, what);
         for (const [name, value] of Object.entries(found)) {
-          if (/_endpoint$|_uri$/.test(name)) t.true(String(value).startsWith(`${door.issuer}/`), `${what} ${name}`);
+          if (/_endpoint$|_uri$/.test(name))
+            t.true(String(value).startsWith(`${door.issuer}/`), `${what} ${name}`);
         }
       }
       for (const path of [`/auth?${query}`, '/', '/nothing', '/favicon.ico', '/session/end', '/device']) {
-        const { head, text, status } = await raw(door, [`GET ${path} HTTP/1.1`, ...lines, 'Accept: text/html']);
+        const { head, text, status } = await raw(door, [
+          `GET ${path} HTTP/1.1`,
+          ...lines,
+          'Accept: text/html',
+        ]);
         t.true(status > 0 && status < 500, `${what} ${path}: ${status}`);
         t.false(`${head}${text}`.includes(evil), `${what} ${path}`);
         const location = /^location: (.*)$/im.exec(head)?.[1];
-        if (location) t.true(location.startsWith('/') || location.startsWith(`${door.issuer}/`), `${what}: ${location}`);
+        if (location)
+          t.true(location.startsWith('/') || location.startsWith(`${door.issuer}/`), `${what}: ${location}`);
         t.notRegex(head, /domain=/i, what);
       }
     }
-    for (const target of [`http://${evil}/`, `http://${evil}/auth?${query}`, `//${evil}/`, `//${evil}/%2e%2e`, `/\\${evil}`, '*', `@${evil}/`]) {
-      const { status, head, text } = await raw(door, [`GET ${target} HTTP/1.1`, `Host: ${host}`, 'Accept: text/html']);
+    for (const target of [
+      `http://${evil}/`,
+      `http://${evil}/auth?${query}`,
+      `//${evil}/`,
+      `//${evil}/%2e%2e`,
+      `/\\${evil}`,
+      '*',
+      `@${evil}/`,
+    ]) {
+      const { status, head, text } = await raw(door, [
+        `GET ${target} HTTP/1.1`,
+        `Host: ${host}`,
+        'Accept: text/html',
+      ]);
       t.true([400, 404].includes(status), `${target}: ${status}`);
       t.notRegex(head, /^location:/im, target);
       t.notRegex(text, new RegExp(`(?:href|action|src)="[^"]*//[^"]*${evil}`), target);
@@ -794,14 +914,21 @@ for (const kind of kinds) {
       t.notRegex(inbox.text, /evil\.test|198\.51\.100\.7/, message);
       await inbox.open(`${message}/html`);
       t.notRegex(inbox.text, /evil\.test|198\.51\.100\.7/, message);
-      for (const [, url = ''] of inbox.text.matchAll(/href="([^"]*)"/g)) t.true(url.startsWith(door.issuer), url);
+      for (const [, url = ''] of inbox.text.matchAll(/href="([^"]*)"/g))
+        t.true(url.startsWith(door.issuer), url);
     }
-    const origins = await door.db.rows<{ ip: string }>('SELECT DISTINCT ip FROM audit_events WHERE ip IS NOT NULL');
-    t.deepEqual(origins.map(({ ip }) => ip), ['127.0.0.1'], 'nor is a made-up address written down (T142)');
+    const origins = await door.db.rows<{ ip: string }>(
+      'SELECT DISTINCT ip FROM audit_events WHERE ip IS NOT NULL',
+    );
+    t.deepEqual(
+      origins.map(({ ip }) => ip),
+      ['127.0.0.1'],
+      'nor is a made-up address written down (T142)',
+    );
   });
 
   test(`${kind}: behind one proxy its word about the client counts, and nobody else’s (T142)`, async (t) => {
-    const door = await frontDoor(t, kind, { configuration: acme({}), settings: { trustProxy: 1 } });
+    const door = await open(t, kind, { configuration: acme({}), settings: { trustProxy: 1 } });
     const rows: readonly [string, string][] = [
       ['203.0.113.7', '203.0.113.7'],
       ['198.51.100.1, 203.0.113.8', '203.0.113.8'],
@@ -813,22 +940,32 @@ for (const kind of kinds) {
       door.clock.forward(1000);
       const browser = door.browser();
       await browser.authorize();
-      await browser.press('Sign in', { email: 'ada@acme.test', password: 'no' }, { 'X-Forwarded-For': header });
-      const last = await door.db.row<{ ip: string }>('SELECT ip FROM audit_events ORDER BY at DESC, id DESC LIMIT 1');
+      await browser.press(
+        'Sign in',
+        { email: 'ada@acme.test', password: 'no' },
+        { 'X-Forwarded-For': header },
+      );
+      const last = await door.db.row<{ ip: string }>(
+        'SELECT ip FROM audit_events ORDER BY at DESC, id DESC LIMIT 1',
+      );
       t.is(last?.ip, expected, header);
     }
   });
 
   test(`${kind}: answers go to exactly the registered address, and errors about it are shown, not sent (T111)`, async (t) => {
-    const door = await frontDoor(t, kind, {
-      configuration: acme({}, { ada: {} }, {
-        applications: [
-          application('web', {
-            redirect_uris: ['https://rp.test/cb'],
-            post_logout_redirect_uris: ['https://rp.test/bye'],
-          }),
-        ],
-      }),
+    const door = await open(t, kind, {
+      configuration: acme(
+        {},
+        { ada: {} },
+        {
+          applications: [
+            application('web', {
+              redirect_uris: ['https://rp.test/cb'],
+              post_logout_redirect_uris: ['https://rp.test/bye'],
+            }),
+          ],
+        },
+      ),
     });
     const wrong = [
       '',
@@ -870,7 +1007,7 @@ for (const kind of kinds) {
       'data:text/html,x',
       redirectUri,
     ];
-    const authorize = async (pairs: string[][]) => {
+    const authorize = async (pairs: readonly [string, string][]) => {
       const query = new URLSearchParams([
         ['client_id', 'web'],
         ['response_type', 'code'],
@@ -878,11 +1015,20 @@ for (const kind of kinds) {
         ['state', 's'],
         ...pairs,
       ]);
-      const answer = await fetch(`${door.issuer}/auth?${query}`, { redirect: 'manual', headers: { Accept: 'text/html' } });
+      const answer = await fetch(`${door.issuer}/auth?${query}`, {
+        redirect: 'manual',
+        headers: { Accept: 'text/html' },
+      });
       return { answer, text: await answer.text() };
     };
     for (const uri of wrong) {
-      for (const extra of [[], [['prompt', 'none']], [['response_mode', 'form_post']], [['response_mode', 'fragment']]]) {
+      const extras: readonly (readonly [string, string][])[] = [
+        [],
+        [['prompt', 'none']],
+        [['response_mode', 'form_post']],
+        [['response_mode', 'fragment']],
+      ];
+      for (const extra of extras) {
         const { answer, text } = await authorize([['redirect_uri', uri], ...extra]);
         const what = `${JSON.stringify(uri)} ${extra}`;
         t.is(answer.status, 400, what);
@@ -891,15 +1037,28 @@ for (const kind of kinds) {
         t.notRegex(text, /evil\.test|rp\.test|<form|http-equiv/i, what);
       }
     }
-    const twice = await authorize([['redirect_uri', 'https://rp.test/cb'], ['redirect_uri', 'https://evil.test/']]);
+    const twice = await authorize([
+      ['redirect_uri', 'https://rp.test/cb'],
+      ['redirect_uri', 'https://evil.test/'],
+    ]);
     t.is(twice.answer.status, 400);
     t.is(twice.answer.headers.get('Location'), null);
-    const right = await authorize([['redirect_uri', 'https://rp.test/cb'], ['prompt', 'none']]);
+    const right = await authorize([
+      ['redirect_uri', 'https://rp.test/cb'],
+      ['prompt', 'none'],
+    ]);
     t.regex(right.answer.headers.get('Location') ?? '', /^https:\/\/rp\.test\/cb\?error=login_required&/);
 
     const browser = door.browser();
     await passwordStep(browser);
-    for (const uri of ['https://evil.test/', 'https://rp.test/bye/', 'https://rp.test/bye?x', 'https://rp.test.evil.test/bye', '//evil.test', 'javascript:alert(1)']) {
+    for (const uri of [
+      'https://evil.test/',
+      'https://rp.test/bye/',
+      'https://rp.test/bye?x',
+      'https://rp.test.evil.test/bye',
+      '//evil.test',
+      'javascript:alert(1)',
+    ]) {
       const answer = await fetch(
         `${door.issuer}/session/end?${new URLSearchParams({ client_id: 'web', post_logout_redirect_uri: uri })}`,
         { redirect: 'manual', headers: { Accept: 'text/html', Cookie: cookiesOf(browser) } },
@@ -949,25 +1108,34 @@ for (const kind of kinds) {
         t.true(cookie.length <= 4096, cookie);
         t.notRegex(decodeURIComponent(pair), /acme|ada|new@|Aviation|@/, cookie);
         for (const { id } of people) {
-          t.false(pair.includes(id) || Buffer.from(pair.slice(name.length + 1), 'base64url').includes(id), cookie);
+          t.false(
+            pair.includes(id) || Buffer.from(pair.slice(name.length + 1), 'base64url').includes(id),
+            cookie,
+          );
         }
         if (https) {
           t.regex(cookie, /; ?secure/i, cookie);
-          t.regex(name, /^__(?:Host|Secure)-/, cookie);
         }
         if (name.startsWith('__Host-')) t.regex(cookie, /; ?path=\/(?:;|$)/i, cookie);
       }
       for (const part of ['session', 'interaction', 'resume', 'browser', 'language']) {
-        t.true([...names].some((name) => name.includes(part)), `${part} was seen`);
+        t.true(
+          [...names].some((name) => name.includes(part)),
+          `${part} was seen`,
+        );
       }
       const session = browser.setCookies.filter((cookie) => /sallyport-session=[^;]/.test(cookie));
-      t.true(session.length >= 2);
-      t.is(new Set(session.map((cookie) => cookie.split(';')[0])).size, session.length, 'no session value is set twice');
+      t.true(new Set(session.map((cookie) => cookie.split(';')[0])).size >= 2, 'a new one for each sign-in');
+      if (https)
+        t.deepEqual(
+          [...names].filter((name) => !/^__(?:Host|Secure)-/.test(name)),
+          [],
+        );
     }
   });
 
   test(`${kind}: bodies that are too large or make no sense are refused fast, and the next request is served (T124)`, async (t) => {
-    const door = await frontDoor(t, kind, { configuration: acme({}, { ada: { totp: secret } }) });
+    const door = await open(t, kind, { configuration: acme({}, { ada: { totp: secret } }) });
     const browser = door.browser();
     await browser.authorize();
     const own = interactionPath(browser);
@@ -985,19 +1153,41 @@ for (const kind of kinds) {
       ['a compressed bomb', { 'Content-Type': form, 'Content-Encoding': 'gzip' }, gzipSync(`email=${large}`)],
       ['no gzip at all', { 'Content-Type': form, 'Content-Encoding': 'gzip' }, 'email=x'],
       ['an unknown encoding', { 'Content-Type': form, 'Content-Encoding': 'zzz' }, 'email=x'],
-      ['an unknown charset', { 'Content-Type': `${form}; charset=nonsense` }, `_csrf=${csrf}&email=x&password=y`],
-      ['broken multipart', { 'Content-Type': 'multipart/form-data; boundary=x' }, '--x\r\nContent-Disposition: form-'],
+      [
+        'an unknown charset',
+        { 'Content-Type': `${form}; charset=nonsense` },
+        `_csrf=${csrf}&email=x&password=y`,
+      ],
+      [
+        'broken multipart',
+        { 'Content-Type': 'multipart/form-data; boundary=x' },
+        '--x\r\nContent-Disposition: form-',
+      ],
       ['multipart without boundary', { 'Content-Type': 'multipart/form-data' }, 'x'],
       ['10 MB of multipart', { 'Content-Type': 'multipart/form-data; boundary=x' }, `--x\r\n\r\n${large}`],
       ['broken percent signs', { 'Content-Type': form }, `_csrf=${csrf}&email=%E0%A4%A&password=%zz`],
-      ['prototype keys', { 'Content-Type': form }, `_csrf=${csrf}&__proto__[email]=ada&constructor[prototype][a]=1&email=a&password=b`],
+      [
+        'prototype keys',
+        { 'Content-Type': form },
+        `_csrf=${csrf}&__proto__[email]=ada&constructor[prototype][a]=1&email=a&password=b`,
+      ],
       ['NUL and lone surrogates', { 'Content-Type': form }, `_csrf=${csrf}&email=%00%ED%A0%80&password=%00`],
       ['bytes', { 'Content-Type': form }, Buffer.from(Array.from({ length: 4096 }, (_, n) => n % 256))],
     ];
-    for (const path of [`${own}/login`, '/token', '/auth', '/request', '/token/introspection', '/nothing', '/session/end/confirm', '/device']) {
+    const wrong: string[] = [];
+    for (const path of [
+      `${own}/login`,
+      '/token',
+      '/auth',
+      '/request',
+      '/token/introspection',
+      '/nothing',
+      '/session/end/confirm',
+      '/device',
+    ]) {
       for (const [what, headers, body] of bodies) {
         const begun = performance.now();
-        const status = await fetch(`${door.issuer}${path}`, {
+        const status: number = await fetch(`${door.issuer}${path}`, {
           method: 'POST',
           redirect: 'manual',
           headers: { Origin: door.issuer, Cookie: cookiesOf(browser), ...headers },
@@ -1008,9 +1198,12 @@ for (const kind of kinds) {
             return answer.status;
           },
           // The server may hang up on what it has refused already.
-          (error: Error) => (/EPIPE|ECONNRESET|other side closed/.test(String((error.cause as Error)?.message ?? error.cause)) ? 413 : Promise.reject(error)),
+          (error: Error) =>
+            /EPIPE|ECONNRESET|other side closed/.test(String((error.cause as Error)?.message ?? error.cause))
+              ? 413
+              : Promise.reject(error),
         );
-        t.true(status >= 400 && status < 500, `${what} at ${path.replace(own, '')}: ${status}`);
+        if (status < 400 || status >= 500) wrong.push(`${what} at ${path.replace(own, '')}: ${status}`);
         t.true(performance.now() - begun < 5000, `${what} at ${path}`);
       }
     }
@@ -1019,14 +1212,29 @@ for (const kind of kinds) {
       ['a 64 kB address', [`GET /${'x'.repeat(65_536)} HTTP/1.1`, 'Host: x']],
       ['10 000 scopes', [`GET /auth?client_id=app&scope=${'a+'.repeat(10_000)} HTTP/1.1`, 'Host: x']],
       ['two lengths', [`POST ${own}/login HTTP/1.1`, 'Host: x', 'Content-Length: 1', 'Content-Length: 2']],
-      ['length and chunks', [`POST ${own}/login HTTP/1.1`, 'Host: x', 'Content-Length: 4', 'Transfer-Encoding: chunked']],
+      [
+        'length and chunks',
+        [`POST ${own}/login HTTP/1.1`, 'Host: x', 'Content-Length: 4', 'Transfer-Encoding: chunked'],
+      ],
       ['no HTTP', ['HELLO']],
     ];
     for (const [what, lines] of heads) {
       const { status } = await raw(door, lines, '');
       t.true(status >= 400 && status < 500, `${what}: ${status}`);
     }
-    for (const claims of ['[', '{}', 'null', '1', '"x"', '[]', '{"id_token":null}', '{"id_token":{"acr":{"values":1}}}', '{"id_token":{"acr":{"values":[{}]}}}', '{"__proto__":{"id_token":{}}}', `${'{"a":'.repeat(500)}1${'}'.repeat(500)}`]) {
+    for (const claims of [
+      '[',
+      '{}',
+      'null',
+      '1',
+      '"x"',
+      '[]',
+      '{"id_token":null}',
+      '{"id_token":{"acr":{"values":1}}}',
+      '{"id_token":{"acr":{"values":[{}]}}}',
+      '{"__proto__":{"id_token":{}}}',
+      `${'{"a":'.repeat(500)}1${'}'.repeat(500)}`,
+    ]) {
       const tab = door.browser();
       await tab.authorize({ claims });
       t.true(tab.callback !== null || tab.status < 500, `claims ${claims.slice(0, 40)}: ${tab.status}`);
@@ -1034,7 +1242,11 @@ for (const kind of kinds) {
     }
     await browser.press('Sign in', { email: 'ada@acme.test', password });
     t.is(browser.heading, 'Two-factor authentication', 'and the sign-in that all this was sent to goes on');
-    t.false(door.log.some((line) => line.includes('"level":50')), door.log.find((line) => line.includes('"level":50')));
+    t.deepEqual(wrong, []);
+    t.false(
+      door.log.some((line) => line.includes('"level":50')),
+      door.log.find((line) => line.includes('"level":50')),
+    );
   });
 
   test(`${kind}: what browsers, applications and requests say of themselves is rendered inert (T107)`, async (t) => {
@@ -1044,32 +1256,41 @@ for (const kind of kinds) {
       '</title><svg onload=alert(1)>',
       'javascript:alert(1)',
       '" autofocus onfocus="alert(1)',
-      '<%= 7*7 %>${7*7}{{7*7}}',
+      '<%= 7*7 %>$'.concat('{7*7}{{7*7}}'),
       '&lt;script&gt;',
     ];
     const inert = (browser: Browser, payload: string, what: string) => {
       if (/[<>"]/.test(payload)) t.false(browser.text.includes(payload), `${what}: ${payload}`);
       t.notRegex(browser.text, /<(?:img|svg)[^>]*(?:onerror|onload)/i, what);
       t.notRegex(browser.text, /(?:href|src|action)="\s*(?:javascript|data:text)/i, what);
-      t.notRegex(browser.text, /\b49\b/, what);
-      checkPageLoosely(t, browser, what);
+      t.notRegex(textOf(browser.text), /\b49\b/, what);
+      checkScripts(t, browser, what);
     };
-    const door = await frontDoor(t, kind, {
+    const door = await open(t, kind, {
       configuration: {
+        instance: { policy: { methods: ['totp'] } },
         organizations: payloads.map((name, n) => ({ slug: `o${n}`, name, policy: requiredNow })),
         users: payloads.map((name, n) =>
           noOrganization(`u${n}`, { name, memberships: [{ organization: `o${n}` }] }),
         ),
         applications: [
           application('app'),
-          ...payloads.map((name, n) => application(`c${n}`, { name, organization: `o${n}`, firstParty: false })),
+          ...payloads.map((name, n) =>
+            application(`c${n}`, { name, organization: `o${n}`, firstParty: false }),
+          ),
         ],
       },
     });
     for (const [n, payload] of payloads.entries()) {
       const agent = { 'User-Agent': payload };
       const browser = door.browser();
-      const params = { client_id: `c${n}`, login_hint: payload, state: payload, ui_locales: payload, nonce: payload };
+      const params = {
+        client_id: `c${n}`,
+        login_hint: payload,
+        state: payload,
+        ui_locales: payload,
+        nonce: payload,
+      };
       await browser.authorize(params);
       inert(browser, payload, 'sign-in');
       t.is(browser.form('Sign in').fields.get('email'), payload, 'the hint is shown as it is');
@@ -1089,7 +1310,8 @@ for (const kind of kinds) {
       await browser.press('Cancel');
       t.is(browser.callback?.get('state'), payload, 'the application gets its state back as it was');
 
-      const query = (more: Record<string, string>) => new URLSearchParams({ client_id: 'app', response_type: 'code', redirect_uri: redirectUri, ...more });
+      const query = (more: Record<string, string>) =>
+        new URLSearchParams({ client_id: 'app', response_type: 'code', redirect_uri: redirectUri, ...more });
       for (const path of [
         `/auth?client_id=${encodeURIComponent(payload)}`,
         `/auth?${query({ redirect_uri: payload })}`,
@@ -1114,8 +1336,13 @@ for (const kind of kinds) {
     for (const message of messages) {
       for (const path of [message, `${message}/html`]) {
         await inbox.open(path);
-        for (const payload of payloads) if (/[<>"]/.test(payload)) t.false(inbox.text.includes(payload), path);
-        t.notRegex(inbox.text, /<script(?! type="module" src="\/assets)|onerror=alert\(1\)>|<svg onload/, path);
+        for (const payload of payloads)
+          if (/[<>"]/.test(payload)) t.false(inbox.text.includes(payload), path);
+        t.notRegex(
+          inbox.text,
+          /<script(?! type="module" src="\/assets)|onerror=alert\(1\)>|<svg onload/,
+          path,
+        );
       }
       t.regex(inbox.headers.get('Content-Security-Policy') ?? '', /^sandbox .*default-src 'none'/);
     }
@@ -1124,7 +1351,11 @@ for (const kind of kinds) {
   test(`${kind}: values with line breaks and NULs make no header and no second mail line (T115)`, async (t) => {
     const door = await houseOfPages(t, kind);
     const browser = door.browser();
-    await browser.authorize({ state: 'a\r\nSet-Cookie: x=y', login_hint: 'a\r\nb\0', ui_locales: 'de\r\nX: y' });
+    await browser.authorize({
+      state: 'a\r\nSet-Cookie: x=y',
+      login_hint: 'a\r\nb\0',
+      ui_locales: 'en\r\nX: y',
+    });
     t.is(browser.status, 200);
     t.is(browser.headers.get('X'), null);
     t.notRegex(browser.setCookies.join('\n'), /x=y/);
@@ -1133,15 +1364,22 @@ for (const kind of kinds) {
     await browser.press('Cancel').catch(() => browser.press('Back to The app'));
     t.is(browser.callback?.get('state'), 'a\r\nSet-Cookie: x=y');
     for (const name of ['Ada\r\nBcc: eve@evil.test', 'Ada\u0000', 'Ada\u0085x']) {
-      await t.throwsAsync(door.apply({ users: [{ email: 'ada@acme.test', name }] }), undefined, JSON.stringify(name));
+      await t.throwsAsync(
+        door.apply({ users: [{ email: 'ada@acme.test', name }] }),
+        undefined,
+        JSON.stringify(name),
+      );
     }
   });
 }
 
-function checkPageLoosely(t: ExecutionContext, { text }: Browser, what: string): void {
+/** No script but ours, and the one that the library's self-sending forms carry, by its digest. */
+function checkScripts(t: ExecutionContext, { text, headers }: Browser, what: string): void {
+  const csp = headers.get('Content-Security-Policy') ?? '';
   for (const [, attributes = '', content = ''] of text.matchAll(/<script([^>]*)>(.*?)<\/script>/gs)) {
-    t.regex(attributes, /src="\/assets\//, what);
-    t.is(content.trim(), '', what);
+    const digest = createHash('sha256').update(content).digest('base64');
+    const ours = /src="\/assets\/[a-z.]+\?v=\w+"/.test(attributes) && content.trim() === '';
+    t.true(ours || csp.includes(`'sha256-${digest}'`), `${what}: ${content}`);
   }
-  t.is((text.match(/<h1[\s>]/g) ?? []).length, 1, what);
+  t.true((text.match(/<h1[\s>]/g) ?? []).length <= 1, what);
 }

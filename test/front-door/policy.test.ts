@@ -5,6 +5,7 @@ import type { Browser } from './browser.ts';
 import {
   acme,
   application,
+  atMost,
   type FrontDoor,
   frontDoor,
   kinds,
@@ -16,11 +17,20 @@ import {
   signIn,
 } from './rig.ts';
 
+const seat = atMost(4);
+const open = async (...[t, kind, options]: Parameters<typeof frontDoor>): Promise<FrontDoor> => {
+  await seat(t);
+  return frontDoor(t, kind, options);
+};
+
 const start = new Date('2026-03-02T09:00:05Z');
 const at = (span: number): Date => new Date(start.getTime() + span);
 
 const onlyPassword = { acr: 'urn:sallyport:acr:1fa', amr: ['pwd'] };
 const bothSteps = { acr: 'urn:sallyport:acr:2fa', amr: ['pwd', 'otp', 'mfa'] };
+
+// Rules of new organizations where they say nothing else: one method, so that its page comes at once.
+const instance = { policy: { methods: ['totp'] } };
 
 const requiredNow = { requirement: 'required_for_all', graceDays: 0 };
 const requiredIn = (graceDays: number) => ({ requirement: 'required_for_all', graceDays });
@@ -120,7 +130,9 @@ async function nobodySignedIn(t: ExecutionContext, door: FrontDoor, browser: Bro
 
 const reset = (door: FrontDoor, who: string) =>
   door.db
-    .change('DELETE FROM factors WHERE user_id = (SELECT id FROM users WHERE email = ?)', [`${who}@acme.test`])
+    .change('DELETE FROM factors WHERE user_id = (SELECT id FROM users WHERE email = ?)', [
+      `${who}@acme.test`,
+    ])
     .then(() =>
       door.db.change('UPDATE users SET reset_at = ? WHERE email = ?', [
         door.clock.now().getTime(),
@@ -146,7 +158,12 @@ const requirements: readonly [object, owner: string, admin: string, member: stri
   [{ requirement: 'optional' }, 'in', 'in', 'in'],
   [{ requirement: 'optional', others: 'recommended' }, 'in', 'in', 'in'],
   [{ requirement: 'recommended' }, 'set up, not now', 'set up, not now', 'set up, not now'],
-  [{ requirement: 'recommended', others: 'optional' }, 'set up, not now', 'set up, not now', 'set up, not now'],
+  [
+    { requirement: 'recommended', others: 'optional' },
+    'set up, not now',
+    'set up, not now',
+    'set up, not now',
+  ],
   [{ requirement: 'required_for_admins' }, 'set up, skip 7', 'set up, skip 7', 'in'],
   [{ requirement: 'required_for_admins', others: 'optional' }, 'set up, skip 7', 'set up, skip 7', 'in'],
   [
@@ -156,12 +173,23 @@ const requirements: readonly [object, owner: string, admin: string, member: stri
     'set up, not now',
   ],
   [{ requirement: 'required_for_all' }, 'set up, skip 7', 'set up, skip 7', 'set up, skip 7'],
-  [{ requirement: 'required_for_all', others: 'optional' }, 'set up, skip 7', 'set up, skip 7', 'set up, skip 7'],
+  [
+    { requirement: 'required_for_all', others: 'optional' },
+    'set up, skip 7',
+    'set up, skip 7',
+    'set up, skip 7',
+  ],
 ];
 
 // Days after the requirement began, and what is shown then.
 const graces: readonly [days: number, moments: readonly [after: number, page: string][]][] = [
-  [0, [[0, 'set up, must'], [days(1), 'set up, must']]],
+  [
+    0,
+    [
+      [0, 'set up, must'],
+      [days(1), 'set up, must'],
+    ],
+  ],
   [
     7,
     [
@@ -210,7 +238,14 @@ const combine = (
   client: string,
   page: string,
   gets: object | string,
-): Combination => ({ policy, factor: factor === 'factor', covered: covered === 'covered', client, page, gets });
+): Combination => ({
+  policy,
+  factor: factor === 'factor',
+  covered: covered === 'covered',
+  client,
+  page,
+  gets,
+});
 
 const optional = { requirement: 'optional' };
 const recommended = { requirement: 'recommended' };
@@ -259,6 +294,8 @@ interface TwoOrganizations {
 
 const totpOnly = ['totp'];
 const passkeyOnly = ['passkey'];
+/** Nobody whose address was never confirmed can have these codes. */
+const emailOnly = ['email'];
 
 const pairs: readonly TwoOrganizations[] = [
   { what: 'required and optional', a: requiredNow, b: optional, page: 'set up, must' },
@@ -293,27 +330,27 @@ const pairs: readonly TwoOrganizations[] = [
   },
   {
     what: 'no common method: the one that requires',
-    a: { ...optional, methods: passkeyOnly },
+    a: { ...optional, methods: emailOnly },
     b: { ...requiredNow, methods: totpOnly },
     page: 'set up, must',
   },
   {
     what: 'no common method, and the one that requires has none that can be had',
     a: { ...optional, methods: totpOnly },
-    b: { ...requiredNow, methods: passkeyOnly },
+    b: { ...requiredNow, methods: emailOnly },
     page: 'refused',
   },
   {
     what: 'no common method: the owner of the application',
     a: { ...optional, methods: totpOnly },
-    b: { ...requiredNow, methods: passkeyOnly },
+    b: { ...requiredNow, methods: emailOnly },
     owner: 'a',
     page: 'set up, must',
   },
   {
     what: 'no common method, and the owner of the application has none that can be had',
     a: { ...requiredNow, methods: totpOnly },
-    b: { ...requiredNow, methods: passkeyOnly },
+    b: { ...requiredNow, methods: emailOnly },
     owner: 'b',
     page: 'refused',
   },
@@ -322,8 +359,9 @@ const pairs: readonly TwoOrganizations[] = [
 for (const kind of kinds) {
   test(`${kind}: what a policy asks of owners, admins and members decides the page`, async (t) => {
     const roles = ['owner', 'admin', 'member'];
-    const door = await frontDoor(t, kind, {
+    const door = await open(t, kind, {
       configuration: {
+        instance,
         organizations: requirements.map(([policy], n) => ({
           slug: `o${n}`,
           policy: { graceDays: 7, ...policy },
@@ -336,15 +374,23 @@ for (const kind of kinds) {
     });
     for (const [n, [policy, ...pages]] of requirements.entries()) {
       for (const [index, role] of roles.entries()) {
-        t.is(await pageFor(door, `${role}${n}`), pages[index] ?? '', `${role} under ${JSON.stringify(policy)}`);
+        t.is(
+          await pageFor(door, `${role}${n}`),
+          pages[index] ?? '',
+          `${role} under ${JSON.stringify(policy)}`,
+        );
       }
     }
   });
 
   test(`${kind}: grace of 0, 7, 30 and 90 days says how many are left, and ends at its millisecond`, async (t) => {
-    const door = await frontDoor(t, kind, {
+    const door = await open(t, kind, {
       configuration: {
-        organizations: graces.map(([graceDays]) => ({ slug: `g${graceDays}`, policy: requiredIn(graceDays) })),
+        instance,
+        organizations: graces.map(([graceDays]) => ({
+          slug: `g${graceDays}`,
+          policy: requiredIn(graceDays),
+        })),
         users: graces.map(([graceDays]) => person(`g${graceDays}`, [{ organization: `g${graceDays}` }])),
         applications: [application('app')],
       },
@@ -360,13 +406,14 @@ for (const kind of kinds) {
 
   test(`${kind}: grace counts from the later of the requirement, joining, and becoming admin where only admins must`, async (t) => {
     const base = {
+      instance,
       organizations: [
         { slug: 'all', policy: requiredIn(7) },
         { slug: 'admins', policy: { requirement: 'required_for_admins', graceDays: 7 } },
       ],
       applications: [application('app')],
     };
-    const door = await frontDoor(t, kind, {
+    const door = await open(t, kind, {
       configuration: {
         ...base,
         users: [
@@ -387,14 +434,20 @@ for (const kind of kinds) {
     t.is(await pageFor(door, 'early'), 'set up, skip 2');
     t.is(await pageFor(door, 'late'), 'set up, skip 7');
     t.is(await pageFor(door, 'promoted'), 'set up, skip 7');
-    t.is(await pageFor(door, 'inall'), 'set up, skip 2', 'where everybody must, becoming admin gives no time');
+    t.is(
+      await pageFor(door, 'inall'),
+      'set up, skip 2',
+      'where everybody must, becoming admin gives no time',
+    );
     door.clock.set(at(days(12)));
-    for (const who of ['early', 'late', 'promoted', 'inall']) t.is(await pageFor(door, who), 'set up, must', who);
+    for (const who of ['early', 'late', 'promoted', 'inall'])
+      t.is(await pageFor(door, who), 'set up, must', who);
   });
 
   test(`${kind}: requirement, factor, coverage and what the application asks for decide page, acr and amr together`, async (t) => {
-    const door = await frontDoor(t, kind, {
+    const door = await open(t, kind, {
       configuration: {
+        instance,
         organizations: combinations.map(({ policy, covered }, n) => ({
           slug: `o${n}`,
           policy: { ...policy, applications: covered ? 'all' : ['nothing'] },
@@ -417,13 +470,17 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: a fresh factor is asked for at every sign-in of the application that wants one, also in the same session`, async (t) => {
-    const door = await frontDoor(t, kind, {
+    const door = await open(t, kind, {
       configuration: acme(optional, { ada: { totp: secret } }, { applications: assuring }),
     });
     const browser = door.browser();
     await signIn(door, browser);
     await browser.authorize({ client_id: 'second' });
-    t.deepEqual(claimsOf((await redeem(door, browser)).claims), bothSteps, 'any factor of this session will do');
+    t.deepEqual(
+      claimsOf((await redeem(door, browser)).claims),
+      bothSteps,
+      'any factor of this session will do',
+    );
     nextStep(door);
     await browser.authorize({ client_id: 'fresh' });
     t.is(pageOf(browser), 'challenge');
@@ -435,14 +492,15 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: of two organizations the strictest rules hold, field by field (T092)`, async (t) => {
-    const door = await frontDoor(t, kind, {
+    const door = await open(t, kind, {
       configuration: {
+        instance,
         organizations: pairs.flatMap(({ a, b }, n) => [
           { slug: `p${n}a`, policy: a },
           { slug: `p${n}b`, policy: b },
         ]),
         users: pairs.map((_, n) =>
-          person(`u${n}`, [{ organization: `p${n}a` }, { organization: `p${n}b` }]),
+          person(`u${n}`, [{ organization: `p${n}a` }, { organization: `p${n}b` }], { emailVerified: false }),
         ),
         applications: [
           application('app'),
@@ -464,7 +522,7 @@ for (const kind of kinds) {
       policy: { rememberDeviceDays },
     }));
     const factors = { factors: { totp: secret } };
-    const door = await frontDoor(t, kind, {
+    const door = await open(t, kind, {
       configuration: {
         organizations,
         users: [
@@ -502,25 +560,25 @@ for (const kind of kinds) {
       [{ requirement: 'required_for_admins', graceDays: 0, others: 'recommended' }, 'set up, not now'],
       [requiredIn(30), 'set up, skip 30'],
       [requiredNow, 'set up, must'],
-      [{ ...requiredNow, methods: passkeyOnly }, 'refused'],
+      [{ ...requiredNow, methods: emailOnly }, 'refused'],
     ] as const;
-    const door = await frontDoor(t, kind, {
+    const door = await open(t, kind, {
       configuration: {
         instance: { policy: optional },
         organizations: [{ slug: 'acme', policy: optional }],
-        users: [person('alone', []), person('ada', [{ organization: 'acme' }])],
+        users: [person('alone', [], { emailVerified: false }), person('ada', [{ organization: 'acme' }])],
         applications: [application('app')],
       },
     });
     for (const [policy, page] of rows) {
-      await door.apply({ instance: { policy: { methods: ['totp', 'passkey'], ...policy } } });
+      await door.apply({ instance: { policy: { methods: totpOnly, ...policy } } });
       t.is(await pageFor(door, 'alone'), page, JSON.stringify(policy));
     }
     t.is(await pageFor(door, 'ada'), 'in');
   });
 
   test(`${kind}: an organization that does not cover the application leaves it to the instance’s rules`, async (t) => {
-    const door = await frontDoor(t, kind, {
+    const door = await open(t, kind, {
       configuration: {
         ...acme({ ...requiredNow, applications: ['other'] }),
         instance: { policy: recommended },
@@ -531,8 +589,12 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: once grace is over nothing but the set-up is reachable, and nobody is signed in (T086)`, async (t) => {
-    const door = await frontDoor(t, kind, {
-      configuration: acme(requiredNow, { ada: {} }, { applications: [application('third', { firstParty: false })] }),
+    const door = await open(t, kind, {
+      configuration: acme(
+        requiredNow,
+        { ada: {} },
+        { applications: [application('third', { firstParty: false })] },
+      ),
     });
     const browser = door.browser();
     await passwordStep(browser);
@@ -542,7 +604,10 @@ for (const kind of kinds) {
     const tries: readonly [string, Record<string, string>][] = [
       ['/skip', {}],
       ['/skip', { way: 'dismiss', postpone: '1' }],
-      ['/skip', { way: 'skip', until: '2099-01-01', deadline: '4070908800000', graceDays: '90', daysLeft: '90' }],
+      [
+        '/skip',
+        { way: 'skip', until: '2099-01-01', deadline: '4070908800000', graceDays: '90', daysLeft: '90' },
+      ],
       ['/consent', {}],
       ['/codes', { saved: '1' }],
       ['/codes/download', {}],
@@ -587,7 +652,7 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: "Skip for now" works until the deadline and not a millisecond longer, for sessions, refreshes and forms (T087)`, async (t) => {
-    const door = await frontDoor(t, kind, {
+    const door = await open(t, kind, {
       configuration: acme(requiredIn(7), { ada: {}, bea: {}, cyd: {}, dan: {} }),
     });
     const deadline = days(7);
@@ -604,8 +669,13 @@ for (const kind of kinds) {
 
     door.clock.set(at(deadline - 1));
     await session.authorize({ prompt: 'none' });
-    t.deepEqual(claimsOf((await redeem(door, session)).claims), onlyPassword, 'skipped once for this session');
-    const refresh = (token: unknown) => door.post('/token', { grant_type: 'refresh_token', refresh_token: String(token) });
+    t.deepEqual(
+      claimsOf((await redeem(door, session)).claims),
+      onlyPassword,
+      'skipped once for this session',
+    );
+    const refresh = (token: unknown) =>
+      door.post('/token', { grant_type: 'refresh_token', refresh_token: String(token) });
     const second = await refresh(first.body.refresh_token);
     t.is(second.status, 200);
     const late = door.browser();
@@ -622,7 +692,13 @@ for (const kind of kinds) {
     await between.open(answered.headers.get('Location') ?? '');
     t.is(pageOf(between), 'set up, must', 'skipped in time, but not in before the deadline');
 
-    const lies = { until: '2099-01-01', deadline: '9999999999999', now: String(at(0).getTime()), tz: 'Pacific/Kiritimati', way: 'skip' };
+    const lies = {
+      until: '2099-01-01',
+      deadline: '9999999999999',
+      now: String(at(0).getTime()),
+      tz: 'Pacific/Kiritimati',
+      way: 'skip',
+    };
     await cached.press('Skip for now', lies, { Date: at(0).toUTCString(), 'X-Timezone': 'Etc/GMT+12' });
     t.is(cached.status, 422);
     t.is(pageOf(cached), 'set up, must');
@@ -639,7 +715,7 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: shortening the grace shortens what is left at once, and lengthening counts from the same start`, async (t) => {
-    const door = await frontDoor(t, kind, { configuration: acme(requiredIn(30)) });
+    const door = await open(t, kind, { configuration: acme(requiredIn(30)) });
     const apply = (policy: object) => door.apply({ organizations: [{ slug: 'acme', policy }] });
     const browser = door.browser();
     await passwordStep(browser);
@@ -665,8 +741,9 @@ for (const kind of kinds) {
 
   test(`${kind}: leaving and rejoining, by way of apply, does not move the deadline (T089)`, async (t) => {
     const membership = (role = 'member') => [{ organization: 'acme', role }];
-    const door = await frontDoor(t, kind, {
+    const door = await open(t, kind, {
       configuration: {
+        instance,
         organizations: [
           { slug: 'acme', policy: requiredIn(7) },
           { slug: 'wing', policy: { requirement: 'required_for_admins', graceDays: 7 } },
@@ -715,8 +792,11 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: an admin who had to before gains no time when everybody must`, async (t) => {
-    const door = await frontDoor(t, kind, {
-      configuration: acme({ requirement: 'required_for_admins', graceDays: 7 }, { ada: { role: 'admin' }, bob: {} }),
+    const door = await open(t, kind, {
+      configuration: acme(
+        { requirement: 'required_for_admins', graceDays: 7 },
+        { ada: { role: 'admin' }, bob: {} },
+      ),
     });
     door.clock.set(at(days(5)));
     await door.apply({ organizations: [{ slug: 'acme', policy: requiredIn(7) }] });
@@ -725,7 +805,7 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: who ever had a factor gets no grace after it was removed or reset (T090)`, async (t) => {
-    const door = await frontDoor(t, kind, {
+    const door = await open(t, kind, {
       configuration: acme(requiredIn(90), { imported: { totp: secret }, own: {}, fresh: {} }),
     });
     const browser = door.browser();
@@ -744,7 +824,7 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: "Not now" is asked again at the next sign-in, unless postponed for 30 days`, async (t) => {
-    const door = await frontDoor(t, kind, { configuration: acme(recommended, { ada: {}, bob: {} }) });
+    const door = await open(t, kind, { configuration: acme(recommended, { ada: {}, bob: {} }) });
     const browser = door.browser();
     await passwordStep(browser);
     t.is(pageOf(browser), 'set up, not now');
@@ -769,7 +849,7 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: postponing a recommendation is worth nothing where it becomes a requirement, and skipping never postpones`, async (t) => {
-    const door = await frontDoor(t, kind, { configuration: acme(recommended, { ada: {}, bob: {} }) });
+    const door = await open(t, kind, { configuration: acme(recommended, { ada: {}, bob: {} }) });
     const browser = door.browser();
     await passwordStep(browser);
     await browser.press('Not now', { postpone: '1' });
@@ -788,7 +868,7 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: a form of the recommendation that is posted after the requirement began does not lead in`, async (t) => {
-    const door = await frontDoor(t, kind, { configuration: acme(recommended) });
+    const door = await open(t, kind, { configuration: acme(recommended) });
     const browser = door.browser();
     await passwordStep(browser);
     await door.apply({ organizations: [{ slug: 'acme', policy: requiredNow }] });
@@ -798,12 +878,13 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: a policy that is turned on holds on the very next request of a running session (T091)`, async (t) => {
-    const door = await frontDoor(t, kind, { configuration: acme(optional) });
+    const door = await open(t, kind, { configuration: acme(optional) });
     const browser = door.browser();
     await passwordStep(browser);
     const first = await redeem(door, browser);
     t.deepEqual(claimsOf(first.claims), onlyPassword);
-    const refresh = (token: unknown) => door.post('/token', { grant_type: 'refresh_token', refresh_token: String(token) });
+    const refresh = (token: unknown) =>
+      door.post('/token', { grant_type: 'refresh_token', refresh_token: String(token) });
     const change = (policy: object) => door.apply({ organizations: [{ slug: 'acme', policy }] });
 
     await change(requiredIn(7));
@@ -834,11 +915,13 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: a policy that covers one application stops only that one, and one that is turned off lets go at once (T091)`, async (t) => {
-    const door = await frontDoor(t, kind, { configuration: acme(optional) });
+    const door = await open(t, kind, { configuration: acme(optional) });
     const browser = door.browser();
     await passwordStep(browser);
     t.is(pageOf(browser), 'in');
-    await door.apply({ organizations: [{ slug: 'acme', policy: { ...requiredNow, applications: ['other'] } }] });
+    await door.apply({
+      organizations: [{ slug: 'acme', policy: { ...requiredNow, applications: ['other'] } }],
+    });
     await browser.authorize();
     t.deepEqual(claimsOf((await redeem(door, browser)).claims), onlyPassword);
     await browser.authorize({ client_id: 'other' });
@@ -849,8 +932,12 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: a policy that is turned on between the password and the end of the sign-in holds (T091)`, async (t) => {
-    const door = await frontDoor(t, kind, {
-      configuration: acme(optional, { ada: {} }, { applications: [application('third', { firstParty: false })] }),
+    const door = await open(t, kind, {
+      configuration: acme(
+        optional,
+        { ada: {} },
+        { applications: [application('third', { firstParty: false })] },
+      ),
     });
     const browser = door.browser();
     await passwordStep(browser, 'ada', { client_id: 'third' });
@@ -864,13 +951,18 @@ for (const kind of kinds) {
 
   test(`${kind}: an owner without a factor who requires one with apply is warned, and must set up (T098)`, async (t) => {
     const people = { olga: { role: 'owner' }, otto: { role: 'owner', totp: secret }, mia: {} };
-    const door = await frontDoor(t, kind, { configuration: acme(optional, people) });
+    const door = await open(t, kind, { configuration: acme(optional, people) });
     const services = door.apps[0]?.services;
     if (!services) throw new Error('no server');
     const require = (dryRun: boolean, requirement: string) =>
       applyConfiguration(
         services,
-        { name: 'test', text: JSON.stringify({ organizations: [{ slug: 'acme', policy: { ...requiredNow, requirement } }] }) },
+        {
+          name: 'test',
+          text: JSON.stringify({
+            organizations: [{ slug: 'acme', policy: { ...requiredNow, requirement } }],
+          }),
+        },
         { dryRun },
       );
     for (const requirement of ['required_for_admins', 'required_for_all']) {
@@ -886,8 +978,8 @@ for (const kind of kinds) {
     t.deepEqual((await require(true, 'optional')).warnings, []);
   });
 
-  test(`${kind}: where only passkeys are allowed, a code of the app is asked for but is not enough (T095)`, async (t) => {
-    const door = await frontDoor(t, kind, {
+  test(`${kind}: where only passkeys are allowed, a code of the app is asked for first and is not enough (T095)`, async (t) => {
+    const door = await open(t, kind, {
       configuration: acme({ ...requiredNow, methods: passkeyOnly }, { ada: { totp: secret }, bob: {} }),
     });
     const browser = door.browser();
@@ -895,32 +987,68 @@ for (const kind of kinds) {
     t.is(pageOf(browser), 'challenge');
     t.notRegex(browser.text, /Remember this device/);
     await browser.press('Verify', { code: door.code(), remember: '1' });
+    t.is(pageOf(browser), 'set up, must');
+    t.is(browser.totpSecret, '', 'another app is not offered');
+    nextStep(door);
+    const page = interactionPath(browser);
+    for (const [path, values] of [
+      ['/enrol', { method: 'totp' }],
+      ['/enrol/confirm', { code: door.code() }],
+      ['/enrol/confirm', { credential: '{}' }],
+      ['/skip', {}],
+    ] as const) {
+      await post(browser, `${page}${path}`, values);
+      t.is(pageOf(browser), 'set up, must', path);
+      t.is(browser.totpSecret, '', path);
+    }
+    await nobodySignedIn(t, door, browser);
+    t.is(await pageFor(door, 'bob'), 'set up, must');
+  });
+
+  test(`${kind}: where none of the allowed methods can be had, a clear page says who can help (T095)`, async (t) => {
+    const extra = { emailVerified: false };
+    const door = await open(t, kind, {
+      configuration: acme(
+        { ...requiredNow, methods: emailOnly },
+        { ada: { totp: secret, extra }, bob: { extra } },
+      ),
+    });
+    const browser = door.browser();
+    await passwordStep(browser);
+    t.is(pageOf(browser), 'challenge');
+    await browser.press('Verify', { code: door.code(), remember: '1' });
     t.is(pageOf(browser), 'refused');
     t.is(browser.status, 403);
-    t.regex(browser.text, /Acme Aviation/, 'and says who can help');
+    t.regex(browser.text, /An owner or admin of Acme Aviation can help/);
     await nobodySignedIn(t, door, browser);
     await browser.press('Back to The app');
     t.is(pageOf(browser), 'access_denied');
     t.is(await pageFor(door, 'bob'), 'refused');
   });
 
-  test(`${kind}: within grace nobody is stopped, also where no allowed method can be set up yet (T095)`, async (t) => {
-    const door = await frontDoor(t, kind, {
-      configuration: acme({ ...requiredIn(7), methods: passkeyOnly }, { ada: { totp: secret }, bob: {} }),
+  test(`${kind}: within grace nobody is stopped, also where no allowed method can be set up yet (rule 6)`, async (t) => {
+    const extra = { emailVerified: false };
+    const door = await open(t, kind, {
+      configuration: acme(
+        { ...requiredIn(7), methods: emailOnly },
+        { ada: { totp: secret, extra }, bob: { extra } },
+      ),
     });
+    const reached: Record<string, string> = {};
     for (const who of ['bob', 'ada']) {
       const browser = door.browser();
       await passwordStep(browser, who);
       await goOn(door, browser);
       if (browser.buttons.includes('Skip for now')) await browser.press('Skip for now');
-      t.is(pageOf(browser), 'in', who);
+      reached[who] = pageOf(browser);
     }
+    t.deepEqual(reached, { bob: 'in', ada: 'in' });
     door.clock.set(at(days(7)));
     t.is(await pageFor(door, 'bob'), 'refused');
   });
 
   test(`${kind}: a recovery code satisfies no policy that does not allow the factor behind it (T095)`, async (t) => {
-    const door = await frontDoor(t, kind, { configuration: acme(requiredNow) });
+    const door = await open(t, kind, { configuration: acme(requiredNow) });
     const first = door.browser();
     await passwordStep(first);
     const { codes } = await setUp(door, first);
@@ -929,13 +1057,15 @@ for (const kind of kinds) {
     await passwordStep(browser);
     await browser.follow('Use a recovery code');
     await browser.press('Verify', { code: codes[0] ?? '' });
-    t.is(pageOf(browser), 'refused');
-    t.is(browser.callback, null);
+    t.is(pageOf(browser), 'set up, must');
+    await post(browser, `${interactionPath(browser)}/recovery/continue`);
+    t.is(pageOf(browser), 'set up, must');
+    await notSignedIn(t, browser);
   });
 
   test(`${kind}: after a reset a code from the mailbox comes before the set-up, and nothing goes around it (T103)`, async (t) => {
-    const door = await frontDoor(t, kind, {
-      configuration: acme({ ...requiredIn(30), methods: ['totp', 'passkey'] }, { ada: { totp: secret }, eve: {} }),
+    const door = await open(t, kind, {
+      configuration: acme(requiredIn(30), { ada: { totp: secret } }),
     });
     const session = door.browser();
     const before = await signIn(door, session);
@@ -993,7 +1123,7 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: a mailbox code that is wrong, expired, replaced, used or of another sign-in is refused (T034)`, async (t) => {
-    const door = await frontDoor(t, kind, { configuration: acme(optional, { ada: {}, bob: {} }) });
+    const door = await open(t, kind, { configuration: acme(optional, { ada: {}, bob: {} }) });
     await reset(door, 'ada');
     await reset(door, 'bob');
     const browser = door.browser();
@@ -1028,7 +1158,7 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: a mailbox code works to its last second, once, and a new one replaces it (T034)`, async (t) => {
-    const door = await frontDoor(t, kind, { configuration: acme(optional, { ada: {}, bob: {} }) });
+    const door = await open(t, kind, { configuration: acme(optional, { ada: {}, bob: {} }) });
     await reset(door, 'ada');
     await reset(door, 'bob');
     const browser = door.browser();
@@ -1055,7 +1185,7 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: guessing mailbox codes is stopped, and a new code or a new sign-in does not begin the count anew (T037)`, async (t) => {
-    const door = await frontDoor(t, kind, { configuration: acme(optional) });
+    const door = await open(t, kind, { configuration: acme(optional) });
     await reset(door, 'ada');
     const browser = door.browser();
     await passwordStep(browser);
@@ -1080,13 +1210,17 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: new mailbox codes are sent to the verified address only, and not without end (T037, T038)`, async (t) => {
-    const door = await frontDoor(t, kind, { configuration: acme(optional) });
+    const door = await open(t, kind, { configuration: acme(optional) });
     await reset(door, 'ada');
     const browser = door.browser();
     await passwordStep(browser);
     for (let n = 0; n < 20; n += 1) {
       door.clock.forward(1000);
-      await browser.press('Send a new code', { to: 'eve@evil.test', email: 'eve@evil.test', 'email[]': 'eve@evil.test' });
+      await browser.press('Send a new code', {
+        to: 'eve@evil.test',
+        email: 'eve@evil.test',
+        'email[]': 'eve@evil.test',
+      });
     }
     t.is(browser.status, 429);
     const inbox = door.browser();
@@ -1097,7 +1231,7 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: a page that could not send a mailbox code does not say that it did (T037)`, async (t) => {
-    const door = await frontDoor(t, kind, { configuration: acme(optional) });
+    const door = await open(t, kind, { configuration: acme(optional) });
     await reset(door, 'ada');
     for (let n = 0; n < 3; n += 1) await passwordStep(door.browser());
     const sent = () => door.db.rows("SELECT id FROM audit_events WHERE type = 'mailbox.sent'");
@@ -1110,7 +1244,7 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: a reset of somebody whose address was never confirmed ends on a clear page, and in nobody’s session`, async (t) => {
-    const door = await frontDoor(t, kind, {
+    const door = await open(t, kind, {
       configuration: acme(optional, { ada: { extra: { emailVerified: false } } }),
     });
     await reset(door, 'ada');
@@ -1133,7 +1267,7 @@ for (const kind of kinds) {
 
   test(`${kind}: after a recovery code the person is told what is left, and no used code is replaced where that is not wanted`, async (t) => {
     const policy = { ...requiredNow, recoveryCodes: { showAgain: true, replaceUsed: false } };
-    const door = await frontDoor(t, kind, { configuration: acme(policy) });
+    const door = await open(t, kind, { configuration: acme(policy) });
     const first = door.browser();
     await passwordStep(first);
     const { codes, secret: mine } = await setUp(door, first);
@@ -1146,7 +1280,9 @@ for (const kind of kinds) {
       t.is(browser.heading, 'You used a recovery code', `code ${n + 1}`);
       const left = 7 - n;
       t.true(
-        browser.text.includes(left === 0 ? 'That was your last one.' : `${left} code${left === 1 ? '' : 's'} left.`),
+        browser.text.includes(
+          left === 0 ? 'That was your last one.' : `${left} code${left === 1 ? '' : 's'} left.`,
+        ),
         `${left} left`,
       );
       t.notRegex(browser.text, /new code has taken its place/);
@@ -1165,7 +1301,7 @@ for (const kind of kinds) {
 
   test(`${kind}: eight codes remain where used ones are replaced, and the used one is dead`, async (t) => {
     const policy = { ...requiredNow, recoveryCodes: { showAgain: true, replaceUsed: true } };
-    const door = await frontDoor(t, kind, { configuration: acme(policy) });
+    const door = await open(t, kind, { configuration: acme(policy) });
     const first = door.browser();
     await passwordStep(first);
     const { codes } = await setUp(door, first);
@@ -1187,7 +1323,7 @@ for (const kind of kinds) {
 
   test(`${kind}: a replaced recovery code that is never shown again is shown then, or not promised`, async (t) => {
     const policy = { ...requiredNow, recoveryCodes: { showAgain: false, replaceUsed: true } };
-    const door = await frontDoor(t, kind, { configuration: acme(policy) });
+    const door = await open(t, kind, { configuration: acme(policy) });
     const first = door.browser();
     await passwordStep(first);
     const { codes } = await setUp(door, first);
@@ -1203,7 +1339,7 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: after a recovery code one may set up again: the new app replaces the old one, and one may change one’s mind`, async (t) => {
-    const door = await frontDoor(t, kind, { configuration: acme(requiredNow) });
+    const door = await open(t, kind, { configuration: acme(requiredNow) });
     const first = door.browser();
     await passwordStep(first);
     const { codes, secret: old } = await setUp(door, first);
@@ -1243,7 +1379,7 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: one may not set up again before the recovery code was accepted (T080)`, async (t) => {
-    const door = await frontDoor(t, kind, { configuration: acme(requiredNow, { ada: { totp: secret } }) });
+    const door = await open(t, kind, { configuration: acme(requiredNow, { ada: { totp: secret } }) });
     const browser = door.browser();
     await passwordStep(browser);
     const page = interactionPath(browser);
@@ -1257,7 +1393,7 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: a disabled person is answered as if the password were wrong, wherever they stood`, async (t) => {
-    const door = await frontDoor(t, kind, { configuration: acme(optional, { ada: {}, bob: { totp: secret } }) });
+    const door = await open(t, kind, { configuration: acme(optional, { ada: {}, bob: { totp: secret } }) });
     const session = door.browser();
     await passwordStep(session);
     const before = await redeem(door, session);
@@ -1269,7 +1405,12 @@ for (const kind of kinds) {
     await wrong.authorize();
     await wrong.press('Sign in', { email: 'ada@acme.test', password: 'something else' });
 
-    await door.apply({ users: [{ email: 'ada@acme.test', disabled: true }, { email: 'bob@acme.test', disabled: true }] });
+    await door.apply({
+      users: [
+        { email: 'ada@acme.test', disabled: true },
+        { email: 'bob@acme.test', disabled: true },
+      ],
+    });
     const browser = door.browser();
     await passwordStep(browser);
     t.is(browser.status, wrong.status);
@@ -1293,13 +1434,17 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: consent for an application of others is asked once, remembered, and asked again for more`, async (t) => {
-    const door = await frontDoor(t, kind, {
-      configuration: acme(optional, { ada: {}, bob: {} }, {
-        applications: [
-          application('third', { firstParty: false, policy_uri: 'https://third.test/privacy' }),
-          application('fourth', { firstParty: false }),
-        ],
-      }),
+    const door = await open(t, kind, {
+      configuration: acme(
+        optional,
+        { ada: {}, bob: {} },
+        {
+          applications: [
+            application('third', { firstParty: false, policy_uri: 'https://third.test/privacy' }),
+            application('fourth', { firstParty: false }),
+          ],
+        },
+      ),
     });
     const third = { client_id: 'third', scope: 'openid email' };
     const browser = door.browser();
@@ -1322,7 +1467,11 @@ for (const kind of kinds) {
     t.is(pageOf(browser), 'in', 'asked once');
     t.is(await pageFor(door, 'ada', third), 'in', 'and remembered for the next sign-in');
     t.is(await pageFor(door, 'bob', third), 'Share with The third?', 'for this person only');
-    t.is(await pageFor(door, 'ada', { client_id: 'fourth' }), 'Share with The fourth?', 'and this application only');
+    t.is(
+      await pageFor(door, 'ada', { client_id: 'fourth' }),
+      'Share with The fourth?',
+      'and this application only',
+    );
 
     const more = { client_id: 'third', scope: 'openid profile' };
     await browser.authorize({ ...more, prompt: 'none' });
@@ -1333,15 +1482,42 @@ for (const kind of kinds) {
     await browser.press('Allow');
     t.is(pageOf(browser), 'in');
     t.is(await pageFor(door, 'ada', { client_id: 'third', scope: 'openid profile' }), 'in');
-    t.is(await pageFor(door, 'ada', third), 'in', 'what was granted before is still granted');
 
     await browser.authorize({ ...third, prompt: 'consent' });
     t.is(browser.heading, 'Share with The third?', 'the application may ask anew');
   });
 
+  test(`${kind}: consent for something else takes back nothing that was granted before`, async (t) => {
+    const door = await open(t, kind, {
+      configuration: acme(
+        optional,
+        { ada: {} },
+        { applications: [application('third', { firstParty: false })] },
+      ),
+    });
+    const pages: string[] = [];
+    for (const scope of [
+      'openid email',
+      'openid profile',
+      'openid email',
+      'openid',
+      'openid profile email',
+    ]) {
+      const browser = door.browser();
+      await passwordStep(browser, 'ada', { client_id: 'third', scope });
+      pages.push(pageOf(browser));
+      if (browser.callback === null) await browser.press('Allow');
+    }
+    t.deepEqual(pages, ['Share with The third?', 'Share with The third?', 'in', 'in', 'in']);
+  });
+
   test(`${kind}: consent comes after every proof, and its form leads nowhere before (T003)`, async (t) => {
-    const door = await frontDoor(t, kind, {
-      configuration: acme(optional, { ada: { totp: secret } }, { applications: [application('third', { firstParty: false })] }),
+    const door = await open(t, kind, {
+      configuration: acme(
+        optional,
+        { ada: { totp: secret } },
+        { applications: [application('third', { firstParty: false })] },
+      ),
     });
     const browser = door.browser();
     await browser.authorize({ client_id: 'third' });
@@ -1358,11 +1534,18 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: words that are no scope of ours are not put to the person who is asked`, async (t) => {
-    const door = await frontDoor(t, kind, {
-      configuration: acme(optional, { ada: {} }, { applications: [application('third', { firstParty: false })] }),
+    const door = await open(t, kind, {
+      configuration: acme(
+        optional,
+        { ada: {} },
+        { applications: [application('third', { firstParty: false })] },
+      ),
     });
     const browser = door.browser();
-    await passwordStep(browser, 'ada', { client_id: 'third', scope: 'openid email NOTHING-AT-ALL-JUST-PRESS-ALLOW' });
+    await passwordStep(browser, 'ada', {
+      client_id: 'third',
+      scope: 'openid email NOTHING-AT-ALL-JUST-PRESS-ALLOW',
+    });
     t.is(browser.heading, 'Share with The third?');
     t.notRegex(browser.text, /NOTHING-AT-ALL/);
   });

@@ -1,7 +1,7 @@
 import { createHash, createHmac, createPublicKey, type JsonWebKey, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import test, { type ExecutionContext } from 'ava';
+import parallel, { type ExecutionContext } from 'ava';
 import { type CryptoKey, exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose';
 import { hours, seconds } from '../../lib/clock.ts';
 import type { Browser } from './browser.ts';
@@ -111,6 +111,9 @@ function scriptsMayRun(t: ExecutionContext, browser: Browser): void {
 }
 
 for (const kind of kinds) {
+  // One server takes so many connections, and other files' tests want some too.
+  const test = kind === 'MariaDB' ? parallel.serial : parallel;
+
   test(`${kind}: a public client gets nothing without PKCE by S256, and nobody redeems a code without its verifier (T127)`, async (t) => {
     const door = await frontDoor(t, kind, {
       configuration: acme({}, { ada: {} }, { applications: [spa] }),

@@ -269,3 +269,24 @@ export async function redeem(
 
 export const nextStep = (door: FrontDoor): void => door.clock.forward(30_000);
 export const nextDay = (door: FrontDoor, n = 1): void => door.clock.forward(days(n));
+
+/**
+ * At most `n` tests of a file at once: each takes its seat until it ends. Forty front doors in one process make each other wait for so
+ * long that idle connections close under the feet of the next request.
+ */
+export function atMost(n: number): (t: ExecutionContext) => Promise<void> {
+  const seated = new WeakSet<ExecutionContext>();
+  const waiting: (() => void)[] = [];
+  let free = n;
+  return async (t) => {
+    if (seated.has(t)) return;
+    seated.add(t);
+    if (free > 0) free -= 1;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    t.teardown(() => {
+      const next = waiting.shift();
+      if (next) next();
+      else free += 1;
+    });
+  };
+}

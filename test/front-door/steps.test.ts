@@ -1,7 +1,8 @@
 import test, { type ExecutionContext } from 'ava';
-import { disconnectUser, userByEmail } from '../../entities/users.ts';
+import { disconnectUser } from '../../entities/users.ts';
 import { hours, minutes, seconds } from '../../lib/clock.ts';
 import type { Browser } from './browser.ts';
+import { count, events, userId } from './evidence.ts';
 import {
   acme,
   application,
@@ -43,24 +44,15 @@ async function halfWay(door: FrontDoor, who = 'ada', params = {}): Promise<Brows
   return browser;
 }
 
-async function signedInSessions(door: FrontDoor): Promise<number> {
-  const row = await door.db.row<{ n: number }>(
-    'SELECT COUNT(*) AS n FROM sessions WHERE account_id IS NOT NULL AND ended_at IS NULL',
-  );
-  return Number(row?.n);
-}
-
-async function events(door: FrontDoor, type: string): Promise<number> {
-  const row = await door.db.row<{ n: number }>('SELECT COUNT(*) AS n FROM audit_events WHERE type = ?', [
-    type,
-  ]);
-  return Number(row?.n);
-}
+const signedInSessions = (door: FrontDoor): Promise<number> =>
+  count(door, 'sessions', 'account_id IS NOT NULL AND ended_at IS NULL');
 
 /** What a silent request is answered with: the error, or `code`. */
 async function silently(browser: Browser, params: Readonly<Record<string, string>> = {}): Promise<string> {
   await browser.authorize({ prompt: 'none', ...params });
-  return browser.callback?.get('error') ?? (browser.callback?.has('code') ? 'code' : `page ${browser.status}`);
+  return (
+    browser.callback?.get('error') ?? (browser.callback?.has('code') ? 'code' : `page ${browser.status}`)
+  );
 }
 
 /** No code came back and nobody is signed in, whatever page is shown. */
@@ -74,9 +66,6 @@ async function stillOutside(
   t.is(await signedInSessions(door), 0, `${what}: somebody is signed in`);
   t.true(browser.status < 500, `${what}: ${browser.status}`);
 }
-
-const sub = async (door: FrontDoor, who: string): Promise<string> =>
-  (await userByEmail(door.db, `${who}@acme.test`))?.id ?? '';
 
 /** The hidden field that every form of this interaction carries. */
 const csrf = (browser: Browser): string => / name="_csrf" value="([^"]+)"/.exec(browser.text)?.[1] ?? '';
@@ -157,10 +146,10 @@ interface Layer {
 
 /** From the routers that the application was built of. */
 function routesOf(door: FrontDoor): string[] {
-  const { middleware } = door.apps[0]?.provider as unknown as {
-    middleware: readonly { router?: { stack: readonly Layer[] } }[];
-  };
-  return middleware
+  const provider = door.apps[0]?.provider as unknown as
+    | { middleware: readonly { router?: { stack: readonly Layer[] } }[] }
+    | undefined;
+  return (provider?.middleware ?? [])
     .flatMap(({ router }) => router?.stack ?? [])
     .flatMap(({ path, methods }) =>
       methods.filter((method) => method !== 'HEAD').map((method) => `${method} ${String(path)}`),
@@ -196,7 +185,7 @@ const forged = (accountId: string): Record<string, string> => ({
   method: 'totp',
   factorId: 'none',
   consent: 'yes',
-  __proto__: 'x',
+  ['__proto__']: 'x',
   'constructor[prototype][verified]': 'true',
 });
 
@@ -272,13 +261,15 @@ for (const kind of kinds) {
 
   test(`${kind}: no route lets a half-authenticated browser in, whatever its form says (T002, T003, T004)`, async (t) => {
     const door = await frontDoor(t, kind, { configuration: people() });
-    const lies = forged(await sub(door, 'ada'));
+    const lies = forged(await userId(door, 'ada'));
     let browser = await halfWay(door);
     let token = csrf(browser);
     const code = door.code();
     const challenge = target(browser, 'Verify');
 
-    for (const route of routesOf(door).toSorted((a, b) => Number(a.endsWith('/cancel')) - Number(b.endsWith('/cancel')))) {
+    for (const route of routesOf(door).toSorted(
+      (a, b) => Number(a.endsWith('/cancel')) - Number(b.endsWith('/cancel')),
+    )) {
       const [method, pattern = ''] = route.split(' ');
       const path = pattern
         .replace(':uid', interactionOf(browser))
@@ -313,9 +304,17 @@ for (const kind of kinds) {
     const { action } = browser.form('Verify');
     const fields = { ...lies, _csrf: token };
     for (const [what, type, body] of [
-      ['JSON', 'application/json', JSON.stringify({ ...fields, code: 0, result: { login: { accountId: lies.user } } })],
+      [
+        'JSON',
+        'application/json',
+        JSON.stringify({ ...fields, code: 0, result: { login: { accountId: lies.user } } }),
+      ],
       ['text', 'text/plain', new URLSearchParams(fields).toString()],
-      ['multipart', 'multipart/form-data; boundary=x', `--x\r\nContent-Disposition: form-data; name="_csrf"\r\n\r\n${token}\r\n--x--\r\n`],
+      [
+        'multipart',
+        'multipart/form-data; boundary=x',
+        `--x\r\nContent-Disposition: form-data; name="_csrf"\r\n\r\n${token}\r\n--x--\r\n`,
+      ],
     ] as const) {
       const response = await fetch(`${door.issuer}${action}`, {
         method: 'POST',
@@ -366,7 +365,7 @@ for (const kind of kinds) {
     const browser = await halfWay(door, 'ada', { client_id: 'third' });
     const uid = interactionOf(browser);
     const token = csrf(browser);
-    const accountId = await sub(door, 'ada');
+    const accountId = await userId(door, 'ada');
 
     await send(browser, `/interaction/${uid}/consent`, { _csrf: token, consent: 'yes' });
     t.is(browser.heading, challengePage);
@@ -378,8 +377,7 @@ for (const kind of kinds) {
     });
     t.is(browser.status, 422);
     await stillOutside(t, door, browser, 'a result-shaped form');
-    const consents = await door.db.row<{ n: number }>('SELECT COUNT(*) AS n FROM consents');
-    t.is(Number(consents?.n), 0);
+    t.is(await count(door, 'consents'), 0);
 
     // Resuming what has no result begins again, and leaves the old pages worth nothing.
     const thief = browser.copy();
@@ -451,7 +449,7 @@ for (const kind of kinds) {
     await browser.open(`${start}/restart`);
     await browser.press('Sign in', { email: 'cyd@acme.test', password });
     const { claims } = await redeem(door, browser);
-    t.is(claims.sub, await sub(door, 'cyd'));
+    t.is(claims.sub, await userId(door, 'cyd'));
     t.deepEqual(claims.amr, ['pwd']);
     await browser.open(start);
     t.is(browser.status, 400);
@@ -471,7 +469,7 @@ for (const kind of kinds) {
     await browser.press('Sign in', { email: 'cyd@acme.test', password });
     await browser.press('Allow');
     const { claims } = await redeem(door, browser);
-    t.is(claims.sub, await sub(door, 'cyd'));
+    t.is(claims.sub, await userId(door, 'cyd'));
     t.is(claims.acr, 'urn:sallyport:acr:1fa');
     const remembered = await door.db.rows('SELECT id FROM remembered_devices');
     t.deepEqual(remembered, [], 'and the tick that Ada made is not Cyd’s');
@@ -485,12 +483,12 @@ for (const kind of kinds) {
     const inTime = await halfWay(door, 'bob');
     const uid = interactionOf(browser);
 
-    door.clock.forward(hours(1) - seconds(1));
+    door.clock.forward(hours(1) - minutes(2));
     await inTime.press('Verify', { code: door.code(0, bobsSecret) });
-    t.true(inTime.callback?.has('code'), 'a second before the end');
+    t.true(inTime.callback?.has('code'), 'shortly before the end');
     const before = await signedInSessions(door);
 
-    door.clock.forward(seconds(2));
+    door.clock.forward(minutes(2) + seconds(1));
     await browser.press('Verify', { code: door.code() });
     t.is(browser.status, 400);
     await reloading.open(reloading.url);
@@ -510,7 +508,7 @@ for (const kind of kinds) {
     const door = await frontDoor(t, kind, { configuration: people() });
     const disconnected = await halfWay(door);
     door.clock.forward(seconds(1));
-    const { sql, values } = disconnectUser(await sub(door, 'ada'), door.clock.now());
+    const { sql, values } = disconnectUser(await userId(door, 'ada'), door.clock.now());
     await door.db.change(sql, values);
     await disconnected.press('Verify', { code: door.code() });
     t.is(disconnected.status, 400);
@@ -585,7 +583,11 @@ for (const kind of kinds) {
     await stillOutside(t, door, tabs, 'two tabs');
 
     await victim.press('Verify', { code });
-    t.is((await redeem(door, victim)).claims.sub, await sub(door, 'ada'), 'nothing of it disturbed the victim');
+    t.is(
+      (await redeem(door, victim)).claims.sub,
+      await userId(door, 'ada'),
+      'nothing of it disturbed the victim',
+    );
   });
 
   test(`${kind}: a sign-in that somebody else began is not finished by clicking on their link (T009)`, async (t) => {
@@ -629,7 +631,22 @@ for (const kind of kinds) {
       pages.push(`${browser.status} ${browser.text}`);
     }
     t.is(pages[0], pages[1], 'right and wrong look the same');
-    for (const step of ['passkey', `challenge/${factorId}/send`, 'recovery', 'mailbox', 'mailbox/send', 'enrol', 'enrol/send', 'enrol/confirm', 'skip', 'consent', 'codes', 'codes/download', 'set-up-again', 'recovery/continue']) {
+    for (const step of [
+      'passkey',
+      `challenge/${factorId}/send`,
+      'recovery',
+      'mailbox',
+      'mailbox/send',
+      'enrol',
+      'enrol/send',
+      'enrol/confirm',
+      'skip',
+      'consent',
+      'codes',
+      'codes/download',
+      'set-up-again',
+      'recovery/continue',
+    ]) {
       await send(browser, `${path}/${step}`, { code: door.code(), method: 'totp', saved: '1', _csrf: token });
       await stillOutside(t, door, browser, step);
       t.is(browser.heading, 'Sign in', step);
@@ -651,7 +668,7 @@ for (const kind of kinds) {
     });
     t.is(browser.status, 422);
     await browser.open(action, { fields: new URLSearchParams({ code: door.code(), _csrf: csrf(browser) }) });
-    t.is((await redeem(door, browser)).claims.sub, await sub(door, 'ada'));
+    t.is((await redeem(door, browser)).claims.sub, await userId(door, 'ada'));
   });
 
   test(`${kind}: the session gets a new identifier with every rise, and the old ones are dead on every server (T015)`, async (t) => {
@@ -738,17 +755,19 @@ for (const kind of kinds) {
       });
     const signing = many(10);
     await Promise.all(signing.map((tab) => tab.press('Sign in', { email: 'cyd@acme.test', password })));
-    for (const tab of signing) t.true(tab.status < 500, `${tab.status}`);
+    for (const tab of signing)
+      t.true(tab.status < 500, `${tab.status} ${door.log.filter((line) => line.includes('errorId'))}`);
     await browser.open(browser.url);
     t.is(browser.heading, setUpPage, 'and the person can go on');
     const own = browser.totpSecret;
 
     const confirming = many(6);
-    await Promise.all(
-      confirming.map((tab) => tab.press('Confirm setup', { code: door.code(0, own) })),
-    );
-    for (const tab of confirming) t.true(tab.status < 500, `${tab.status}`);
-    const factors = await door.db.rows('SELECT id FROM factors WHERE user_id = ?', [await sub(door, 'cyd')]);
+    await Promise.all(confirming.map((tab) => tab.press('Confirm setup', { code: door.code(0, own) })));
+    for (const tab of confirming)
+      t.true(tab.status < 500, `${tab.status} ${door.log.filter((line) => line.includes('errorId'))}`);
+    const factors = await door.db.rows('SELECT id FROM factors WHERE user_id = ?', [
+      await userId(door, 'cyd'),
+    ]);
     t.is(factors.length, 1);
     const recovery = await door.db.rows('SELECT id FROM recovery_codes');
     t.is(recovery.length, 8);
@@ -800,15 +819,10 @@ for (const kind of kinds) {
       const names = new Set(browser.setCookies.map((header) => header.split('=')[0]));
       t.deepEqual(
         [...names].toSorted(),
-        [
-          'sallyport-interaction',
-          'sallyport-interaction.sig',
-          'sallyport-resume',
-          'sallyport-resume.sig',
-        ],
+        ['sallyport-interaction', 'sallyport-interaction.sig', 'sallyport-resume', 'sallyport-resume.sig'],
         'and nothing else is set',
       );
-      const id = await sub(door, 'ada');
+      const id = await userId(door, 'ada');
       t.false(browser.setCookies.some((header) => header.includes(id) || header.includes('ada')));
       for (const part of [...jar.map((one) => [one]), jar]) {
         const thief = door.browser();
@@ -836,7 +850,7 @@ for (const kind of kinds) {
     const door = await frontDoor(t, kind, { configuration: people() });
     const first = door.browser();
     await first.authorize();
-    const [ada, cyd] = [await sub(door, 'ada'), await sub(door, 'cyd')];
+    const [ada, cyd] = [await userId(door, 'ada'), await userId(door, 'cyd')];
     // The second tab of the same browser: one jar of cookies.
     const second = first.copy();
     await second.authorize({ client_id: 'other' });
@@ -847,7 +861,11 @@ for (const kind of kinds) {
     for (const [key, cookie] of second.cookies) first.cookies.set(key, cookie);
 
     await first.press('Sign in', { email: 'cyd@acme.test', password });
-    t.is(first.callback?.has('code'), true, `works without scripts: ${first.status} ${first.text.slice(0, 400)}`);
+    t.is(
+      first.callback?.has('code'),
+      true,
+      `works without scripts: ${first.status} ${first.text.slice(0, 400)}`,
+    );
     const { claims } = await redeem(door, first);
     t.is(claims.sub, cyd);
     t.deepEqual(claims.amr, ['pwd']);
@@ -871,7 +889,7 @@ for (const kind of kinds) {
     t.is(browser.heading, challengePage);
     t.is(await silently(browser), 'code');
     const { claims } = await redeem(door, browser);
-    t.is(claims.sub, await sub(door, 'cyd'));
+    t.is(claims.sub, await userId(door, 'cyd'));
     t.deepEqual(claims.amr, ['pwd']);
   });
 
