@@ -22,7 +22,7 @@ export async function countLimited(
   const at = now.getTime();
   // A count that nobody has added to for its lifetime begins anew.
   const failures = `CASE WHEN expires_at <= ? THEN 0 ELSE failures END`;
-  const waits = rule.delays.slice(0, -1).map((wait, n) => `WHEN ${n} THEN ${wait}`);
+  const waits = rule.delays.map((wait, n) => `WHEN ${n} THEN ${wait}`);
   // MySQL reads what it has just set, so what is read last is set last.
   const changed = await db.change(
     `UPDATE limits SET

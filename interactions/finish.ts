@@ -1,4 +1,4 @@
-import type { InteractionResults } from 'oidc-provider';
+import type { InteractionResults, KoaContextWithOIDC } from 'oidc-provider';
 import { endSession } from '../entities/sessions.ts';
 import { finishSignIn } from '../flows/finish-sign-in.ts';
 import { RequestError } from '../http/errors.ts';
@@ -10,7 +10,7 @@ type Finish = Extract<Next, { kind: 'finish' }>;
 
 /** Hands over to the authorization endpoint, which asks the policy once more before it gives a code. */
 export async function finish(visit: Visit, next: Finish, consented: string | null): Promise<void> {
-  const { site, signIn, client, origin, interaction, ctx } = visit;
+  const { site, signIn, client, origin, ctx } = visit;
   const finished = await finishSignIn(site.services, {
     signIn,
     assessment: next.assessment,
@@ -27,9 +27,7 @@ export async function finish(visit: Visit, next: Finish, consented: string | nul
     const kept = next.assessment.deviceRejected ? visit.browser.forgotten(accountId) : visit.browser;
     site.cookie.write(ctx, kept.signedIn(accountId, device));
   }
-  if (interaction.session?.accountId !== undefined && interaction.session.accountId !== accountId) {
-    await leaveOtherSession(visit);
-  }
+  await leaveOtherSession(visit, accountId);
   // The library would merge what an earlier interaction of the same request left; each says all that it knows instead.
   const login = signIn.state.changed
     ? { login: { accountId, acr, amr: [...amr], ts: authTime }, proved }
@@ -37,13 +35,13 @@ export async function finish(visit: Visit, next: Finish, consented: string | nul
   await hand(visit, { ...login, consent: {} });
 }
 
-/** Somebody else signs in here: the session that this browser had is over, for good. */
-async function leaveOtherSession(visit: Visit): Promise<void> {
-  const { interaction, site } = visit;
-  const uid = interaction.session?.uid;
-  if (uid) {
-    await endSession(site.services.db, digest(uid), site.services.db.clock.now());
+/** Somebody else signs in here: the session that this browser has, whoever began it meanwhile, is over for good. */
+async function leaveOtherSession({ ctx, interaction, site }: Visit, accountId: string): Promise<void> {
+  const session = await site.provider.Session.get(ctx as unknown as KoaContextWithOIDC);
+  if (session.accountId === undefined || session.accountId === accountId) {
+    return;
   }
+  await endSession(site.services.db, digest(session.uid), site.services.db.clock.now());
   delete interaction.session;
 }
 

@@ -113,7 +113,11 @@ export async function assess(visit: Visit): Promise<Assessment | null> {
     proofs,
     choices,
     device: device ? { kind: 'secret', ...device } : null,
-    request: assuranceRequest(visit.interaction.params, startedAt(visit.interaction, visit.signIn)),
+    request: assuranceRequest(
+      visit.interaction.params,
+      startedAt(visit.interaction, visit.signIn),
+      visit.interaction.prompt.details.signInAnew === true,
+    ),
   });
 }
 

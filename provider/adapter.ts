@@ -35,7 +35,9 @@ export class RecordAdapter implements Adapter {
   }
 
   async upsert(id: string, payload: AdapterPayload, expiresIn?: number): Promise<void> {
-    const { jti: _jti, exp: _exp, ...kept } = payload;
+    const { jti, exp: _exp, ...others } = payload;
+    // A device's code is found by what a person types, and saved again under its own identifier.
+    const kept: AdapterPayload = typeof payload.userCode === 'string' ? { ...others, jti } : others;
     // An interaction names its session by the value of its cookie, and nothing reads that.
     const session = kept.session
       ? { ...(kept.session as Record<string, unknown>), cookie: undefined }

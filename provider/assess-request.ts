@@ -40,6 +40,12 @@ export function requestStartedAt(services: Services, ctx: KoaContextWithOIDC): D
   return startedAt;
 }
 
+/** A device that asked for `max_age=0`: its request keeps no prompts, so it is kept beside it. */
+export function mustSignInAnew(ctx: KoaContextWithOIDC): boolean {
+  const info = ctx.oidc.entities.DeviceCode?.deviceInfo as { login?: unknown } | undefined;
+  return info?.login === true;
+}
+
 const assessments = new WeakMap<KoaContextWithOIDC, Promise<Assessment | null>>();
 
 /** The decision about the authorization request of this context, asked for once; null where nobody is signed in. */
@@ -65,6 +71,6 @@ async function assess(services: Services, ctx: KoaContextWithOIDC): Promise<Asse
     proofs: sessionProved?.proofs ?? [],
     choices: sessionProved?.choices ?? noChoices,
     device: sessionProved?.deviceId ? { kind: 'session', id: sessionProved.deviceId } : null,
-    request: assuranceRequest(params ?? {}, requestStartedAt(services, ctx)),
+    request: assuranceRequest(params ?? {}, requestStartedAt(services, ctx), mustSignInAnew(ctx)),
   });
 }

@@ -22,6 +22,7 @@ const acrClaim = z.object({
 export function assuranceRequest(
   params: { readonly [name: string]: unknown },
   startedAt: Date,
+  signInAnew = false,
 ): AssuranceRequest {
   const claim = acrClaimOf(params.claims);
   const acrText = typeof params.acr_values === 'string' ? params.acr_values : '';
@@ -31,12 +32,15 @@ export function assuranceRequest(
 
   return {
     startedAt,
-    login: prompts.includes('login'),
+    login: signInAnew || prompts.includes('login'),
     maxAge: maxAge !== null && Number.isFinite(maxAge) ? maxAge : maxAge === null ? null : 0,
     acrValues: claimed.length > 0 ? claimed : acrText.split(' ').filter((value) => value !== ''),
     essential: claim?.essential === true && claimed.length > 0,
   };
 }
+
+/** False where the `claims` parameter demands an `acr` in a form that cannot be read: refused, never taken for no demand. */
+export const isReadableDemand = (claims: unknown): boolean => acrClaim.safeParse(claims).success;
 
 function acrClaimOf(claims: unknown) {
   if (typeof claims !== 'string') {

@@ -1,5 +1,5 @@
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
-import { Provider } from 'oidc-provider';
+import { errors, Provider } from 'oidc-provider';
 import { endSession } from '../entities/sessions.ts';
 import type { Services } from '../flows/services.ts';
 import { hours, seconds } from '../lib/clock.ts';
@@ -7,6 +7,7 @@ import { digest } from '../lib/digest.ts';
 import { acrs } from '../policy/assurance.ts';
 import { claims, findAccount } from './account.ts';
 import { RecordAdapter } from './adapter.ts';
+import { isReadableDemand } from './assurance-request.ts';
 import { applicationProperties, ClientAdapter } from './client-adapter.ts';
 import { loadGrant } from './grants.ts';
 import { createInteractionPolicy } from './interaction-policy.ts';
@@ -77,16 +78,37 @@ export async function createProvider(services: Services, pages: ProviderPages): 
 
     features: {
       devInteractions: { enabled: false },
-      claimsParameter: { enabled: true },
+      claimsParameter: {
+        enabled: true,
+        assertClaimsParameter: (_ctx, parameter) => {
+          if (!isReadableDemand(parameter)) {
+            throw new errors.InvalidRequest('the acr claim is not well-formed');
+          }
+        },
+      },
       deviceFlow: {
         enabled: true,
+        deviceInfo: (ctx) => ({
+          ip: ctx.ip,
+          ua: ctx.get('user-agent').slice(0, 500),
+          // The library turns max_age=0 into a prompt, and then forgets the prompts of devices.
+          login: ctx.oidc.prompts.has('login'),
+        }),
         userCodeInputSource: (ctx, form, _out, error) => pages.deviceCode(ctx, form, error),
         userCodeConfirmSource: (ctx, form, _client, _info, userCode) =>
           pages.deviceConfirm(ctx, form, userCode),
         successSource: (ctx) => pages.deviceDone(ctx),
       },
-      introspection: { enabled: true },
-      revocation: { enabled: true },
+      // Resource servers are clients with a secret or key; a public client learns only of its own tokens.
+      introspection: {
+        enabled: true,
+        allowedPolicy: (_ctx, client, token) =>
+          client.clientAuthMethod !== 'none' || token.clientId === client.clientId,
+      },
+      revocation: {
+        enabled: true,
+        allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId,
+      },
       rpInitiatedLogout: {
         enabled: true,
         logoutSource: (ctx, form) => pages.confirmSignOut(ctx, form),

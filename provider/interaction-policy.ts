@@ -1,6 +1,6 @@
 import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Services } from '../flows/services.ts';
-import { assessRequest, requestStartedAt } from './assess-request.ts';
+import { assessRequest, mustSignInAnew, requestStartedAt } from './assess-request.ts';
 
 const { base, Check, Prompt } = interactionPolicy;
 
@@ -10,7 +10,10 @@ const { base, Check, Prompt } = interactionPolicy;
  */
 export function createInteractionPolicy(services: Services): interactionPolicy.DefaultPolicy {
   const library = base();
-  const details = (ctx: KoaContextWithOIDC) => ({ startedAt: requestStartedAt(services, ctx).getTime() });
+  const details = (ctx: KoaContextWithOIDC) => ({
+    startedAt: requestStartedAt(services, ctx).getTime(),
+    signInAnew: mustSignInAnew(ctx),
+  });
   const libraryCheck = (prompt: string, reason: string) => {
     const check = library.get(prompt)?.checks.get(reason);
     if (!check) {
@@ -23,7 +26,10 @@ export function createInteractionPolicy(services: Services): interactionPolicy.D
     { name: 'login', requestable: true },
     details,
     libraryCheck('login', 'no_session'),
-    libraryCheck('login', 'id_token_hint'),
+    new Check('id_token_hint', 'the hint names another person', 'login_required', async (ctx) => {
+      const hinted = await subjectHinted(ctx);
+      return hinted !== null && hinted !== ctx.oidc.session?.accountId;
+    }),
     libraryCheck('login', 'claims_id_token_sub_value'),
     new Check('first_factor', 'End-User authentication is required', 'login_required', async (ctx) => {
       const assessment = await assessRequest(services, ctx);
@@ -70,6 +76,19 @@ export function createInteractionPolicy(services: Services): interactionPolicy.D
   policy.add(secondFactor);
   policy.add(consent);
   return policy;
+}
+
+/** Whom `id_token_hint` names. The library looks at it when a request arrives only, not after the sign-in page (Core 1.0 §3.1.2.2). */
+async function subjectHinted(ctx: KoaContextWithOIDC): Promise<string | null> {
+  const { params, client, provider } = ctx.oidc;
+  if (typeof params?.id_token_hint !== 'string' || !client) {
+    return null;
+  }
+  const { IdToken } = provider as unknown as {
+    IdToken: { validate(jwt: string, client: unknown): Promise<{ payload: { sub?: string } }> };
+  };
+  const { payload } = await IdToken.validate(params.id_token_hint, client);
+  return payload.sub ?? '';
 }
 
 /** The claims come from the decision about this request, not from what an earlier one left in the session. */

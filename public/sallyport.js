@@ -132,7 +132,7 @@ function withText(credential) {
 const canPasskey = Boolean(globalThis.PublicKeyCredential && navigator.credentials);
 let waiting = null;
 
-/** Asks the browser; only one question can be open at a time. */
+/** Asks the browser; only one question can be open at a time, so the one before ends silently. */
 async function ask(ceremony, options, mediation) {
   waiting?.abort();
   waiting = new AbortController();
@@ -140,38 +140,53 @@ async function ask(ceremony, options, mediation) {
   return ceremony === 'create' ? navigator.credentials.create(request) : navigator.credentials.get(request);
 }
 
+/** What went wrong, in the form's own alert. */
 function tell(form, message) {
   const place = form.querySelector('[data-credential-problem]');
-  if (!place) return;
-  place.textContent = message;
-  place.hidden = false;
+  place.querySelector('span').textContent = message;
+  place.hidden = message === '';
 }
 
-/** A challenge or set-up: the form's button asks the browser, and its answer is what is sent. */
-function askBeforeSending(input) {
-  const { form } = input;
+/** The form's button asks the browser, and what comes of it is what is sent. */
+function askBeforeSending(form, answer) {
+  const { credential } = form.elements;
+  const button = form.querySelector('.button');
   form.addEventListener(
     'submit',
     async (event) => {
-      if (input.value) return;
+      if (credential.value) return;
       event.preventDefault();
       event.stopImmediatePropagation();
-      if (!canPasskey) return tell(form, input.dataset.unable);
+      if (button.ariaBusy) return;
+      button.ariaBusy = 'true';
+      tell(form, '');
       try {
-        const credential = await ask(input.dataset.credential, JSON.parse(input.dataset.options));
-        input.value = withText(credential);
-        form.requestSubmit(event.submitter);
+        credential.value = withText(await answer());
+        form.requestSubmit(button);
       } catch {
-        tell(form, input.dataset.failed);
+        button.ariaBusy = null;
+        tell(form, credential.dataset.failed);
       }
     },
     { capture: true },
   );
+  // Whoever comes back to the page is asked anew.
+  addEventListener('pageshow', (event) => {
+    if (event.persisted) credential.value = '';
+  });
+}
+
+/** A challenge or set-up. */
+function passkeyStep(form) {
+  const { dataset } = form.elements.credential;
+  askBeforeSending(form, () => ask(dataset.credential, JSON.parse(dataset.options)));
+  if (canPasskey) return;
+  tell(form, dataset.unable);
+  for (const useless of form.querySelectorAll('.button, .check, .lead')) useless.hidden = true;
 }
 
 /** A passkey as the whole sign-in: by its button, and offered by the browser in the e-mail field. */
 async function passkeySignIn(form) {
-  const input = form.elements.credential;
   if (!canPasskey) return form.remove();
   const question = async () => {
     const body = new URLSearchParams({ _csrf: form.elements._csrf.value });
@@ -179,33 +194,32 @@ async function passkeySignIn(form) {
     if (!response.ok) throw new Error('no question');
     return JSON.parse((await response.json()).options);
   };
-  const send = (credential) => {
-    input.value = withText(credential);
-    form.requestSubmit();
+  let renewal;
+  const offer = async () => {
+    clearTimeout(renewal);
+    try {
+      const options = await question();
+      renewal = setTimeout(offer, options.timeout * 0.8);
+      form.elements.credential.value = withText(await ask('get', options, 'conditional'));
+      form.requestSubmit();
+    } catch {
+      /* Nobody chose one: the page is as it was. */
+    }
   };
-  form.addEventListener(
-    'submit',
-    async (event) => {
-      if (input.value) return;
-      event.preventDefault();
-      event.stopImmediatePropagation();
-      try {
-        send(await ask('get', await question()));
-      } catch {
-        tell(form, input.dataset.failed);
-      }
-    },
-    { capture: true },
-  );
-  try {
-    if (await PublicKeyCredential.isConditionalMediationAvailable?.())
-      send(await ask('get', await question(), 'conditional'));
-  } catch {
-    /* Nobody chose one: the page is as it was. */
-  }
+  const canOffer = await PublicKeyCredential.isConditionalMediationAvailable?.().catch(() => false);
+  askBeforeSending(form, async () => {
+    clearTimeout(renewal);
+    try {
+      return await ask('get', await question());
+    } catch (error) {
+      if (canOffer) offer();
+      throw error;
+    }
+  });
+  if (canOffer) offer();
 }
 
-for (const input of document.querySelectorAll('[data-credential]')) askBeforeSending(input);
+for (const input of document.querySelectorAll('[data-credential]')) passkeyStep(input.form);
 for (const form of document.querySelectorAll('[data-passkey]')) passkeySignIn(form);
 for (const form of document.forms) {
   if ('download' in form.dataset) form.addEventListener('submit', download);

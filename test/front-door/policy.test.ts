@@ -155,9 +155,7 @@ async function mailedCode(door: FrontDoor, who = 'ada'): Promise<string | null> 
 
 // What a policy asks of a role, before any factor, on the first day of seven.
 const requirements: readonly [object, owner: string, admin: string, member: string][] = [
-  [{ requirement: 'optional' }, 'in', 'in', 'in'],
   [{ requirement: 'optional', others: 'recommended' }, 'in', 'in', 'in'],
-  [{ requirement: 'recommended' }, 'set up, not now', 'set up, not now', 'set up, not now'],
   [
     { requirement: 'recommended', others: 'optional' },
     'set up, not now',
@@ -165,14 +163,12 @@ const requirements: readonly [object, owner: string, admin: string, member: stri
     'set up, not now',
   ],
   [{ requirement: 'required_for_admins' }, 'set up, skip 7', 'set up, skip 7', 'in'],
-  [{ requirement: 'required_for_admins', others: 'optional' }, 'set up, skip 7', 'set up, skip 7', 'in'],
   [
     { requirement: 'required_for_admins', others: 'recommended' },
     'set up, skip 7',
     'set up, skip 7',
     'set up, not now',
   ],
-  [{ requirement: 'required_for_all' }, 'set up, skip 7', 'set up, skip 7', 'set up, skip 7'],
   [
     { requirement: 'required_for_all', others: 'optional' },
     'set up, skip 7',

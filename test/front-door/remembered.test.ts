@@ -107,7 +107,7 @@ for (const kind of kinds) {
       names.map((name) => [name, name === 'recovery' ? {} : { totp: secret }]),
     );
     const door = await frontDoor(t, kind, {
-      configuration: acme({ ...optional, requirement: 'recommended' }, people),
+      configuration: acme({ ...optional, requirement: 'required_for_all', graceDays: 0 }, people),
       replicas: 2,
     });
     const first = door.browser();

@@ -1,0 +1,134 @@
+import test, { type ExecutionContext } from 'ava';
+import { kinds } from '../configuration/fresh-database.ts';
+import type { Browser } from '../front-door/browser.ts';
+import { acme, passwordStep, secret } from '../front-door/rig.ts';
+import { codeNow, type Place, place } from './process-rig.ts';
+
+const configuration = acme(
+  {},
+  {
+    ada: { totp: secret },
+    bea: {},
+    eve: { extra: { memberships: [] } },
+  },
+  {
+    organizations: [
+      {
+        slug: 'strict',
+        name: 'Strict',
+        policy: { requirement: 'required_for_all', graceDays: 0, methods: ['totp'] },
+      },
+    ],
+  },
+);
+
+/** Twenty of the same, half of them at each process. */
+const twenty = <T>(one: (index: number) => Promise<T>): Promise<T[]> =>
+  Promise.all(Array.from({ length: 20 }, (_, n) => one(n % 2)));
+
+function exactlyOne(
+  t: ExecutionContext,
+  answers: readonly { status: number; body: Record<string, unknown> }[],
+) {
+  const seen = JSON.stringify(answers.map(({ status, body }) => [status, body.error]));
+  t.is(answers.filter(({ status }) => status === 200).length, 1, seen);
+  t.true(
+    answers.every(({ status, body }) => status === 200 || (status === 400 && body.error === 'invalid_grant')),
+    seen,
+  );
+}
+
+/** Twenty browsers that have given the password and wait for what comes next. */
+async function waiting(at: Place, who: string): Promise<Browser[]> {
+  const browsers: Browser[] = [];
+  for (let n = 0; n < 20; n += 1) {
+    const browser = at.browser(n % 2);
+    await passwordStep(browser, who);
+    browsers.push(browser);
+  }
+  return browsers;
+}
+
+for (const kind of kinds) {
+  test.serial(
+    `${kind}: two processes on one database give one answer to twenty at once: for a code, a refresh token, a TOTP step and a recovery code (T022, T028, T128, T129)`,
+    async (t) => {
+      const at = await place(t, kind);
+      await at.apply({
+        ...configuration,
+        users: [
+          ...(configuration as { users: object[] }).users.filter(
+            (user) => (user as { name: string }).name !== 'eve',
+          ),
+          {
+            ...(configuration as { users: object[] }).users.find(
+              (user) => (user as { name: string }).name === 'eve',
+            ),
+            memberships: [{ organization: 'strict', role: 'member' }],
+          },
+        ],
+      });
+      const both = await Promise.all([at.start(0), at.start(1)]);
+
+      const bea = at.browser(0);
+      await passwordStep(bea, 'bea');
+      t.truthy(bea.callback?.get('code'), bea.heading);
+      exactlyOne(t, await twenty((index) => at.redeem(bea, index)));
+      await bea.authorize({ prompt: 'none' });
+      const { body } = await at.redeem(bea);
+      exactlyOne(
+        t,
+        await twenty((index) =>
+          at.post(
+            '/token',
+            { grant_type: 'refresh_token', refresh_token: String(body.refresh_token) },
+            index,
+          ),
+        ),
+      );
+
+      const ada = await waiting(at, 'ada');
+      const code = codeNow();
+      await Promise.all(ada.map((browser) => browser.press('Verify', { code })));
+      t.is(ada.filter(({ callback }) => callback?.has('code')).length, 1, 'one TOTP step');
+      t.true(ada.every(({ callback, status }) => callback !== null || status === 422 || status === 429));
+      const signedIn = await Promise.all(
+        ada.map(async (browser) => {
+          const silent = browser.copy();
+          await silent.authorize({ prompt: 'none' });
+          return silent.callback?.has('code') === true;
+        }),
+      );
+      t.is(signedIn.filter(Boolean).length, 1, 'one session');
+
+      const eve = at.browser(1);
+      await passwordStep(eve, 'eve');
+      t.is(eve.heading, 'Set up two-factor authentication');
+      const own = eve.totpSecret;
+      await eve.press('Confirm setup', { code: codeNow(own) });
+      const [recovery = ''] = eve.recoveryCodes;
+      t.is(eve.recoveryCodes.length, 8);
+      await eve.press('Continue', { saved: '1' });
+      const lost = await waiting(at, 'eve');
+      for (const browser of lost) await browser.follow('Use a recovery code');
+      await Promise.all(lost.map((browser) => browser.press('Verify', { code: recovery })));
+      const through = lost.filter(
+        ({ heading, status }) => status === 200 && heading !== 'Two-factor authentication',
+      );
+      t.is(
+        through.length,
+        1,
+        `one recovery code: ${lost.map(({ status, heading }) => `${status} ${heading}`)}`,
+      );
+      const used = await at.look((db) =>
+        db.row<{ n: number }>('SELECT COUNT(*) AS n FROM recovery_codes WHERE used_at IS NOT NULL'),
+      );
+      t.is(Number(used?.n), 1);
+      const told = await at.look((db) =>
+        db.row<{ n: number }>("SELECT COUNT(*) AS n FROM audit_events WHERE type = 'recovery_code.used'"),
+      );
+      t.is(Number(told?.n), 1, 'one use, one event');
+      for (const { output } of both) t.notRegex(output(), /"level":50/);
+    },
+  );
+}
