@@ -110,7 +110,7 @@ export async function createApp(settings: Settings, db: Database, log = createLo
 
   provider.use(securityHeaders(settings.issuer));
   provider.use(catchErrors(log, showFor));
-  provider.use(libraryForms(services));
+  provider.use(libraryForms(services, provider));
   provider.use(assetRoutes(path.join(projectRoot, 'public')).routes());
   provider.use(own.routes());
   provider.use(async (ctx, next) => {

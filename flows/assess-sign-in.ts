@@ -13,7 +13,7 @@ import { digest, sameDigest } from '../lib/digest.ts';
 import { decide } from '../policy/decide.ts';
 import { defaultPolicy } from '../policy/defaults.ts';
 import { graceStart } from '../policy/grace.ts';
-import type { AssuranceRequest, Decision, Facts, Method, Policy, RememberedDevice } from '../policy/types.ts';
+import type { AssuranceRequest, Decision, Facts, Method, RememberedDevice } from '../policy/types.ts';
 import { choicesFrom, proofsFrom, type StoredChoices, type StoredProof } from './proofs.ts';
 import type { Services } from './services.ts';
 

@@ -112,7 +112,7 @@ export async function confirmEnrolment(
       changed: true,
       enrolment: null,
       newRecoveryCodes: codes?.codes ?? null,
-      recoveryNotice: false,
+      recoveryNotice: null,
       wantsSetup: false,
     }),
     addFactor(db, {

@@ -1,5 +1,5 @@
 import { auditEvent, type Origin } from '../audit/audit.ts';
-import { giveConsent } from '../entities/consents.ts';
+import { consentedScope, giveConsent } from '../entities/consents.ts';
 import { rememberDevice, touchRememberedDevice } from '../entities/remembered-devices.ts';
 import { noteSignIn } from '../entities/users.ts';
 import { after, days } from '../lib/clock.ts';
@@ -89,7 +89,13 @@ export async function finishSignIn(
     ...(input.consented === null
       ? []
       : [
-          giveConsent(db, user.id, input.clientId, input.consented, now),
+          giveConsent(
+            db,
+            user.id,
+            input.clientId,
+            await withEarlier(db, user.id, input.clientId, input.consented),
+            now,
+          ),
           auditEvent(db, input.origin, {
             type: 'consent.given',
             userId: user.id,
@@ -128,4 +134,15 @@ export async function finishSignIn(
     },
     device,
   };
+}
+
+/** What was granted before stays granted. */
+async function withEarlier(
+  db: Services['db'],
+  userId: string,
+  clientId: string,
+  scope: string,
+): Promise<string> {
+  const earlier = await consentedScope(db, userId, clientId);
+  return [...new Set([...(earlier?.split(' ') ?? []), ...scope.split(' ')])].join(' ');
 }

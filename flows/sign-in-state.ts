@@ -33,8 +33,8 @@ const signInState = z.object({
   mailbox: z.object({ kept: json, sentAt: z.number() }).nullable(),
   /** Recovery codes that are on the screen until the person says that they are saved. */
   newRecoveryCodes: z.array(z.string()).nullable(),
-  /** After a sign-in by recovery code the person is told how many are left, once. */
-  recoveryNotice: z.boolean(),
+  /** After a sign-in by recovery code the person is told how many are left, once, and what has taken the used one's place. */
+  recoveryNotice: z.object({ replacement: z.string().nullable() }).nullable(),
   /** The person chose to set up another factor after a recovery code. */
   wantsSetup: z.boolean(),
 });
@@ -61,7 +61,7 @@ export const emptyState: SignInState = {
   passkey: null,
   mailbox: null,
   newRecoveryCodes: null,
-  recoveryNotice: false,
+  recoveryNotice: null,
   wantsSetup: false,
 };
 

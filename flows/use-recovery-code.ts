@@ -70,16 +70,14 @@ export async function useRecoveryCode(
   const now = db.clock.now();
   const wanted = recoveryCodeRules(assessment.memberships, await instancePolicy(db));
   const replacement: Statement[] = [];
-  if (wanted.replaceUsed) {
-    const [fresh] = newRecoveryCodes(1);
-    if (fresh !== undefined) {
-      const id = newId(now);
-      const digest = await digestRecoveryCode({ ring, queue }, salt, fresh);
-      const sealed = wanted.showAgain ? sealedRecoveryCode(ring, id, fresh) : null;
-      replacement.push(
-        addRecoveryCode(db, { id, userId: user.id, position: found.position, salt, digest, sealed, now }),
-      );
-    }
+  const [fresh = null] = wanted.replaceUsed ? newRecoveryCodes(1) : [];
+  if (fresh !== null) {
+    const id = newId(now);
+    const digest = await digestRecoveryCode({ ring, queue }, salt, fresh);
+    const sealed = wanted.showAgain ? sealedRecoveryCode(ring, id, fresh) : null;
+    replacement.push(
+      addRecoveryCode(db, { id, userId: user.id, position: found.position, salt, digest, sealed, now }),
+    );
   }
   const left = unused.length - 1 + replacement.length;
   const proof = {
@@ -97,7 +95,7 @@ export async function useRecoveryCode(
       changed: true,
       challenge: null,
       remember: null,
-      recoveryNotice: true,
+      recoveryNotice: { replacement: fresh },
     }),
     ...replacement,
     forgetRememberedDevices(user.id, now),

@@ -118,7 +118,14 @@ function codeOf(error: unknown): ErrorCode {
   if (error instanceof oidcErrors.SessionNotFound) {
     return 'sign_in_ended';
   }
-  const { status, statusCode } = (error ?? {}) as { status?: unknown; statusCode?: unknown };
+  const { code, status, statusCode } = (error ?? {}) as {
+    code?: unknown;
+    status?: unknown;
+    statusCode?: unknown;
+  };
+  if (typeof code === 'string' && code.startsWith('Z_')) {
+    return 'bad_request';
+  }
   const known = Number(status ?? statusCode);
   if (known === 404) return 'not_found';
   if (known === 413) return 'too_large';

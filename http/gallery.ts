@@ -151,7 +151,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     resend: { action: '#resend', secondsLeft: 27 },
   };
   const recoveryCodes = { ...shared, action: '#saved', codes, download: '#download', error: null };
-  const used = { ...shared, left: 5, replaced: false, setUpAgain: '#again', action: '#continue' };
+  const used = { ...shared, left: 5, replacement: null, setUpAgain: '#again', action: '#continue' };
   const consent = {
     ...shared,
     applicationName: 'Flight Planner',
@@ -362,7 +362,11 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     },
 
     { name: 'recovery-used', state: 'some left', locals: used },
-    { name: 'recovery-used', state: 'replaced', locals: { ...used, left: 8, replaced: true } },
+    {
+      name: 'recovery-used',
+      state: 'replaced',
+      locals: { ...used, left: 8, replacement: 'k7qf-2mxw-9rta-hx3v' },
+    },
     { name: 'recovery-used', state: 'one left', locals: { ...used, left: 1, setUpAgain: null } },
     { name: 'recovery-used', state: 'none left', locals: { ...used, left: 0 } },
 

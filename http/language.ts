@@ -2,7 +2,8 @@ import type { Context } from 'koa';
 import { days } from '../lib/clock.ts';
 import { type Language, languages } from './pages.ts';
 
-const cookie = 'sallyport-language';
+/** As every cookie: bound to this very host where the connection is safe. */
+const cookieName = (ctx: Context): string => `${ctx.secure ? '__Host-' : ''}sallyport-language`;
 
 const isLanguage = (text: string): text is Language => (languages as readonly string[]).includes(text);
 
@@ -10,7 +11,7 @@ const isLanguage = (text: string): text is Language => (languages as readonly st
 export function languageOf(ctx: Context, uiLocales?: unknown): Language {
   const chosen = ctx.query.lang;
   if (typeof chosen === 'string' && isLanguage(chosen)) {
-    ctx.cookies.set(cookie, chosen, {
+    ctx.cookies.set(cookieName(ctx), chosen, {
       httpOnly: true,
       sameSite: 'lax',
       path: '/',
@@ -19,7 +20,7 @@ export function languageOf(ctx: Context, uiLocales?: unknown): Language {
     });
     return chosen;
   }
-  const kept = ctx.cookies.get(cookie, { signed: false });
+  const kept = ctx.cookies.get(cookieName(ctx), { signed: false });
   if (kept && isLanguage(kept)) {
     return kept;
   }

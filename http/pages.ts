@@ -214,8 +214,8 @@ export interface RecoveryCodesPage extends Common {
 
 export interface RecoveryUsedPage extends Common {
   readonly left: number;
-  /** True where the used code was replaced by a new one. */
-  readonly replaced: boolean;
+  /** The new code that has taken the used one's place, shown here once; null where none has. */
+  readonly replacement: string | null;
   /** POST, "Set up again"; null where it is not offered now. */
   readonly setUpAgain: string | null;
   /** POST, "Continue". */

@@ -15,8 +15,11 @@ export const brandOf = (name: string | null): Brand =>
     : { ...instanceBrand, name, initial: name.trim().slice(0, 1).toUpperCase() || 'S' };
 
 /** What all pages share; a route gives what it knows. */
-export function common(ctx: Context, known: Partial<Common> & { readonly uiLocales?: unknown } = {}): Common {
-  const { uiLocales, ...given } = known;
+export function common(
+  ctx: Context,
+  known: Partial<Common> & { readonly uiLocales?: unknown; readonly page?: string } = {},
+): Common {
+  const { uiLocales, page = ctx.path, ...given } = known;
   const lang = languageOf(ctx, uiLocales);
   return {
     lang,
@@ -26,7 +29,7 @@ export function common(ctx: Context, known: Partial<Common> & { readonly uiLocal
     csrf: '',
     languages: (Object.keys(names) as Language[])
       .filter((other) => other !== lang)
-      .map((other) => ({ lang: other, label: names[other], url: `${ctx.path}?lang=${other}` })),
+      .map((other) => ({ lang: other, label: names[other], url: `${page}?lang=${other}` })),
     notYou: null,
     links: [] as readonly Link[],
     ...given,

@@ -4,7 +4,7 @@ import { type ChallengeStart, startChallenge } from '../flows/start-challenge.ts
 import type { ConfirmedFactor } from '../policy/types.ts';
 import { type Next, nextOf } from './next.ts';
 import { issuerNameFor, type Problem, showChallenge, showRecovery, showWays } from './pages.ts';
-import { blocked, wrong, wrongAnswer } from './problems.ts';
+import { blocked, tooSoon, wrong, wrongAnswer } from './problems.ts';
 import { onward, onwardOrFinish, type StepOf, type Steps } from './steps.ts';
 import { type Visit, visitOf } from './visit.ts';
 
@@ -19,7 +19,7 @@ export function challengeRoutes({ site: { services }, get, postIn }: Steps, show
     const outcome = await begin(visit, next, factorId);
     const factor = next.decision.factors.find(({ id }) => id === factorId);
     if (factor && outcome.kind === 'too_soon') {
-      return showChallenge(visit, next, factor, blocked(visit, outcome.retryAt));
+      return showChallenge(visit, next, factor, tooSoon(visit, outcome.retryAt));
     }
     onward(visit, factorId);
   });
@@ -74,7 +74,7 @@ export async function showChosenChallenge(
   }
   const outcome = await begin(visit, next, factor.id);
   if (outcome.kind === 'too_soon') {
-    return showChallenge(visit, next, factor, blocked(visit, outcome.retryAt));
+    return showChallenge(visit, next, factor, tooSoon(visit, outcome.retryAt));
   }
   if (outcome.kind === 'nothing_to_keep') {
     return showChallenge(visit, next, factor, null);

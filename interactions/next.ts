@@ -17,7 +17,7 @@ export type Next =
       readonly wanted: boolean;
     }
   | { readonly kind: 'recovery_codes'; readonly assessment: Assessment; readonly codes: readonly string[] }
-  | { readonly kind: 'recovery_notice'; readonly assessment: Assessment }
+  | { readonly kind: 'recovery_notice'; readonly assessment: Assessment; readonly replacement: string | null }
   | { readonly kind: 'consent'; readonly assessment: Assessment; readonly scopes: readonly string[] }
   | { readonly kind: 'refuse'; readonly assessment: Assessment; readonly decision: Of<'refuse'> }
   | { readonly kind: 'finish'; readonly assessment: Assessment; readonly decision: Of<'allow'> };
@@ -58,7 +58,7 @@ async function afterAllow(visit: Visit, assessment: Assessment, decision: Of<'al
     }
   }
   if (state.recoveryNotice) {
-    return { kind: 'recovery_notice', assessment };
+    return { kind: 'recovery_notice', assessment, replacement: state.recoveryNotice.replacement };
   }
   const scopes = await scopesToAsk(visit, assessment.user.id);
   return scopes === null ? { kind: 'finish', assessment, decision } : { kind: 'consent', assessment, scopes };

@@ -53,6 +53,7 @@ export function commonOf(visit: Visit, assessment: Assessment | null): Common {
   const { ctx, client, interaction, site } = visit;
   return common(ctx, {
     uiLocales: interaction.params.ui_locales,
+    page: ctx.method === 'GET' ? ctx.path : at(visit),
     brand: brandOf(organizationNameFor(visit, assessment)),
     applicationName: client.clientName ?? client.clientId,
     account: assessment?.user.email ?? null,
@@ -285,7 +286,7 @@ export function showRecoveryNotice(visit: Visit, next: StepOf<'recovery_notice'>
   const locals: Pages['recovery-used'] = {
     ...commonOf(visit, next.assessment),
     left: next.assessment.recoveryCodesLeft,
-    replaced: next.assessment.recoveryCodesLeft >= 8,
+    replacement: next.replacement,
     setUpAgain: at(visit, '/set-up-again'),
     action: at(visit, '/recovery/continue'),
   };

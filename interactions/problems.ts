@@ -42,6 +42,19 @@ export function blocked(visit: Visit, retryAt: Date | null): Problem {
   return { error: seconds < 90 ? inSeconds(seconds) : inMinutes(Math.ceil(seconds / 60)), status: 429 };
 }
 
+/** Something was sent a moment ago, or too often. */
+export function tooSoon(visit: Visit, retryAt: Date | null): Problem {
+  const left = (retryAt?.getTime() ?? 0) - visit.site.services.db.clock.now().getTime();
+  const n = Math.max(1, Math.ceil(left / 60_000));
+  return {
+    error: {
+      sentence: 'Another code can be sent in {n} minute.|Another code can be sent in {n} minutes.',
+      values: { n },
+    },
+    status: 429,
+  };
+}
+
 const inSeconds = (n: number): Sentence => ({
   sentence: 'Too many wrong tries. Try again in {n} second.|Too many wrong tries. Try again in {n} seconds.',
   values: { n },

@@ -38,7 +38,7 @@ export function recoveryRoutes(
   });
 
   postIn('recovery_notice', '/recovery/continue', (visit) =>
-    move(visit, { ...visit.signIn.state, recoveryNotice: false }),
+    move(visit, { ...visit.signIn.state, recoveryNotice: null }),
   );
 
   postIn('recovery_notice', '/set-up-again', (visit) =>

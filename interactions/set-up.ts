@@ -4,7 +4,7 @@ import { skipSetup } from '../flows/skip-setup.ts';
 import { type Method, methods } from '../policy/types.ts';
 import type { Next } from './next.ts';
 import { issuerNameFor, showEnrol, showSetUp } from './pages.ts';
-import { blocked, wrong, wrongAnswer } from './problems.ts';
+import { blocked, tooSoon, wrong, wrongAnswer } from './problems.ts';
 import { move, onward, onwardOrFinish, type StepOf, type Steps } from './steps.ts';
 import type { Visit } from './visit.ts';
 
@@ -31,7 +31,7 @@ export function setUpRoutes(
     }
     const outcome = await start(visit, next, method);
     if (outcome.kind === 'too_soon') {
-      return showEnrol(visit, next, blocked(visit, outcome.retryAt));
+      return showEnrol(visit, next, tooSoon(visit, outcome.retryAt));
     }
     onward(visit);
   });
@@ -43,7 +43,7 @@ export function setUpRoutes(
     }
     const outcome = await start(visit, next, enrolment.method);
     if (outcome.kind === 'too_soon') {
-      return showSetUp(visit, next, enrolment, blocked(visit, outcome.retryAt));
+      return showSetUp(visit, next, enrolment, tooSoon(visit, outcome.retryAt));
     }
     onward(visit);
   });
@@ -75,7 +75,7 @@ export function setUpRoutes(
       return move(visit, {
         ...visit.signIn.state,
         wantsSetup: false,
-        recoveryNotice: false,
+        recoveryNotice: null,
         enrolment: null,
       });
     }
@@ -106,7 +106,7 @@ export async function showSetUpStep(visit: Visit, next: Enrol): Promise<void> {
   if (only && others.length === 0 && visit.ctx.method === 'GET') {
     const outcome = await start(visit, next, only);
     return outcome.kind === 'too_soon'
-      ? showEnrol(visit, next, blocked(visit, outcome.retryAt))
+      ? showEnrol(visit, next, tooSoon(visit, outcome.retryAt))
       : onward(visit);
   }
   showEnrol(visit, next, null);

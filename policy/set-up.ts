@@ -37,9 +37,11 @@ function setUpForDemand(signIn: SignIn): Decision {
 function setUpAsRequired(signIn: SignIn): Decision {
   const { now, choices, rules } = signIn;
   const methods = methodsToOffer(signIn);
-  if (methods.length === 0) return noMethod(false);
   const until = hadGraceBefore(signIn) ? null : rules.deadline;
-  if (until === null || !(now < until)) return enrol(methods, { kind: 'none' }, rules.reason);
+  const isInGrace = until !== null && now < until;
+  // Nobody is stopped before the deadline because nothing can be set up yet.
+  if (methods.length === 0) return isInGrace ? allow(signIn, 'skipped') : noMethod(false);
+  if (!isInGrace) return enrol(methods, { kind: 'none' }, rules.reason);
   if (isChosen(signIn, choices.skippedAt)) return allow(signIn, 'skipped');
   return enrol(methods, { kind: 'skip', until }, rules.reason);
 }

@@ -800,16 +800,6 @@ for (const kind of kinds) {
     t.is(browser.callback?.get('error'), 'login_required', 'our own page does');
   });
 
-  test(`${kind}: who signs out where nobody is signed in gets a page of ours, in their language`, async (t) => {
-    const door = await open(t, kind, { configuration: acme({}) });
-    const browser = door.browser();
-    await browser.open('/?lang=de');
-    await browser.open('/session/end');
-    t.is(browser.status, 200);
-    t.regex(browser.text, /<html lang="de">/);
-    checkPage(t, browser, 'sign out');
-  });
-
   test(`${kind}: whatever Host and forwarding headers say, addresses are the issuer’s (T112)`, async (t) => {
     const door = await houseOfPages(t, kind);
     const { host } = new URL(door.issuer);

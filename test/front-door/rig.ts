@@ -42,7 +42,10 @@ export function acme(
   } = {},
 ): object {
   return {
-    organizations: [{ slug: 'acme', name: 'Acme Aviation', policy: { methods: ['totp'], ...policy } }, ...(more.organizations ?? [])],
+    organizations: [
+      { slug: 'acme', name: 'Acme Aviation', policy: { methods: ['totp'], ...policy } },
+      ...(more.organizations ?? []),
+    ],
     users: [
       ...Object.entries(people).map(([name, { role = 'member', totp = null, extra = {} }]) => ({
         email: `${name}@acme.test`,
@@ -126,6 +129,8 @@ export async function frontDoor(
     await migrate(db);
     let app: App | undefined;
     const server = createServer((req, res) => app?.handle?.(req, res));
+    // Many front doors in one process stall each other; a connection that is kept is not closed under a request.
+    server.keepAliveTimeout = 120_000;
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     issuer ||= address;
