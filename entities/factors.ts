@@ -86,3 +86,9 @@ export const removeFactor = (id: string): Statement => ({
   sql: 'DELETE FROM factors WHERE id = ?',
   values: [id],
 });
+
+/** Wrong answers in a row, as they stand now. */
+export async function failuresOf(db: Database, id: string): Promise<number> {
+  const row = await db.row<{ failures: number }>('SELECT failures FROM factors WHERE id = ?', [id]);
+  return row?.failures ?? 0;
+}

@@ -1,5 +1,10 @@
 import { audit, auditEvent, type Origin } from '../audit/audit.ts';
-import { countAttempt as countFactorAttempt, type FactorRow, useFactor } from '../entities/factors.ts';
+import {
+  countAttempt as countFactorAttempt,
+  type FactorRow,
+  failuresOf,
+  useFactor,
+} from '../entities/factors.ts';
 import type { Answer } from '../factors/factor.ts';
 import { factorFor } from '../factors/index.ts';
 import { seal } from '../lib/seal.ts';
@@ -53,7 +58,7 @@ export async function answerChallenge(
   const event = { userId: user.id, clientId: input.clientId, data: { method: row.method, factor: row.id } };
   const bucket = input.browser.bucketFor(user.id) ?? 'unknown browsers';
   const factor = factorFor(row.method);
-  const subject = limitSubject(rules.factor, row.id, bucket);
+  const subject = limitSubject(rules.factor, row.id, String(row.confirmed_at), bucket);
   const attempt = await countAttempt(db, rules.factor, subject);
   if (!attempt.ok) {
     await audit(db, input.origin, { ...event, type: 'factor.blocked' });
@@ -87,13 +92,13 @@ export async function answerChallenge(
   };
   const remember =
     input.remember && challenge.rememberDays !== null
-      ? { method: row.method, days: challenge.rememberDays }
+      ? { method: row.method, days: challenge.rememberDays, securityVersion: user.security_version }
       : null;
   const first = await db.together([
     useFactor(
       answered.id,
       outcome.highWater,
-      seal(ring, factorDataPlace(answered.id), JSON.stringify(outcome.data)),
+      seal(ring, factorDataPlace(user.id, answered.id), JSON.stringify(outcome.data)),
       now,
     ),
     signInStatement(services, signIn, {
@@ -131,13 +136,13 @@ async function failed(
 ): Promise<void> {
   const { db, notify } = services;
   const { user } = input.assessment;
-  const failures = row.failures + 1;
+  const failures = await failuresOf(db, row.id);
   if (factorFor(row.method).isSignature && input.signIn.state.challenge) {
     await saveSignIn(services, input.signIn, { ...input.signIn.state, challenge: null });
   }
   await db.together([
     auditEvent(db, input.origin, { ...event, type: 'factor.failed' }),
-    ...(failures === failuresUntilTold
+    ...(failures >= failuresUntilTold
       ? [
           notify.mail({
             to: user.email,

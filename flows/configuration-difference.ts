@@ -423,7 +423,7 @@ function planTotp(
   const [first] = stored;
   const id = first?.id ?? newId(plan.now);
   const fresh = {
-    data: seal(ring, factorDataPlace(id), JSON.stringify({ secret })),
+    data: seal(ring, factorDataPlace(userId, id), JSON.stringify({ secret })),
     high_water: -1,
     failures: 0,
     disabled_at: null,
@@ -439,7 +439,7 @@ function planTotp(
 }
 
 export function totpSecretOf(ring: KeyRing, factor: FactorRow): string | null {
-  const data: unknown = JSON.parse(open(ring, factorDataPlace(factor.id), factor.data));
+  const data: unknown = JSON.parse(open(ring, factorDataPlace(factor.user_id, factor.id), factor.data));
   return typeof data === 'object' && data !== null && 'secret' in data && typeof data.secret === 'string'
     ? data.secret
     : null;

@@ -13,7 +13,7 @@ import { seal } from '../lib/seal.ts';
 import { attemptSucceeded, countAttempt, limitSubject, rules } from '../limits/attempts.ts';
 import type { Method } from '../policy/types.ts';
 import type { Assessment } from './assess-sign-in.ts';
-import { recoveryCodeRules, sealedRecoveryCode } from './recovery-code-rules.ts';
+import { boundSalt, recoveryCodeRules, sealedRecoveryCode } from './recovery-code-rules.ts';
 import { type SendOutcome, sendStep } from './send-step.ts';
 import type { Services } from './services.ts';
 import { type SignIn, saveSignIn, signInStatement } from './sign-in-state.ts';
@@ -119,7 +119,7 @@ export async function confirmEnrolment(
       id,
       userId: user.id,
       method,
-      data: seal(ring, factorDataPlace(id), JSON.stringify(enrolled.data)),
+      data: seal(ring, factorDataPlace(user.id, id), JSON.stringify(enrolled.data)),
       lookup: enrolled.lookup === undefined ? null : digest(enrolled.lookup),
       highWater: enrolled.highWater,
       now,
@@ -166,11 +166,13 @@ async function makeRecoveryCodes(
   const { showAgain } = recoveryCodeRules(assessment.memberships, await instancePolicy(db));
   const codes = [...newRecoveryCodes()];
   const salt = newRecoverySalt();
-  const digests = await Promise.all(codes.map((code) => digestRecoveryCode({ ring, queue }, salt, code)));
+  const digests = await Promise.all(
+    codes.map((code) => digestRecoveryCode({ ring, queue }, boundSalt(userId, salt), code)),
+  );
   const now = db.clock.now();
   const statements = codes.map((code, position) => {
     const id = newId(now);
-    const sealed = showAgain ? sealedRecoveryCode(ring, id, code) : null;
+    const sealed = showAgain ? sealedRecoveryCode(ring, userId, id, code) : null;
     return addRecoveryCode(db, { id, userId, position, salt, digest: digests[position] ?? '', sealed, now });
   });
   return { codes, statements: [forgetRecoveryCodes(userId), ...statements] };

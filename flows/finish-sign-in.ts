@@ -46,7 +46,8 @@ export async function finishSignIn(
   const { user } = assessment;
   const { state } = signIn;
   const now = db.clock.now();
-  const remember = state.remember;
+  // Whatever forgets remembered devices also forgets the wish to become one.
+  const remember = state.remember?.securityVersion === user.security_version ? state.remember : null;
   const device = remember ? { id: newId(now), secret: token() } : undefined;
   const rememberedId = allowed.why === 'remembered' ? (assessment.remembered?.id ?? null) : null;
   const { acr, amr } = allowed.assurance;

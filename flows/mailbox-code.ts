@@ -49,7 +49,8 @@ export async function answerMailboxCode(
   const { db } = services;
   const { signIn, assessment } = input;
   const { user } = assessment;
-  const limit = limitSubject(rules.mailbox, user.id);
+  // Another reset begins anew.
+  const limit = limitSubject(rules.mailbox, user.id, String(user.reset_at));
   const attempt = await countAttempt(db, rules.mailbox, limit);
   if (!attempt.ok) {
     return { kind: 'blocked', retryAt: attempt.retryAt };

@@ -72,7 +72,7 @@ export async function signInWithPasskey(
     useFactor(
       row.id,
       outcome.highWater,
-      seal(ring, factorDataPlace(row.id), JSON.stringify(outcome.data)),
+      seal(ring, factorDataPlace(user.id, row.id), JSON.stringify(outcome.data)),
       now,
     ),
     signInStatement(services, signIn, { ...emptyState, accountId: user.id, proofs: [proof], changed: true }),

@@ -22,7 +22,14 @@ export function recoveryCodeRules(
 
 const byDefault: RecoveryCodeRules = { showAgain: true, replaceUsed: true };
 
-export const recoveryCodePlace = (id: string) => ({ table: 'recovery_codes', column: 'sealed', row: id });
+export const recoveryCodePlace = (userId: string, id: string) => ({
+  table: 'recovery_codes',
+  column: 'sealed',
+  row: `${userId} ${id}`,
+});
 
-export const sealedRecoveryCode = (ring: KeyRing, id: string, code: string): string =>
-  seal(ring, recoveryCodePlace(id), code);
+/** A code is one person's: its digest, moved to somebody else's account, is no code there. */
+export const boundSalt = (userId: string, salt: string): string => `${userId} ${salt}`;
+
+export const sealedRecoveryCode = (ring: KeyRing, userId: string, id: string, code: string): string =>
+  seal(ring, recoveryCodePlace(userId, id), code);

@@ -5,9 +5,12 @@ import { open } from '../lib/seal.ts';
 import type { Method } from '../policy/types.ts';
 import type { Services } from './services.ts';
 
-const place = (factorId: string) => ({ table: 'factors', column: 'data', row: factorId });
-
-export const factorDataPlace = place;
+/** Sealed for one factor of one person: moved to somebody else's account it opens nothing (security.md T135). */
+export const factorDataPlace = (userId: string, factorId: string) => ({
+  table: 'factors',
+  column: 'data',
+  row: `${userId} ${factorId}`,
+});
 
 /** The person as one method sees them, with the opened data of the factors that may answer. */
 export function subjectFor(
@@ -27,6 +30,9 @@ export function subjectFor(
     issuerName,
     factors: factors
       .filter((factor) => factor.method === method)
-      .map(({ id, data }) => ({ id, data: JSON.parse(open(services.ring, place(id), data)) as Json })),
+      .map(({ id, data }) => ({
+        id,
+        data: JSON.parse(open(services.ring, factorDataPlace(user.id, id), data)) as Json,
+      })),
   };
 }

@@ -15,7 +15,7 @@ import { newId } from '../lib/id.ts';
 import { attemptSucceeded, countAttempt, limitSubject, rules } from '../limits/attempts.ts';
 import type { Assessment } from './assess-sign-in.ts';
 import type { KnownBrowser } from './known-browser.ts';
-import { recoveryCodeRules, sealedRecoveryCode } from './recovery-code-rules.ts';
+import { boundSalt, recoveryCodeRules, sealedRecoveryCode } from './recovery-code-rules.ts';
 import type { Services } from './services.ts';
 import { type SignIn, signInStatement } from './sign-in-state.ts';
 
@@ -44,10 +44,12 @@ export async function useRecoveryCode(
   const { user } = assessment;
   const event = { userId: user.id, clientId: input.clientId };
 
-  // All browsers together may try a hundred times in a row, each on its own far fewer.
+  // All browsers together may try a hundred times in a row, each on its own far fewer; a new set begins anew.
+  const unused = await unusedRecoveryCodes(db, user.id);
+  const salt = unused[0]?.salt ?? '';
   const subjects = [
-    limitSubject(rules.recoveryCode, user.id, input.browser.bucketFor(user.id) ?? 'unknown browsers'),
-    limitSubject(rules.recoveryCodeInAll, user.id),
+    limitSubject(rules.recoveryCode, user.id, salt, input.browser.bucketFor(user.id) ?? 'unknown browsers'),
+    limitSubject(rules.recoveryCodeInAll, user.id, salt),
   ] as const;
   const attempt = await countAttempt(db, rules.recoveryCode, subjects[0]);
   const inAll = attempt.ok ? await countAttempt(db, rules.recoveryCodeInAll, subjects[1]) : attempt;
@@ -57,12 +59,12 @@ export async function useRecoveryCode(
   }
 
   const code = readRecoveryCode(input.typed);
-  const unused = code === null ? [] : await unusedRecoveryCodes(db, user.id);
-  const salt = unused[0]?.salt;
   const digests =
-    code === null || salt === undefined ? [] : await digestsRecoveryCode({ ring, queue }, salt, code);
+    code === null || salt === ''
+      ? []
+      : await digestsRecoveryCode({ ring, queue }, boundSalt(user.id, salt), code);
   const found = unused.find((row) => digests.some((digest) => sameDigest(row.digest, digest)));
-  if (!found || salt === undefined) {
+  if (!found) {
     await audit(db, input.origin, { ...event, type: 'recovery_code.failed' });
     return { kind: 'wrong' };
   }
@@ -73,8 +75,8 @@ export async function useRecoveryCode(
   const [fresh = null] = wanted.replaceUsed ? newRecoveryCodes(1) : [];
   if (fresh !== null) {
     const id = newId(now);
-    const digest = await digestRecoveryCode({ ring, queue }, salt, fresh);
-    const sealed = wanted.showAgain ? sealedRecoveryCode(ring, id, fresh) : null;
+    const digest = await digestRecoveryCode({ ring, queue }, boundSalt(user.id, salt), fresh);
+    const sealed = wanted.showAgain ? sealedRecoveryCode(ring, user.id, id, fresh) : null;
     replacement.push(
       addRecoveryCode(db, { id, userId: user.id, position: found.position, salt, digest, sealed, now }),
     );

@@ -143,6 +143,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
   const mailbox = {
     ...shared,
     action: '#verify',
+    sent: true,
     to: 'ada@acme.test',
     minutes: 10,
     typed: '',

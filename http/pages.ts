@@ -192,6 +192,8 @@ export interface SetUpPage extends Common {
 }
 
 export interface MailboxPage extends Common {
+  /** False where no code is on its way. */
+  readonly sent: boolean;
   /** POST code. */
   readonly action: string;
   /** The verified address, in full or shortened. */

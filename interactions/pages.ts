@@ -257,6 +257,7 @@ export function showMailbox(visit: Visit, assessment: Assessment, problem: Probl
   const locals: Pages['mailbox'] = {
     ...commonOf(visit, assessment),
     action: at(visit, '/mailbox'),
+    sent: mailbox !== null,
     to: assessment.user.email,
     minutes: codeMinutes,
     typed: problem?.typed ?? '',

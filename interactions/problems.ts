@@ -48,7 +48,8 @@ export function tooSoon(visit: Visit, retryAt: Date | null): Problem {
   const n = Math.max(1, Math.ceil(left / 60_000));
   return {
     error: {
-      sentence: 'Another code can be sent in {n} minute.|Another code can be sent in {n} minutes.',
+      sentence:
+        'Please wait: another code can be sent in {n} minute.|Please wait: another code can be sent in {n} minutes.',
       values: { n },
     },
     status: 429,

@@ -182,7 +182,7 @@ function passkeyStep(form) {
   askBeforeSending(form, () => ask(dataset.credential, JSON.parse(dataset.options)));
   if (canPasskey) return;
   tell(form, dataset.unable);
-  for (const useless of form.querySelectorAll('.button, .check, .lead')) useless.hidden = true;
+  for (const useless of form.querySelectorAll('.button, .check, .asks')) useless.hidden = true;
 }
 
 /** A passkey as the whole sign-in: by its button, and offered by the browser in the e-mail field. */
@@ -206,7 +206,10 @@ async function passkeySignIn(form) {
       /* Nobody chose one: the page is as it was. */
     }
   };
-  const canOffer = await PublicKeyCredential.isConditionalMediationAvailable?.().catch(() => false);
+  // After a passkey that was refused the same one is not offered by itself.
+  const isRefused = !form.querySelector('[data-credential-problem]').hidden;
+  const canOffer =
+    !isRefused && (await PublicKeyCredential.isConditionalMediationAvailable?.().catch(() => false));
   askBeforeSending(form, async () => {
     clearTimeout(renewal);
     try {

@@ -561,20 +561,22 @@ for (const kind of kinds) {
     await elsewhere.press('Verify', { code });
     t.is(elsewhere.status, 422, 'the code of another sign-in');
     door.clock.forward(minutes(10) - seconds(1));
-    const answers = await Promise.all(
-      Array.from({ length: 3 }, () => send(browser, 'Verify', `code=${code}`)),
-    );
-    t.true(answers.some(({ status }) => status === 303));
-    await browser.open(browser.url);
-    t.true(isIn(browser), '9:59');
-    const { claims } = await redeem(door, browser);
+    const answers = await Promise.all([
+      browser.press('Verify', { code }),
+      send(browser, 'Verify', `code=${code}`),
+    ]);
+    t.true(isIn(browser) || answers[1].status === 303, '9:59');
+    t.is(await events(door, 'sign_in.succeeded'), 2, 'both at once are one sign-in');
+    const again = await asked();
+    await again.browser.press('Verify', { code: again.code });
+    const { claims } = await redeem(door, again.browser);
     t.deepEqual([claims.acr, claims.amr], ['urn:sallyport:acr:2sv', ['pwd', 'otp']]);
-    t.is(await events(door, 'sign_in.succeeded'), 2);
 
     const late = await asked();
     door.clock.forward(minutes(10) + seconds(1));
     await late.browser.press('Verify', { code: late.code });
     t.is(late.browser.status, 422, '10:01');
+    await waited(door);
     await late.browser.press('Send a new code', { to: 'eve@acme.test', email: 'eve@acme.test' });
     const fresh = await mailedCode(door);
     await late.browser.press('Verify', { code: late.code });
@@ -590,9 +592,9 @@ for (const kind of kinds) {
       await guessing.browser.press('Verify', { code: guessing.code === '111111' ? '222222' : '111111' });
       t.is(guessing.browser.status, 422);
     }
-    const again = await stranger(door);
-    await again.press('Verify', { code: await mailedCode(door) });
-    t.is(again.status, 429);
+    const next = await stranger(door);
+    await next.press('Verify', { code: await mailedCode(door) });
+    t.is(next.status, 429);
 
     // An address that is not verified any more answers for nobody.
     const unverified = await asked();
@@ -812,7 +814,7 @@ for (const kind of kinds) {
     await known.authorize({ prompt: 'login' });
     await known.press('Sign in', { email: 'ada@acme.test', password });
     await fail(known, 1);
-    await door.db.change('UPDATE factors SET failures = 98 WHERE failures = 1');
+    await door.db.change('UPDATE factors SET failures = 99 WHERE failures = 1');
     await fail(thief, 1);
     await waited(door);
     for (const browser of [known, thief, await stranger(door)]) {

@@ -86,7 +86,7 @@ async function withPasskey(
       id,
       userId: user.id,
       method: 'passkey',
-      data: seal(ring, factorDataPlace(id), JSON.stringify(enrolled.data)),
+      data: seal(ring, factorDataPlace(user.id, id), JSON.stringify(enrolled.data)),
       lookup: digest(enrolled.lookup ?? ''),
       highWater: enrolled.highWater,
       now,

@@ -1,0 +1,98 @@
+import test from 'ava';
+import { kinds } from '../configuration/fresh-database.ts';
+import { acme, passwordStep, secret } from '../front-door/rig.ts';
+import { codeNow, type Line, lineTo, place, sleep, until } from './process-rig.ts';
+
+const configuration = acme({}, { p1: { totp: secret }, p2: { totp: secret } });
+
+/** A request that gets no answer at all is the worst one. */
+const within = <T>(ms: number, work: Promise<T>): Promise<T> =>
+  Promise.race([
+    work,
+    sleep(ms).then(() => {
+      throw new Error(`no answer within ${ms / 1000} seconds`);
+    }),
+  ]);
+
+const isAway = (status: number, headers: Headers): boolean =>
+  status === 503 && Number(headers.get('Retry-After')) > 0;
+
+if (kinds.includes('MariaDB')) {
+  for (const how of ['cut', 'hang'] as const) {
+    test.serial(
+      `MariaDB: while the line to the database is ${how === 'cut' ? 'cut' : 'silent'}, pages and tokens answer 503 with Retry-After, nobody gets in, and it recovers by itself within ten seconds (T150)`,
+      async (t) => {
+        let line: Line | undefined;
+        const at = await place(t, 'MariaDB', {
+          databaseUrl: async (url) => {
+            line = await lineTo(t, url);
+            return line.url;
+          },
+        });
+        await at.apply(configuration);
+        const running = await at.start();
+        const halfway = at.browser();
+        await passwordStep(halfway, 'p1');
+        const before = at.browser();
+        await passwordStep(before, 'p2');
+        await before.press('Verify', { code: codeNow() });
+        const { body } = await at.redeem(before);
+        const get = (path: string) =>
+          fetch(`${running.url}${path}`, {
+            headers: { Accept: 'text/html' },
+            redirect: 'manual',
+          });
+        t.is((await get('/readyz')).status, 200);
+
+        await (how === 'cut' ? line?.cut() : line?.hang());
+        const began = performance.now();
+        const authorize = at.browser();
+        const silent = before.copy();
+        const [ready, alive, token] = await within(
+          20_000,
+          Promise.all([
+            get('/readyz'),
+            get('/healthz'),
+            at.post('/token', { grant_type: 'refresh_token', refresh_token: String(body.refresh_token) }),
+            authorize.authorize(),
+            silent.authorize({ prompt: 'none' }),
+            halfway.press('Verify', { code: codeNow() }),
+          ]),
+        );
+        const took = performance.now() - began;
+        t.is(ready.status, 503);
+        t.is(alive.status, 200, 'it lives: nobody is helped by a restart');
+        t.true(isAway(token.status, token.headers), `/token: ${token.status} ${JSON.stringify(token.body)}`);
+        t.is(token.body.access_token, undefined);
+        for (const [what, browser] of Object.entries({ authorize, silent, halfway })) {
+          t.is(browser.callback, null, `${what}: ${browser.callback}`);
+          t.true(
+            isAway(browser.status, browser.headers),
+            `${what}: ${browser.status} ${browser.headers.get('Retry-After')}`,
+          );
+          t.is(browser.heading, 'Sign-in is not available for a moment', what);
+          t.notRegex(browser.text, /\bat .*\.ts:|ECONN|mysql/i, what);
+        }
+        t.true(took < 15_000, `answers came after ${took} ms`);
+
+        await line?.restore();
+        const recovered = await until(async () => (await get('/readyz')).status === 200, 10_000);
+        t.not(recovered, null, 'ready again within ten seconds');
+        const after = before.copy();
+        await after.authorize({ prompt: 'none' });
+        t.truthy(after.callback?.get('code'), 'who was signed in still is');
+        const again = await at.post('/token', {
+          grant_type: 'refresh_token',
+          refresh_token: String(body.refresh_token),
+        });
+        t.is(again.status, 200, 'a refresh token whose use failed is still good');
+        const late = at.browser();
+        await passwordStep(late, 'p1');
+        await late.press('Verify', { code: codeNow() });
+        t.truthy(late.callback?.get('code'), 'and a code that was refused was not used up');
+        t.regex(running.output(), /errorId/, 'the log tells of it');
+        t.notRegex(running.output(), new RegExp(String(body.refresh_token)));
+      },
+    );
+  }
+}
