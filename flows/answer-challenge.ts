@@ -92,7 +92,12 @@ export async function answerChallenge(
   };
   const remember =
     input.remember && challenge.rememberDays !== null
-      ? { method: row.method, days: challenge.rememberDays, securityVersion: user.security_version }
+      ? {
+          method: row.method,
+          days: challenge.rememberDays,
+          securityVersion: user.security_version,
+          at: now.getTime(),
+        }
       : null;
   const first = await db.together([
     useFactor(

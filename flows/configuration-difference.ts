@@ -420,21 +420,23 @@ function planTotp(
   if (stored.some((factor) => totpSecretOf(ring, factor) === secret)) {
     return false;
   }
-  const [first] = stored;
-  const id = first?.id ?? newId(plan.now);
-  const fresh = {
+  // Another secret is another factor: what was counted or remembered of the old one does not concern it.
+  for (const { id, data } of stored.slice(0, 1)) {
+    plan.updates.push({ sql: 'DELETE FROM factors WHERE id = ? AND data = ?', values: [id, data], rows: 1 });
+  }
+  const id = newId(plan.now);
+  plan.inserts.factors?.push({
+    id,
+    user_id: userId,
+    method: 'totp',
+    name: null,
     data: seal(ring, factorDataPlace(userId, id), JSON.stringify({ secret })),
     high_water: -1,
     failures: 0,
     disabled_at: null,
     confirmed_at: plan.now.getTime(),
     last_used_at: null,
-  };
-  if (first) {
-    plan.updates.push(updateRow('factors', { id }, fresh, { data: first.data }));
-  } else {
-    plan.inserts.factors?.push({ id, user_id: userId, method: 'totp', name: null, ...fresh });
-  }
+  });
   return true;
 }
 

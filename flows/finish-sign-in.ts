@@ -64,8 +64,9 @@ export async function finishSignIn(
             securityVersion: user.security_version,
             userAgent: input.origin.userAgent?.slice(0, 500) ?? null,
             ip: input.origin.ip,
-            now,
-            expiresAt: after(now, days(remember.days)),
+            // It counts from the answer: a policy that changed since then forgets it.
+            now: new Date(remember.at),
+            expiresAt: after(new Date(remember.at), days(remember.days)),
           }),
           notify.mail({
             to: user.email,

@@ -18,7 +18,9 @@ const signInState = z.object({
   /** Something was proved or chosen in this interaction, beside what the session had proved before. */
   changed: z.boolean(),
   /** This browser is to be remembered at the end: through which method, for how many days. */
-  remember: z.object({ method: z.enum(methods), days: z.number(), securityVersion: z.number() }).nullable(),
+  remember: z
+    .object({ method: z.enum(methods), days: z.number(), securityVersion: z.number(), at: z.number() })
+    .nullable(),
   /** A set-up under way: what the factor keeps, and what its page shows. */
   enrolment: z
     .object({ method: z.enum(methods), kept: json, shown: json, sentAt: z.number().nullable() })

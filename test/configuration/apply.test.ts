@@ -70,7 +70,11 @@ for (const kind of kinds) {
       t.like(factor, { user_id: ada?.id, method: 'totp', high_water: -1, failures: 0, disabled_at: null });
       t.deepEqual(
         JSON.parse(
-          open(ring, { table: 'factors', column: 'data', row: factor?.id ?? '' }, factor?.data ?? ''),
+          open(
+            ring,
+            { table: 'factors', column: 'data', row: `${factor?.user_id} ${factor?.id}` },
+            factor?.data ?? '',
+          ),
         ),
         { secret: 'JBSWY3DPEHPK3PXP' },
       );

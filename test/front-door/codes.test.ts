@@ -706,7 +706,10 @@ for (const kind of kinds) {
       }),
     );
     t.is(statuses.filter((status) => status === 422).length, 5);
-    t.is(statuses.filter((status) => status === 429).length, 27);
+    t.deepEqual(
+      statuses.filter((status) => status !== 422),
+      Array<number>(27).fill(429),
+    );
     t.is(await events(door, 'factor.failed'), 5);
     for (const browser of browsers) {
       t.is((await send(browser, 'Verify', `code=${door.code()}`)).status, 429);
@@ -893,6 +896,7 @@ for (const kind of kinds) {
     await silent.authorize({ prompt: 'none' });
     t.is(silent.callback?.get('error'), 'login_required');
 
+    door.clock.forward(minutes(1));
     await door.apply({ users: [{ email: 'bob@acme.test', factors: { totp: other } }] });
     const helped = await stranger(door, 'bob');
     await helped.press('Verify', { code: door.code(0, other) });
