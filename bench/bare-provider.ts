@@ -6,10 +6,11 @@ import { type JWK, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { verifySync } from 'otplib';
 import { stretch } from '../lib/argon2.ts';
 import { readPasswordScheme } from '../lib/password-scheme.ts';
+import { memoryAdapter } from './memory-adapter.ts';
 import { clientId, clientSecret, type People, redirectUri, stepAt } from './people.ts';
 
 /**
- * node-oidc-provider with the least that makes two factors of it: its own in-memory adapter, two pages, the same hash. No policy,
+ * node-oidc-provider with the least that makes two factors of it: records in memory, two pages, the same hash. No policy,
  * no limits, no audit, nothing that outlives the process. The anchor of the bench, run as a process of its own.
  */
 const { ISSUER = '', PORT = '', PEOPLE_FILE = '' } = process.env;
@@ -24,6 +25,7 @@ const jwk = { ...privateKey.export({ format: 'jwk' }), kid: 'bare', use: 'sig', 
 const cookie = { httpOnly: true, sameSite: 'lax', signed: true, secure: true } as const;
 
 const provider = new Provider(ISSUER, {
+  adapter: memoryAdapter(),
   jwks: { keys: [jwk] },
   clients: [
     {

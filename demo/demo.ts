@@ -17,7 +17,10 @@ export async function prepareDemo(services: Parts): Promise<void> {
     return;
   }
   const document = {
-    organizations: [organization, { slug: 'birch', name: 'Birch Studio', policy: { requirement: 'recommended' } }],
+    organizations: [
+      organization,
+      { slug: 'birch', name: 'Birch Studio', policy: { requirement: 'recommended' } },
+    ],
     users: people.map(({ email, name, memberships, hasTotp }) => ({
       email,
       name,
@@ -34,9 +37,10 @@ export async function prepareDemo(services: Parts): Promise<void> {
 /** So that the demo has people in grace and people who are overdue from the first minute. */
 async function backdate(db: Database): Promise<void> {
   const now = db.clock.now().getTime();
-  const row = await db.row<{ id: string; policy: string }>('SELECT id, policy FROM organizations WHERE slug = ?', [
-    organization.slug,
-  ]);
+  const row = await db.row<{ id: string; policy: string }>(
+    'SELECT id, policy FROM organizations WHERE slug = ?',
+    [organization.slug],
+  );
   if (!row) {
     return;
   }

@@ -151,31 +151,36 @@ async function openMysql(databaseUrl: string, options: DatabaseOptions): Promise
       (await source.query(sql, checked(values))) as Row[],
     row: async <Row>(sql: string, values: readonly Value[] = []) =>
       ((await source.query(sql, checked(values))) as Row[])[0] ?? null,
-    change: async (sql, values = []) => affected(await source.query(sql, checked(values))),
-    together: async (batch) => {
-      for (let attempt = 1; ; attempt += 1) {
+    change: (sql, values = []) => undoneAgain(async () => affected(await source.query(sql, checked(values)))),
+    together: (batch) =>
+      undoneAgain(async () => {
         const runner = source.createQueryRunner();
         try {
           return await inTransaction(runner, batch);
-        } catch (error) {
-          // A deadlock or a lock wait undid the whole batch: nothing of it happened, so it may be tried again.
-          if (
-            attempt >= 3 ||
-            !['ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT'].includes((error as { code?: string }).code ?? '')
-          ) {
-            throw error;
-          }
         } finally {
           await runner.release();
         }
-      }
-    },
+      }),
     ...statementBuilders('mysql'),
     close: async () => {
       stop();
       await source.destroy();
     },
   };
+}
+
+/** A deadlock or a lock wait undid the whole: nothing of it happened, so it may be tried again. */
+async function undoneAgain<Result>(work: () => Promise<Result>): Promise<Result> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (attempt >= 3 || (code !== 'ER_LOCK_DEADLOCK' && code !== 'ER_LOCK_WAIT_TIMEOUT')) {
+        throw error;
+      }
+    }
+  }
 }
 
 async function inTransaction(runner: QueryRunner, batch: readonly Statement[]): Promise<boolean> {

@@ -3,6 +3,7 @@ import {
   countAttempt as countFactorAttempt,
   type FactorRow,
   failuresOf,
+  failuresUntilDisabled,
   useFactor,
 } from '../entities/factors.ts';
 import type { Answer } from '../factors/factor.ts';
@@ -12,6 +13,7 @@ import { attemptSucceeded, countAttempt, limitSubject, rules } from '../limits/a
 import type { Decision } from '../policy/types.ts';
 import type { Assessment } from './assess-sign-in.ts';
 import type { KnownBrowser } from './known-browser.ts';
+import { sendLimit } from './send-step.ts';
 import type { Services } from './services.ts';
 import { type SignIn, saveSignIn, signInStatement } from './sign-in-state.ts';
 import { factorDataPlace, subjectFor } from './subject.ts';
@@ -114,6 +116,8 @@ export async function answerChallenge(
       remember,
     }),
     attemptSucceeded(subject),
+    // What was sent has come to the right one.
+    ...(signIn.state.challenge?.sentAt ? [attemptSucceeded(sendLimit(user.id, 'email'))] : []),
   ]);
   if (!first) {
     await failed(services, input, row, event);
@@ -147,6 +151,9 @@ async function failed(
   }
   await db.together([
     auditEvent(db, input.origin, { ...event, type: 'factor.failed' }),
+    ...(failures === failuresUntilDisabled
+      ? [auditEvent(db, input.origin, { ...event, type: 'factor.disabled' })]
+      : []),
     ...(failures >= failuresUntilTold
       ? [
           notify.mail({

@@ -11,6 +11,9 @@ export type SendOutcome =
   /** Another request of the same interaction was first. */
   | { readonly kind: 'conflict' };
 
+/** Where the messages to one person are counted. */
+export const sendLimit = (userId: string, by: Message['by']): string => limitSubject(rules.send, userId, by);
+
 /** What is sent for a step is worth nothing after so long, and is not sent later. */
 const lifetime = minutes(10);
 
@@ -27,7 +30,7 @@ export async function sendStep(
   const { db } = services;
   const { keep, show, send } = step;
   if (send) {
-    const attempt = await countAttempt(db, rules.send, limitSubject(rules.send, user.id, send.by));
+    const attempt = await countAttempt(db, rules.send, sendLimit(user.id, send.by));
     if (!attempt.ok) {
       return { kind: 'too_soon', retryAt: attempt.retryAt };
     }
