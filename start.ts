@@ -50,6 +50,17 @@ async function serve(settings: Settings): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => void end());
   }
+  endWithNpm(end);
+}
+
+/** `npm start` runs us in a shell that a SIGTERM to npm ends alone: without it, we end too. */
+function endWithNpm(end: () => Promise<void>): void {
+  const parent = process.ppid;
+  if (process.env.npm_lifecycle_event !== 'start' || cluster.isWorker) {
+    return;
+  }
+  const timer = setInterval(() => process.ppid !== parent && void end(), 500);
+  timer.unref();
 }
 
 function announce(settings: Settings, welcome: string | null): void {
@@ -74,6 +85,7 @@ async function startWorkers(settings: Settings): Promise<void> {
   };
   process.once('SIGTERM', end);
   process.once('SIGINT', end);
+  endWithNpm(async () => end('SIGTERM'));
 
   const welcome = await ready(cluster.fork({ SALLYPORT_WORKER: '1' }));
   await Promise.all(
@@ -119,10 +131,13 @@ async function listen(app: App, settings: Settings): Promise<Server> {
 
 /** New connections are refused, idle ones closed, and what is under way gets ten seconds. */
 async function closed(server: Server): Promise<void> {
-  const timer = setTimeout(() => server.closeAllConnections(), seconds(10));
+  const timer = setTimeout(() => server.closeAllConnections(), seconds(9));
+  // A connection that is kept alive becomes idle only after its last answer.
+  const idle = setInterval(() => server.closeIdleConnections(), 100);
   await new Promise<void>((resolve) => {
     server.close(() => resolve());
     server.closeIdleConnections();
   });
   clearTimeout(timer);
+  clearInterval(idle);
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import path from 'node:path';
 import { projectRoot } from '../config/settings.ts';
-import { signIn } from './journeys.ts';
+import { requests, signIn } from './journeys.ts';
 import { type People, stepAt } from './people.ts';
 import { type Environment, type Running, startServer } from './servers.ts';
 
@@ -13,6 +13,8 @@ export interface Counted {
   readonly transactions: number;
   /** Of a later one, in the order in which they were sent; `BEGIN … COMMIT` for what goes around a batch. */
   readonly statements: readonly string[];
+  /** The same of each single request. */
+  readonly requests: Readonly<Record<string, readonly string[]>>;
 }
 
 const brackets = 'BEGIN … COMMIT';
@@ -31,13 +33,19 @@ export async function countStatements(env: Environment, { list, password }: Peop
     await statementsSince(server);
     await signIn(server.address, { person, step, password });
     const first = await statementsSince(server);
-    await signIn(server.address, { person, step: step + 1, password });
+    const signedIn = await signIn(server.address, { person, step: step + 1, password });
     const statements = await statementsSince(server);
+    const ofRequests: Record<string, string[]> = {};
+    for (const [name, ask] of Object.entries(requests)) {
+      await ask(signedIn);
+      ofRequests[name] = withoutBrackets(await statementsSince(server));
+    }
     return {
       first: withoutBrackets(first).length,
       later: withoutBrackets(statements).length,
       transactions: statements.filter((sql) => sql === brackets).length,
       statements,
+      requests: ofRequests,
     };
   } finally {
     await server.stop();
@@ -57,20 +65,25 @@ async function statementsSince(server: Running): Promise<string[]> {
 }
 
 /** The statements as a numbered list, long ones cut, and how often the most frequent ones stand in it. */
-export function listed({ statements }: Counted): string {
-  let number = 0;
-  const lines = statements.map((sql) => {
-    if (sql === brackets) return `     ${sql}`;
-    number += 1;
-    return `${String(number).padStart(4)} ${cut(sql)}`;
-  });
+export function listed({ statements, requests: ofRequests }: Counted): string {
+  const lines = numbered(statements);
   const times = Map.groupBy(withoutBrackets(statements), (sql) => sql);
   const repeated = [...times]
     .map(([sql, { length }]) => ({ sql, length }))
     .filter(({ length }) => length > 1)
     .toSorted((a, b) => b.length - a.length)
     .map(({ sql, length }) => `${String(length).padStart(3)} × ${cut(sql)}`);
-  return [...lines, '', 'More than once:', ...repeated].join('\n');
+  const single = Object.entries(ofRequests).flatMap(([name, asked]) => ['', `${name}:`, ...numbered(asked)]);
+  return [...lines, '', 'More than once:', ...repeated, ...single].join('\n');
+}
+
+function numbered(statements: readonly string[]): string[] {
+  let number = 0;
+  return statements.map((sql) => {
+    if (sql === brackets) return `     ${sql}`;
+    number += 1;
+    return `${String(number).padStart(4)} ${cut(sql)}`;
+  });
 }
 
 const cut = (sql: string): string => (sql.length > 130 ? `${sql.slice(0, 129)}…` : sql);

@@ -5,12 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { projectRoot } from '../config/settings.ts';
 import { contestant, signIns } from './measure.ts';
 import { configurationFor, makePeople } from './people.ts';
-import { applyFile, sallyportCommand, sallyportSettings, startServer } from './servers.ts';
+import { applyFile, freshMysql, sallyportCommand, sallyportSettings, startServer } from './servers.ts';
 import { fixed, table } from './table.ts';
 
 /**
- * Where the main thread of Sallyport on SQLite spends its time during whole sign-ins: `node bench/profile.ts [file to keep]`.
- * Hashing and signing run in other threads and are not in here.
+ * Where the main thread of Sallyport spends its time during whole sign-ins: `node bench/profile.ts [--mysql] [file to keep]`.
+ * On SQLite, or in a new database on the server of TEST_MYSQL_URL. Hashing and signing run in other threads and are not in here.
  */
 interface Profile {
   readonly nodes: readonly {
@@ -27,17 +27,20 @@ interface Profile {
 const count = Number(process.env.BENCH_SIGN_INS ?? 300);
 const browsers = 8;
 const dir = mkdtempSync(path.join(tmpdir(), 'sallyport-profile-'));
+const onMysql = process.argv.includes('--mysql');
+const mysql = onMysql ? await freshMysql(process.env.TEST_MYSQL_URL ?? '') : null;
 try {
-  await profile();
+  await profile(mysql?.url ?? `sqlite:${dir}/profile.sqlite`);
 } finally {
+  await mysql?.drop();
   rmSync(dir, { recursive: true, force: true });
 }
 
-async function profile(): Promise<void> {
+async function profile(databaseUrl: string): Promise<void> {
   const people = await makePeople(count + 200);
   const file = path.join(dir, 'apply.json');
   writeFileSync(file, configurationFor(people));
-  const env = await sallyportSettings(dir, `sqlite:${dir}/profile.sqlite`);
+  const env = await sallyportSettings(dir, databaseUrl);
   await applyFile(file, env);
   const into = path.join(dir, 'profiles');
   mkdirSync(into);
@@ -57,7 +60,7 @@ async function profile(): Promise<void> {
 
   const [name = ''] = readdirSync(into);
   const text = readFileSync(path.join(into, name), 'utf8');
-  const [, keep] = process.argv.slice(1);
+  const keep = process.argv.slice(2).find((argument) => !argument.startsWith('--'));
   if (keep) writeFileSync(keep, text);
   const found = JSON.parse(text) as Profile;
   const spent = spentBetween(

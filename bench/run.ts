@@ -164,16 +164,8 @@ ${machine}, ${commit}; ${browsers} browsers at once, ${users} users, ${rounds} r
               `${fixed(median(one.requestRates[name] ?? []), 0)} (${fixed(median(one.requestCpu[name] ?? []), 2)})`,
           ),
         ],
-        ...(one === bare
-          ? []
-          : [
-              [
-                '  of bare',
-                ...names.map((name) =>
-                  fixed(median(ratios(one.requestRates[name] ?? [], bare.requestRates[name] ?? [])), 2),
-                ),
-              ],
-            ]),
+        ...besideBare(one, bare, names),
+        ...statementsRow(counted.get(one), names),
       ]),
     ]),
   );
@@ -186,6 +178,18 @@ ${machine}, ${commit}; ${browsers} browsers at once, ${users} users, ${rounds} r
       console.log(`\nStatements of one sign-in, ${one.server.name}\n\n${listed(found)}`);
     }
   }
+}
+
+function besideBare(one: Contestant, bare: Contestant, names: readonly string[]): string[][] {
+  if (one === bare) return [];
+  const cells = names.map((name) => ratios(one.requestRates[name] ?? [], bare.requestRates[name] ?? []));
+  return [['  of bare', ...cells.map((beside) => fixed(median(beside), 2))]];
+}
+
+function statementsRow(found: Counted | undefined, names: readonly string[]): string[][] {
+  return found
+    ? [['  SQL statements', ...names.map((name) => String(found.requests[name]?.length ?? 0))]]
+    : [];
 }
 
 async function databases(): Promise<[string, string][]> {

@@ -148,18 +148,16 @@ async function openMysql(databaseUrl: string, options: DatabaseOptions): Promise
     dialect: 'mysql',
     clock,
     rows: async <Row>(sql: string, values: readonly Value[] = []) =>
-      (await source.query(sql, checked(values))) as Row[],
+      (await inTime(source.query(sql, checked(values)))) as Row[],
     row: async <Row>(sql: string, values: readonly Value[] = []) =>
-      ((await source.query(sql, checked(values))) as Row[])[0] ?? null,
-    change: (sql, values = []) => undoneAgain(async () => affected(await source.query(sql, checked(values)))),
+      ((await inTime(source.query(sql, checked(values)))) as Row[])[0] ?? null,
+    change: (sql, values = []) =>
+      undoneAgain(async () => affected(await inTime(source.query(sql, checked(values))))),
     together: (batch) =>
       undoneAgain(async () => {
         const runner = source.createQueryRunner();
-        try {
-          return await inTransaction(runner, batch);
-        } finally {
-          await runner.release();
-        }
+        // The connection goes back when its transaction has ended, also where nobody waits for it any more.
+        return inTime(inTransaction(runner, batch).finally(() => runner.release()));
       }),
     ...statementBuilders('mysql'),
     close: async () => {
@@ -167,6 +165,21 @@ async function openMysql(databaseUrl: string, options: DatabaseOptions): Promise
       await source.destroy();
     },
   };
+}
+
+/** A database that says nothing is away: the request ends, and what was asked is done wholly or not at all. */
+async function inTime<Result>(answer: Promise<Result>): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(Object.assign(new Error('the database does not answer'), { code: 'PROTOCOL_SEQUENCE_TIMEOUT' }));
+    }, seconds(5));
+  });
+  try {
+    return await Promise.race([answer, silence]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** A deadlock or a lock wait undid the whole: nothing of it happened, so it may be tried again. */
@@ -298,11 +311,18 @@ async function withMigrationLock<Result>(database: Database, work: () => Promise
   const runner = database.source.createQueryRunner();
   try {
     await runner.connect();
-    await runner.query("SELECT GET_LOCK('sallyport-migrate', 60)");
+    // Locks are the server's, so they bear the database's name.
+    const lock = "CONCAT('sallyport ', LEFT(DATABASE(), 50))";
+    const [taken] = (await runner.query(`SELECT GET_LOCK(${lock}, 120) AS ok`)) as { ok: number | null }[];
+    if (Number(taken?.ok) !== 1) {
+      throw new Error(
+        'another process has been migrating this database for two minutes; nothing was changed',
+      );
+    }
     try {
       return await work();
     } finally {
-      await runner.query("SELECT RELEASE_LOCK('sallyport-migrate')");
+      await runner.query(`SELECT RELEASE_LOCK(${lock})`);
     }
   } finally {
     await runner.release();

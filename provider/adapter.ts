@@ -65,7 +65,9 @@ export class RecordAdapter implements Adapter {
   }
 
   async find(id: string): Promise<AdapterPayload | undefined> {
-    const row = await liveRecord(this.db, this.model, digest(id), this.db.clock.now());
+    // A pushed request that has expired meanwhile must still be seen as used; the library judges its expiry itself.
+    const at = this.model === 'PushedAuthorizationRequest' ? new Date(0) : this.db.clock.now();
+    const row = await liveRecord(this.db, this.model, digest(id), at);
     return row ? { ...this.payloadOf(row), jti: id } : undefined;
   }
 

@@ -145,9 +145,10 @@ export async function createProvider(services: Services, pages: ProviderPages): 
     fetch: (url, options) => outbound(settings.production, url, options),
   });
 
-  keepInPayload(provider.Session, 'proved', 'version');
+  keepInPayload(provider.Session, 'proved', 'version', 'readAs');
   keepInPayload(provider.Grant, 'proved');
   endSessionsForGood(services, provider);
+  refuseLogoutTokensAsHints(provider);
   provider.on('interaction.ended', handOverWhatWasProved);
   return provider;
 }
@@ -189,6 +190,24 @@ function endSessionsForGood(services: Services, provider: Provider): void {
     await destroy.call(this);
   };
 }
+
+/** A logout token is signed by the same key, but says nothing about who is here (Back-Channel Logout 1.0 §2.4). */
+function refuseLogoutTokensAsHints(provider: Provider): void {
+  const idToken = (provider as unknown as { IdToken: { validate: ValidateIdToken } }).IdToken;
+  const { validate } = idToken;
+  idToken.validate = async (jwt, client) => {
+    const validated = await validate.call(idToken, jwt, client);
+    if (validated.header.typ === 'logout+jwt') {
+      throw new errors.InvalidRequest('a logout token is no id_token_hint');
+    }
+    return validated;
+  };
+}
+
+type ValidateIdToken = (
+  jwt: string,
+  client: unknown,
+) => Promise<{ readonly header: { readonly typ?: string }; readonly payload: { readonly sub?: string } }>;
 
 /** What an interaction has proved goes into the session together with the account, in one write. */
 function handOverWhatWasProved(ctx: KoaContextWithOIDC): void {

@@ -1,6 +1,8 @@
-import type { Client, Grant, KoaContextWithOIDC } from 'oidc-provider';
+import { type Client, errors, type Grant, type KoaContextWithOIDC } from 'oidc-provider';
 import { consentedScope } from '../entities/consents.ts';
 import type { Services } from '../flows/services.ts';
+import { keyedDigest } from '../lib/digest.ts';
+import { token } from '../lib/random.ts';
 
 /** The scopes of a request that nobody has granted yet: none for a first-party application. */
 export async function missingScopes(
@@ -36,6 +38,11 @@ export async function loadGrant(services: Services, ctx: KoaContextWithOIDC): Pr
     return undefined;
   }
   const grant = existing ?? new provider.Grant({ accountId: account.accountId, clientId: client.clientId });
+  if (!existing) {
+    // Requests that come at once for the first time end with one grant, so all their codes redeem.
+    const what = JSON.stringify([session.uid, client.clientId, finishedAt(session)]);
+    grant.jti = keyedDigest(services.ring, 'grant', what);
+  }
   grant.addOIDCScope(requested.join(' '));
   const claims = [...ctx.oidc.requestParamClaims];
   if (claims.length > 0) {
@@ -43,7 +50,16 @@ export async function loadGrant(services: Services, ctx: KoaContextWithOIDC): Pr
   }
   // What this sign-in has proved goes with the grant, so that a refresh is judged by it when the session is long over.
   grant.proved = session.proved;
-  await grant.save();
+  try {
+    await grant.save();
+  } catch (error) {
+    if (existing || !(error instanceof errors.SessionNotFound)) {
+      throw error;
+    }
+    // The one of that name was revoked, and stays so.
+    grant.jti = token();
+    await grant.save();
+  }
   return grant;
 }
 

@@ -1,3 +1,5 @@
+import { randomInt } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
 import type { Database } from '../entities/database.ts';
 import {
@@ -38,19 +40,22 @@ export class SessionAdapter implements Adapter {
   async upsert(id: string, payload: AdapterPayload): Promise<void> {
     const uid = payload.uid as string;
     const uidDigest = digest(uid);
-    const { version: read, jti: _jti, exp: _exp, ...kept } = payload as AdapterPayload & { version?: number };
+    const { version: read, readAs, jti: _jti, exp: _exp, ...kept } = payload as AdapterPayload & ReadSession;
     let version = read ?? 0;
     let mine: AdapterPayload = kept;
 
-    for (let attempt = 0; attempt < 5; attempt += 1) {
+    let idDigest = digest(id);
+    const isRenamed = readAs !== undefined && digest(readAs) !== idDigest;
+
+    for (let attempt = 0; attempt < 50; attempt += 1) {
       const now = this.db.clock.now();
-      const write = this.write(id, uidDigest, mine, now);
+      const write = this.write(idDigest, uidDigest, mine, now);
       if (
         version === 0
           ? await createSession(this.db, write, now)
           : await replaceSession(this.db, write, version, now)
       ) {
-        (payload as { version?: number }).version = version + 1;
+        (payload as ReadSession).version = version + 1;
         return;
       }
       const row = await sessionRow(this.db, uidDigest);
@@ -70,13 +75,18 @@ export class SessionAdapter implements Adapter {
         },
       } as AdapterPayload;
       version = row.version;
+      // A request that did not change the identifier must not bring an old one back: a thief may still hold it.
+      if (!isRenamed && row.id_digest !== null) {
+        idDigest = row.id_digest;
+      }
+      await sleep(randomInt(20));
     }
     throw new errors.TemporarilyUnavailable('the session is busy');
   }
 
   async find(id: string): Promise<AdapterPayload | undefined> {
     const row = await sessionById(this.db, digest(id), this.db.clock.now());
-    return row ? { ...this.payloadOf(row), jti: id } : undefined;
+    return row ? { ...this.payloadOf(row), jti: id, readAs: id } : undefined;
   }
 
   async findByUid(uid: string): Promise<AdapterPayload | undefined> {
@@ -99,14 +109,14 @@ export class SessionAdapter implements Adapter {
 
   async revokeByGrantId(): Promise<void> {}
 
-  private write(id: string, uidDigest: string, payload: AdapterPayload, now: Date) {
+  private write(idDigest: string, uidDigest: string, payload: AdapterPayload, now: Date) {
     const proved = payload.proved as { startedAt?: number } | undefined;
     const startedAt = proved?.startedAt === undefined ? now : new Date(proved.startedAt);
     const idleEnd = after(now, sessionIdle);
     const absoluteEnd = after(startedAt, sessionAbsolute);
     return {
       uidDigest,
-      idDigest: digest(id),
+      idDigest,
       accountId: (payload.accountId as string | undefined) ?? null,
       payload: seal(
         this.ring,
@@ -123,6 +133,13 @@ export class SessionAdapter implements Adapter {
     const payload = JSON.parse(open(this.ring, place, row.payload)) as AdapterPayload;
     return { ...payload, version: row.version, exp: localEpoch(row.expires_at, this.db.clock.now()) };
   }
+}
+
+/** What a session's payload says of the row that it was read from. */
+interface ReadSession {
+  version?: number;
+  /** The identifier under which it was found; a sign-in gives it another. */
+  readAs?: string;
 }
 
 /** When the sign-in that a session's copy knows of was finished. */
