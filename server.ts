@@ -115,7 +115,7 @@ export async function createApp(settings: Settings, db: Database, log = createLo
   provider.use(own.routes());
   provider.use(async (ctx, next) => {
     await next();
-    if (ctx.method === 'POST') {
+    if (ctx.method === 'POST' && ctx.path.startsWith('/interaction/')) {
       courier.wake();
     }
   });

@@ -38,10 +38,16 @@ const begun = performance.now();
 const dir = mkdtempSync(path.join(tmpdir(), 'sallyport-bench-'));
 const atEnd: (() => unknown)[] = [() => rmSync(dir, { recursive: true, force: true })];
 
+const tidyUp = async () => {
+  for (const end of atEnd.splice(0).toReversed()) await end();
+};
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void tidyUp().finally(() => process.exit(1)));
+}
 try {
   await bench();
 } finally {
-  for (const end of atEnd.toReversed()) await end();
+  await tidyUp();
 }
 
 async function bench(): Promise<void> {

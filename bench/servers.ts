@@ -32,7 +32,12 @@ export async function startServer(name: string, args: readonly string[], env: En
     env: { PATH: process.env.PATH, NODE_ENV: 'production', ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
-  await ready(name, child);
+  try {
+    await ready(name, child);
+  } catch (error) {
+    await stopped(child);
+    throw error;
+  }
   return {
     name,
     address: { port: Number(env.PORT), issuer: env.ISSUER ?? '' },

@@ -136,7 +136,13 @@ async function openMysql(databaseUrl: string, options: DatabaseOptions): Promise
     migrationsTransactionMode: 'each',
     connectTimeout: seconds(5),
     poolSize: options.poolSize ?? 10,
-    extra: { multipleStatements: false, maxPreparedStatements: 500, enableKeepAlive: true, queueLimit: 500 },
+    extra: {
+      multipleStatements: false,
+      maxPreparedStatements: 500,
+      trace: false,
+      enableKeepAlive: true,
+      queueLimit: 500,
+    },
   });
   await source.initialize();
   const { clock, stop } = options.clock
@@ -157,7 +163,10 @@ async function openMysql(databaseUrl: string, options: DatabaseOptions): Promise
       undoneAgain(async () => {
         const runner = source.createQueryRunner();
         // The connection goes back when its transaction has ended, also where nobody waits for it any more.
-        return inTime(inTransaction(runner, batch).finally(() => runner.release()));
+        return inTime(
+          inTransaction(runner, batch).finally(() => runner.release()),
+          patienceFor(batch),
+        );
       }),
     ...statementBuilders('mysql'),
     close: async () => {
@@ -168,12 +177,12 @@ async function openMysql(databaseUrl: string, options: DatabaseOptions): Promise
 }
 
 /** A database that says nothing is away: the request ends, and what was asked is done wholly or not at all. */
-async function inTime<Result>(answer: Promise<Result>): Promise<Result> {
+async function inTime<Result>(answer: Promise<Result>, patience = seconds(5)): Promise<Result> {
   let timer: NodeJS.Timeout | undefined;
   const silence = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       reject(Object.assign(new Error('the database does not answer'), { code: 'PROTOCOL_SEQUENCE_TIMEOUT' }));
-    }, seconds(5));
+    }, patience);
   });
   try {
     return await Promise.race([answer, silence]);
@@ -181,6 +190,10 @@ async function inTime<Result>(answer: Promise<Result>): Promise<Result> {
     clearTimeout(timer);
   }
 }
+
+/** A form's batch is short; an import of thousands of people may take its time. */
+const patienceFor = (batch: readonly Statement[]): number =>
+  seconds(5) + batch.reduce((values, statement) => values + statement.values.length, 0);
 
 /** A deadlock or a lock wait undid the whole: nothing of it happened, so it may be tried again. */
 async function undoneAgain<Result>(work: () => Promise<Result>): Promise<Result> {
