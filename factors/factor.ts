@@ -24,6 +24,8 @@ export interface Subject {
   readonly origin: string;
   /** The name that stands in an authenticator app beside the account: organization, company or instance. */
   readonly issuerName: string;
+  /** The authenticator must verify its user, or the answer is of no use. */
+  readonly mustVerify?: boolean;
   /** The confirmed factors of this method, with the data that `finishEnrolment` returned; empty while enrolling the first. */
   readonly factors: readonly { readonly id: string; readonly data: Json }[];
 }

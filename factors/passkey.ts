@@ -123,7 +123,10 @@ export const passkey: Factor = {
       // Without a name it is the whole sign-in, so its user must be verified, and nobody's credentials are told: the browser
       // offers those that it has for this site.
       ...(subject.factors.length > 0
-        ? { userVerification: 'preferred', allowCredentials: credentials(subject) }
+        ? {
+            userVerification: subject.mustVerify ? 'required' : 'preferred',
+            allowCredentials: credentials(subject),
+          }
         : { userVerification: 'required' }),
     });
     return { keep: keep(subject, options.challenge), show: { options: JSON.stringify(options) } };

@@ -61,7 +61,9 @@ export async function answerChallenge(
   const bucket = input.browser.bucketFor(user.id) ?? 'unknown browsers';
   const factor = factorFor(row.method);
   const subject = limitSubject(rules.factor, row.id, String(row.confirmed_at), bucket);
-  const attempt = await countAttempt(db, rules.factor, subject);
+  const attempt = factor.isSignature
+    ? ({ ok: true } as const)
+    : await countAttempt(db, rules.factor, subject);
   if (!attempt.ok) {
     await audit(db, input.origin, { ...event, type: 'factor.blocked' });
     return { kind: 'blocked', retryAt: attempt.retryAt };
@@ -79,7 +81,9 @@ export async function answerChallenge(
     input.answer,
   );
   const answered = outcome.ok ? may.find(({ id }) => id === outcome.factorId) : undefined;
-  if (!outcome.ok || !answered) {
+  const unverified =
+    outcome.ok && challenge.userVerified && row.method === 'passkey' && !outcome.userVerified;
+  if (!outcome.ok || !answered || unverified) {
     await failed(services, input, row, event);
     return { kind: 'wrong' };
   }

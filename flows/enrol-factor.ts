@@ -80,8 +80,10 @@ export async function confirmEnrolment(
   const { method, kept } = enrolment;
   const event = { userId: user.id, clientId: input.clientId, data: { method } };
 
-  const limit = limitSubject(rules.enrolment, user.id);
-  const attempt = await countAttempt(db, rules.enrolment, limit);
+  // What was sent can be guessed; what is on the screen need not be.
+  const rule = enrolment.sentAt === null ? rules.enrolment : rules.mailbox;
+  const limit = limitSubject(rule, user.id);
+  const attempt = await countAttempt(db, rule, limit);
   if (!attempt.ok) {
     return { kind: 'blocked', retryAt: attempt.retryAt };
   }

@@ -34,7 +34,10 @@ export async function startChallenge(
     return { kind: 'not_offered' };
   }
   const may = mayAnswer(assessment, challenge, row);
-  const subject = subjectFor(services, assessment.user, may, row.method, input.issuerName);
+  const subject = {
+    ...subjectFor(services, assessment.user, may, row.method, input.issuerName),
+    mustVerify: challenge.userVerified,
+  };
   const step = await factorFor(row.method).startChallenge(subject);
   if (step.keep === null && !step.send) {
     return { kind: 'nothing_to_keep' };

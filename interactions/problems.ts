@@ -45,6 +45,7 @@ export function blocked(visit: Visit, retryAt: Date | null): Problem {
 /** Something was sent a moment ago, or too often. */
 export function tooSoon(visit: Visit, retryAt: Date | null): Problem {
   const left = (retryAt?.getTime() ?? 0) - visit.site.services.db.clock.now().getTime();
+  visit.ctx.set('Retry-After', String(Math.max(1, Math.ceil(left / 1000))));
   const n = Math.max(1, Math.ceil(left / 60_000));
   return {
     error: {

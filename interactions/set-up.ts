@@ -1,12 +1,14 @@
+import { factorFor } from '../factors/index.ts';
 import { confirmEnrolment, dropEnrolment, startEnrolment } from '../flows/enrol-factor.ts';
 import type { SendOutcome } from '../flows/send-step.ts';
+import type { SignInState } from '../flows/sign-in-state.ts';
 import { skipSetup } from '../flows/skip-setup.ts';
 import { type Method, methods } from '../policy/types.ts';
-import type { Next } from './next.ts';
-import { issuerNameFor, showEnrol, showSetUp } from './pages.ts';
+import { type Next, nextOf } from './next.ts';
+import { issuerNameFor, type Problem, showEnrol, showSetUp } from './pages.ts';
 import { blocked, tooSoon, wrong, wrongAnswer } from './problems.ts';
 import { move, onward, onwardOrFinish, type StepOf, type Steps } from './steps.ts';
-import type { Visit } from './visit.ts';
+import { type Visit, visitOf } from './visit.ts';
 
 type Enrol = StepOf<'enrol'>;
 
@@ -66,7 +68,7 @@ export function setUpRoutes(
       outcome.kind === 'wrong'
         ? wrong(wrongAnswer(enrolment.method), form.code)
         : blocked(visit, outcome.retryAt);
-    showSetUp(visit, next, enrolment, problem);
+    await showBegun(visit, enrolment, problem, showNext);
   });
 
   /** "Skip for now" and "Not now" */
@@ -100,7 +102,9 @@ export async function showSetUpStep(visit: Visit, next: Enrol): Promise<void> {
   const { enrolment } = visit.signIn.state;
   const { methods: offered } = next.decision;
   if (enrolment && offered.includes(enrolment.method)) {
-    return showSetUp(visit, next, enrolment, null);
+    return factorFor(enrolment.method).isSignature
+      ? showBegun(visit, enrolment, null, async () => onward(visit))
+      : showSetUp(visit, next, enrolment, null);
   }
   const [only, ...others] = offered;
   if (only && others.length === 0 && visit.ctx.method === 'GET') {
@@ -110,6 +114,25 @@ export async function showSetUpStep(visit: Visit, next: Enrol): Promise<void> {
       : onward(visit);
   }
   showEnrol(visit, next, null);
+}
+
+/** The set-up as it is stored now. What is to be signed ends after minutes, so it is asked for anew with each page. */
+async function showBegun(
+  stale: Visit,
+  begun: NonNullable<SignInState['enrolment']>,
+  problem: Problem | null,
+  showNext: (visit: Visit, next: Next) => Promise<void>,
+): Promise<void> {
+  const visit = await visitOf(stale.site, stale.ctx);
+  const next = await nextOf(visit);
+  if (next.kind !== 'enrol') {
+    return showNext(visit, next);
+  }
+  if (factorFor(begun.method).isSignature) {
+    await start(visit, next, begun.method);
+  }
+  const fresh = await visitOf(stale.site, stale.ctx);
+  showSetUp(fresh, next, fresh.signIn.state.enrolment ?? begun, problem);
 }
 
 const start = (visit: Visit, next: Enrol, method: Method): Promise<SendOutcome> =>

@@ -52,6 +52,7 @@ function offer(signIn: SignIn, factors: readonly ConfirmedFactor[], recoveryCode
   const allowed = factors.some(({ method }) => rules.methods.includes(method));
   return {
     kind: 'challenge',
+    userVerified: signIn.demand.userVerified,
     factors: inOrder(factors, user.preferredFactorId),
     recoveryCode,
     rememberDays: mayBeRemembered(signIn) && allowed && !afterRecovery ? rules.rememberDays : null,

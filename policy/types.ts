@@ -170,6 +170,8 @@ export type Decision =
     }
   | {
       readonly kind: 'challenge';
+      /** Only a passkey that verified its user will do. */
+      readonly userVerified: boolean;
       /** Factors to offer, preferred first; empty where only a recovery code is left. */
       readonly factors: readonly ConfirmedFactor[];
       readonly recoveryCode: boolean;
