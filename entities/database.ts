@@ -177,7 +177,7 @@ async function openMysql(databaseUrl: string, options: DatabaseOptions): Promise
 }
 
 /** A database that says nothing is away: the request ends, and what was asked is done wholly or not at all. */
-async function inTime<Result>(answer: Promise<Result>, patience = seconds(5)): Promise<Result> {
+async function inTime<Result>(answer: Promise<Result>, patience = seconds(8)): Promise<Result> {
   let timer: NodeJS.Timeout | undefined;
   const silence = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
@@ -193,7 +193,7 @@ async function inTime<Result>(answer: Promise<Result>, patience = seconds(5)): P
 
 /** A form's batch is short; an import of thousands of people may take its time. */
 const patienceFor = (batch: readonly Statement[]): number =>
-  seconds(5) + batch.reduce((values, statement) => values + statement.values.length, 0);
+  seconds(8) + batch.reduce((values, statement) => values + statement.values.length, 0);
 
 /** A deadlock or a lock wait undid the whole: nothing of it happened, so it may be tried again. */
 async function undoneAgain<Result>(work: () => Promise<Result>): Promise<Result> {

@@ -101,12 +101,15 @@ export interface TokenAnswer {
   readonly claims: Record<string, unknown>;
 }
 
+const seat = atMost(4);
+
 /** The real application on loopback, over a database of its own, with a clock that moves by hand. */
 export async function frontDoor(
   t: ExecutionContext,
   kind: Kind,
   options: FrontDoorOptions,
 ): Promise<FrontDoor> {
+  await seat(t);
   const dir = freshDir(t);
   const databaseUrl = await freshUrl(t, kind, dir);
   let moment = options.now ?? new Date('2026-03-02T09:00:05Z');
