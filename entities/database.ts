@@ -13,6 +13,19 @@ export interface Statement {
   readonly sql: string;
   readonly values: readonly Value[];
   readonly rows?: number;
+  /** What follows from it: run once, after all others of the batch. */
+  readonly followedBy?: readonly Statement[];
+}
+
+/** Every statement of a batch and, at its end, what follows from them. */
+function withConsequences(batch: readonly Statement[]): readonly Statement[] {
+  const consequences = new Map<string, Statement>();
+  for (const { followedBy = [] } of batch) {
+    for (const statement of followedBy) {
+      consequences.set(JSON.stringify([statement.sql, statement.values]), statement);
+    }
+  }
+  return consequences.size === 0 ? batch : [...batch, ...consequences.values()];
 }
 
 /**
@@ -75,6 +88,8 @@ async function openSqlite(databaseUrl: string, options: DatabaseOptions): Promis
   await source.initialize();
   const runner = source.createQueryRunner();
   const connection = (await runner.connect()) as NodeSqlite;
+  // SQLite's own knows ASCII only; names are found by the same spelling on every database.
+  connection.define('lower', (text) => (typeof text === 'string' ? text.toLowerCase() : text));
   const statements = new Map<string, ReturnType<NodeSqlite['prepare']>>();
   const prepared = (sql: string) => {
     let statement = statements.get(sql);
@@ -100,7 +115,7 @@ async function openSqlite(databaseUrl: string, options: DatabaseOptions): Promis
       connection.exec('PRAGMA synchronous = FULL');
       connection.exec('BEGIN IMMEDIATE');
       try {
-        for (const { sql, values, rows } of batch) {
+        for (const { sql, values, rows } of withConsequences(batch)) {
           const { changes } = prepared(sql).run(...checked(values));
           if (rows !== undefined && changes !== rows) {
             connection.exec('ROLLBACK');
@@ -212,7 +227,7 @@ async function undoneAgain<Result>(work: () => Promise<Result>): Promise<Result>
 async function inTransaction(runner: QueryRunner, batch: readonly Statement[]): Promise<boolean> {
   await runner.startTransaction('READ COMMITTED');
   try {
-    for (const { sql, values, rows } of batch) {
+    for (const { sql, values, rows } of withConsequences(batch)) {
       const changed = affected(await runner.query(sql, checked(values)));
       if (rows !== undefined && changed !== rows) {
         await runner.rollbackTransaction();

@@ -78,3 +78,10 @@ export const recordGraceStart = (userId: string, organizationId: string, start: 
         WHERE user_id = ? AND organization_id = ? AND (grace_started_at IS NULL OR grace_started_at > ?)`,
   values: [start.getTime(), userId, organizationId, start.getTime()],
 });
+
+/** One person's active membership; null where they have left or never were there. */
+export const activeMembership = (db: Database, userId: string, organizationId: string) =>
+  db.row<MembershipRow>(
+    'SELECT * FROM memberships WHERE user_id = ? AND organization_id = ? AND removed_at IS NULL',
+    [userId, organizationId],
+  );

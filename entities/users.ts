@@ -1,4 +1,5 @@
 import type { Database, Statement } from './database.ts';
+import { refreshDirectory } from './member-directory.ts';
 
 export interface UserRow {
   id: string;
@@ -21,6 +22,7 @@ export interface UserRow {
   sessions_valid_after: number;
   last_sign_in_at: number | null;
   last_sign_in_acr: string | null;
+  last_sign_in_client_id: string | null;
   created_at: number;
   updated_at: number;
 }
@@ -52,15 +54,22 @@ export const postponeSetup = (userId: string, until: Date): Statement => ({
   values: [until.getTime(), userId],
 });
 
-export const noteSignIn = (userId: string, acr: string, now: Date): Statement => ({
-  sql: 'UPDATE users SET last_sign_in_at = ?, last_sign_in_acr = ? WHERE id = ?',
-  values: [now.getTime(), acr, userId],
+/** @param isFirst members who have never signed in are listed as such */
+export const noteSignIn = (
+  userId: string,
+  signIn: { readonly acr: string; readonly clientId: string; readonly isFirst: boolean },
+  now: Date,
+): Statement => ({
+  sql: 'UPDATE users SET last_sign_in_at = ?, last_sign_in_acr = ?, last_sign_in_client_id = ? WHERE id = ?',
+  values: [now.getTime(), signIn.acr, signIn.clientId, userId],
+  followedBy: signIn.isFirst ? [refreshDirectory([userId])] : [],
 });
 
 /** Every browser that was remembered for this user is forgotten. */
 export const securityChanged = (userId: string, now: Date): Statement => ({
   sql: 'UPDATE users SET security_version = security_version + 1, updated_at = ? WHERE id = ?',
   values: [now.getTime(), userId],
+  followedBy: [refreshDirectory([userId])],
 });
 
 /** A set-up was confirmed: the first one ends all grace for ever, and answers an admin's reset. */
@@ -68,6 +77,7 @@ export const factorConfirmed = (userId: string, now: Date): Statement => ({
   sql: `UPDATE users SET security_version = security_version + 1, had_factor_at = COALESCE(had_factor_at, ?), reset_at = NULL,
           updated_at = ? WHERE id = ?`,
   values: [now.getTime(), now.getTime(), userId],
+  followedBy: [refreshDirectory([userId])],
 });
 
 /** Sessions, codes, tokens and sign-ins of this user that began before now are dead. */

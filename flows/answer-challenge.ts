@@ -6,6 +6,7 @@ import {
   failuresUntilDisabled,
   useFactor,
 } from '../entities/factors.ts';
+import { refreshDirectory } from '../entities/member-directory.ts';
 import type { Answer } from '../factors/factor.ts';
 import { factorFor } from '../factors/index.ts';
 import { seal } from '../lib/seal.ts';
@@ -156,7 +157,7 @@ async function failed(
   await db.together([
     auditEvent(db, input.origin, { ...event, type: 'factor.failed' }),
     ...(failures === failuresUntilDisabled
-      ? [auditEvent(db, input.origin, { ...event, type: 'factor.disabled' })]
+      ? [auditEvent(db, input.origin, { ...event, type: 'factor.disabled' }), refreshDirectory([user.id])]
       : []),
     ...(failures >= failuresUntilTold
       ? [

@@ -8,6 +8,7 @@ import {
 } from '../entities/configuration.ts';
 import type { Database, Statement, Value } from '../entities/database.ts';
 import type { FactorRow } from '../entities/factors.ts';
+import { refreshMany } from '../entities/member-directory.ts';
 import {
   type MembershipRow,
   policyFrom,
@@ -77,6 +78,8 @@ interface Plan {
   readonly slugs: Map<string, string>;
   readonly inserts: { readonly [table: string]: Record<string, Value>[] };
   readonly updates: Statement[];
+  /** Users of whom anything changes. */
+  readonly touched: Set<string>;
   /** Owners as they will be, of those whom the file names. */
   readonly owners: { readonly email: string; readonly organizationId: string; readonly hasFactor: boolean }[];
 }
@@ -107,6 +110,7 @@ export async function findDifference(
     slugs: new Map(stored.organizations.map(({ id, slug }) => [id, slug])),
     inserts: { organizations: [], users: [], memberships: [], factors: [], applications: [] },
     updates: [],
+    touched: new Set(),
     owners: [],
   };
 
@@ -127,6 +131,7 @@ export async function findDifference(
     statements: [
       ...plan.updates,
       ...Object.entries(plan.inserts).flatMap(([table, rows]) => insertMany(table, rows)),
+      ...refreshMany([...plan.touched]),
     ],
     warnings: await ownerWarnings(plan, services.db, configuration),
   };
@@ -355,6 +360,9 @@ function planUser(plan: Plan, ring: KeyRing, entry: UserEntry, stored: StoredUse
     ...(factorChanged ? [{ kind: 'secret', name: 'factors.totp' } as const] : []),
   ];
   note(plan, 'users', entry.email, !row, [...ownFields, ...membershipFields]);
+  if (!row || ownFields.length > 0 || membershipFields.length > 0) {
+    plan.touched.add(userId);
+  }
 
   const columns = {
     email_verified: after.emailVerified ? 1 : 0,
@@ -380,6 +388,7 @@ function planUser(plan: Plan, ring: KeyRing, entry: UserEntry, stored: StoredUse
       sessions_valid_after: 0,
       last_sign_in_at: null,
       last_sign_in_acr: null,
+      last_sign_in_client_id: null,
       created_at: now.getTime(),
     });
   } else if (ownFields.length > 0) {

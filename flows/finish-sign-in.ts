@@ -107,7 +107,7 @@ export async function finishSignIn(
         ]),
     ...(state.changed
       ? [
-          noteSignIn(user.id, acr, now),
+          noteSignIn(user.id, { acr, clientId: input.clientId, isFirst: user.last_sign_in_at === null }, now),
           auditEvent(db, input.origin, {
             type: 'sign_in.succeeded',
             userId: user.id,

@@ -23,6 +23,11 @@ export class NodeSqlite {
     return this.connection.prepare(`PRAGMA ${text}`).all();
   }
 
+  /** A function for statements, in place of one of the same name. */
+  define(name: string, work: (value: SQLInputValue) => SQLInputValue): void {
+    this.connection.function(name, { deterministic: true }, work);
+  }
+
   exec(sql: string): this {
     this.connection.exec(sql);
     return this;

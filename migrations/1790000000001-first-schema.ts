@@ -38,6 +38,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         sessions_valid_after ${t.time} NOT NULL,
         last_sign_in_at ${t.time},
         last_sign_in_acr ${t.word},
+        last_sign_in_client_id ${t.word},
         created_at ${t.time} NOT NULL,
         updated_at ${t.time} NOT NULL
       )`,
@@ -49,6 +50,9 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         admin_since ${t.time},
         grace_started_at ${t.time},
         removed_at ${t.time},
+        facets ${t.number},
+        email_key ${t.word},
+        name_key ${t.word},
         PRIMARY KEY (user_id, organization_id)
       )`,
       `CREATE TABLE IF NOT EXISTS factors (
@@ -178,6 +182,8 @@ export class FirstSchema1790000000001 implements MigrationInterface {
     }
     const indexes = [
       'memberships_by_organization ON memberships (organization_id, user_id)',
+      'memberships_by_email ON memberships (organization_id, facets, email_key, joined_at, grace_started_at, admin_since, user_id)',
+      'memberships_by_name ON memberships (organization_id, facets, name_key, user_id)',
       'factors_by_user ON factors (user_id)',
       'recovery_codes_by_user ON recovery_codes (user_id)',
       'remembered_devices_by_user ON remembered_devices (user_id)',

@@ -1,0 +1,245 @@
+import { type Method, methods, type Role, roles } from '../policy/types.ts';
+import type { Database, Statement, Value } from './database.ts';
+
+/**
+ * Members as lists of a hundred thousand need them. Each membership carries, beside its own columns, a copy of what lists filter and
+ * sort by: the address, the name, and `facets`, a number that says the rest. One index that begins with the facets answers every
+ * combination of filters by as many short look-ups as there are different numbers (docs/decisions/0011-member-directory.md).
+ */
+
+/** What the number says. */
+export interface Facets {
+  readonly role: Role;
+  readonly hasSignedIn: boolean;
+  readonly isDisabled: boolean;
+  /** Also where it is gone. */
+  readonly everHadFactor: boolean;
+  readonly isReset: boolean;
+  /** Of confirmed factors that can be used. */
+  readonly methods: readonly Method[];
+}
+
+const bits = { signedIn: 4, disabled: 8, hadFactor: 16, reset: 32 } as const;
+const bitOf = (method: Method): number => 64 << methods.indexOf(method);
+
+export const facetsFrom = (n: number): Facets => ({
+  role: roles[n & 3] ?? 'member',
+  hasSignedIn: (n & bits.signedIn) !== 0,
+  isDisabled: (n & bits.disabled) !== 0,
+  everHadFactor: (n & bits.hadFactor) !== 0,
+  isReset: (n & bits.reset) !== 0,
+  methods: methods.filter((method) => (n & bitOf(method)) !== 0),
+});
+
+/** Who has left has no number, and so stands in no list. */
+const facets = `CASE WHEN removed_at IS NOT NULL THEN NULL ELSE
+  CASE role ${roles.map((role, n) => `WHEN '${role}' THEN ${n}`).join(' ')} ELSE ${roles.indexOf('member')} END
+  + (SELECT CASE WHEN u.last_sign_in_at IS NULL THEN 0 ELSE ${bits.signedIn} END
+      + CASE WHEN u.disabled_at IS NULL THEN 0 ELSE ${bits.disabled} END
+      + CASE WHEN u.had_factor_at IS NULL THEN 0 ELSE ${bits.hadFactor} END
+      + CASE WHEN u.reset_at IS NULL THEN 0 ELSE ${bits.reset} END
+     FROM users u WHERE u.id = memberships.user_id)
+  + COALESCE((SELECT SUM(DISTINCT CASE f.method ${methods.map((method) => `WHEN '${method}' THEN ${bitOf(method)}`).join(' ')} ELSE 0 END)
+     FROM factors f WHERE f.user_id = memberships.user_id AND f.disabled_at IS NULL), 0)
+END`;
+
+const nameLength = 100;
+
+/**
+ * Brings what lists know of these people up to date with their users, factors and memberships. It belongs behind every statement that
+ * changes one of those (`Statement.followedBy`).
+ */
+export const refreshDirectory = (userIds: readonly string[]): Statement => ({
+  sql: `UPDATE memberships SET facets = ${facets},
+          email_key = (SELECT u.email FROM users u WHERE u.id = memberships.user_id),
+          name_key = (SELECT SUBSTR(LOWER(COALESCE(u.name, '')), 1, ${nameLength}) FROM users u WHERE u.id = memberships.user_id)
+        WHERE user_id IN (${userIds.map(() => '?').join(', ')})`,
+  values: userIds,
+});
+
+/** The same for many, in few statements. */
+export const refreshMany = (userIds: readonly string[]): Statement[] =>
+  Array.from({ length: Math.ceil(userIds.length / usersAtOnce) }, (_, n) =>
+    refreshDirectory(userIds.slice(n * usersAtOnce, (n + 1) * usersAtOnce)),
+  );
+
+const usersAtOnce = 500;
+
+/** How names are compared. */
+export const nameKey = (typed: string): string => typed.trim().normalize('NFC').toLowerCase();
+
+/** The different numbers of an organization: a handful, whatever its size. */
+export async function facetsIn(db: Database, organizationId: string): Promise<number[]> {
+  // MySQL skips from one to the next by itself; SQLite has to be told how.
+  const rows =
+    db.dialect === 'mysql'
+      ? await db.rows<{ n: number | null }>(
+          'SELECT DISTINCT facets AS n FROM memberships WHERE organization_id = ?',
+          [organizationId],
+        )
+      : await db.rows<{ n: number | null }>(
+          `WITH RECURSIVE found (n) AS (
+             SELECT MIN(facets) FROM memberships WHERE organization_id = ?
+             UNION ALL
+             SELECT (SELECT MIN(facets) FROM memberships WHERE organization_id = ? AND facets > found.n) FROM found WHERE found.n IS NOT NULL
+           ) SELECT n FROM found WHERE n IS NOT NULL`,
+          [organizationId, organizationId],
+        );
+  return rows.flatMap(({ n }) => (n === null ? [] : [Number(n)]));
+}
+
+/** Since when somebody must have been required for their grace to be over; how `graceDeadline` reads in SQL. */
+export interface GraceOver {
+  /** Now less the grace. */
+  readonly before: Date;
+  readonly everybodySince: Date | null;
+  readonly adminsSince: Date | null;
+}
+
+/** True of a membership whose grace is over, by the rules of policy/grace.ts. */
+function graceIsOver(role: Role, over: GraceOver): { sql: string; values: readonly Value[] } {
+  const before = over.before.getTime();
+  const conditions = ['(grace_started_at IS NOT NULL AND grace_started_at <= ?)'];
+  const values: Value[] = [before];
+  if (over.everybodySince !== null && over.everybodySince.getTime() <= before) {
+    conditions.push('joined_at <= ?');
+    values.push(before);
+  }
+  if (role !== 'member' && over.adminsSince !== null && over.adminsSince.getTime() <= before) {
+    conditions.push('(joined_at <= ? AND COALESCE(admin_since, joined_at) <= ?)');
+    values.push(before, before);
+  }
+  if (over.everybodySince === null && (role === 'member' || over.adminsSince === null)) {
+    conditions.push('grace_started_at IS NULL');
+  }
+  return { sql: `(${conditions.join(' OR ')})`, values };
+}
+
+/** One of the numbers that a list wants, and which of its members. */
+export interface Wanted {
+  readonly facets: number;
+  readonly grace: 'any' | 'running' | 'over';
+}
+
+/** By what a list is in order; names are not unique, so the user decides between equal ones. */
+export type DirectoryOrder = 'email' | 'name';
+export interface Place {
+  readonly key: string;
+  readonly userId: string;
+}
+
+/** The next members of a list, in order; as many short look-ups as there are numbers wanted, however many members there are. */
+export async function directoryPage(
+  db: Database,
+  question: {
+    readonly organizationId: string;
+    readonly wanted: readonly Wanted[];
+    readonly over: GraceOver;
+    readonly order: DirectoryOrder;
+    /** Only those whose address or name begins so; empty for all. */
+    readonly prefix: string;
+    /** For names: those whose address begins so were listed before. */
+    readonly unlessEmailPrefix: string;
+    readonly after: Place | null;
+    readonly limit: number;
+  },
+): Promise<Place[]> {
+  const { organizationId, wanted, over, order, prefix, after, limit } = question;
+  if (wanted.length === 0) return [];
+  const column = order === 'email' ? 'email_key' : 'name_key';
+  const values: Value[] = [];
+  const parts = wanted.map(({ facets: n, grace }) => {
+    const conditions = ['organization_id = ?', 'facets = ?'];
+    values.push(organizationId, n);
+    if (prefix !== '') {
+      conditions.push(`${column} >= ?`, `${column} < ?`);
+      values.push(prefix, endOf(prefix));
+    }
+    if (after !== null) {
+      // Twice, so that the index is entered at the right place.
+      conditions.push(`${column} >= ?`, `(${column} > ? OR user_id > ?)`);
+      values.push(after.key, after.key, after.userId);
+    }
+    if (question.unlessEmailPrefix !== '') {
+      conditions.push('NOT (email_key >= ? AND email_key < ?)');
+      values.push(question.unlessEmailPrefix, endOf(question.unlessEmailPrefix));
+    }
+    if (grace !== 'any') {
+      const isOver = graceIsOver(facetsFrom(n).role, over);
+      conditions.push(grace === 'over' ? isOver.sql : `NOT ${isOver.sql}`);
+      values.push(...isOver.values);
+    }
+    values.push(limit);
+    return `SELECT * FROM (SELECT ${column} AS k, user_id AS u FROM memberships
+      WHERE ${conditions.join(' AND ')} ORDER BY ${column}, user_id LIMIT ?) part`;
+  });
+  const rows = await db.rows<{ k: string; u: string }>(`${parts.join(' UNION ALL ')} ORDER BY k, u LIMIT ?`, [
+    ...values,
+    limit,
+  ]);
+  return rows.map(({ k, u }) => ({ key: k, userId: u }));
+}
+
+/** The first text that does not begin so any more. */
+const endOf = (prefix: string): string => `${prefix}\u{10ffff}`;
+
+/** How many members have each number, and of how many the grace is over. */
+export async function countDirectory(
+  db: Database,
+  organizationId: string,
+  over: GraceOver,
+): Promise<{ facets: number; members: number; graceOver: number }[]> {
+  const member = graceIsOver('member', over);
+  const admin = graceIsOver('admin', over);
+  const rows = await db.rows<{ n: number; members: number | string; over_: number | string | null }>(
+    `SELECT facets AS n, COUNT(*) AS members,
+       SUM(CASE WHEN CASE WHEN facets % 4 = ${roles.indexOf('member')} THEN ${member.sql} ELSE ${admin.sql} END THEN 1 ELSE 0 END) AS over_
+     FROM memberships WHERE organization_id = ? AND facets IS NOT NULL GROUP BY facets`,
+    [...member.values, ...admin.values, organizationId],
+  );
+  return rows.map((row) => ({
+    facets: Number(row.n),
+    members: Number(row.members),
+    graceOver: Number(row.over_ ?? 0),
+  }));
+}
+
+/** What a list shows of each. */
+export interface ListedMember {
+  readonly user_id: string;
+  readonly email: string;
+  readonly name: string | null;
+  readonly locale: string | null;
+  readonly role: Role;
+  readonly facets: number;
+  readonly joined_at: number;
+  readonly admin_since: number | null;
+  readonly grace_started_at: number | null;
+  readonly home_organization_id: string | null;
+  readonly last_sign_in_at: number | null;
+  readonly last_sign_in_acr: string | null;
+  readonly last_sign_in_client_id: string | null;
+}
+
+const listed = `SELECT m.user_id, u.email, u.name, u.locale, m.role, m.facets, m.joined_at, m.admin_since, m.grace_started_at,
+  u.home_organization_id, u.last_sign_in_at, u.last_sign_in_acr, u.last_sign_in_client_id
+  FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.organization_id = ? AND m.removed_at IS NULL AND m.facets IS NOT NULL`;
+
+/** These members, in the order of the list. */
+export async function listedMembers(
+  db: Database,
+  organizationId: string,
+  userIds: readonly string[],
+): Promise<ListedMember[]> {
+  if (userIds.length === 0) return [];
+  const rows = await db.rows<ListedMember>(
+    `${listed} AND m.user_id IN (${userIds.map(() => '?').join(', ')})`,
+    [organizationId, ...userIds],
+  );
+  const found = new Map(rows.map((row) => [row.user_id, row]));
+  return userIds.flatMap((id) => found.get(id) ?? []);
+}
+
+/** One member of this very organization; null for everybody else. */
+export const listedMember = (db: Database, organizationId: string, userId: string) =>
+  db.row<ListedMember>(`${listed} AND m.user_id = ?`, [organizationId, userId]);

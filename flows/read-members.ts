@@ -1,0 +1,341 @@
+import * as z from 'zod';
+import { applicationById } from '../entities/applications.ts';
+import { factorsOf } from '../entities/factors.ts';
+import {
+  countDirectory,
+  directoryPage,
+  type Facets,
+  facetsFrom,
+  facetsIn,
+  type GraceOver,
+  type ListedMember,
+  listedMember,
+  listedMembers,
+  nameKey,
+  type Wanted,
+} from '../entities/member-directory.ts';
+import { policyFrom, type StoredPolicy } from '../entities/memberships.ts';
+import { canonicalEmail } from '../entities/users.ts';
+import { after, days } from '../lib/clock.ts';
+import { hadGraceBefore, type MemberState, memberState, mustAct } from '../policy/member-state.ts';
+import { requirementFor } from '../policy/requirement-for.ts';
+import { type Method, methods, type Policy, type Role, roles } from '../policy/types.ts';
+import type { OrganizationVisit } from './organization-actor.ts';
+import { requirePermission } from './organization-actor.ts';
+import type { Services } from './services.ts';
+
+/** Which members a list shows. */
+export const memberFilter = z.object({
+  /** Beginning of an address or a name. */
+  search: z.string().trim().max(100).default(''),
+  twoFactor: z.enum(['on', 'off']).optional(),
+  method: z.enum(methods).optional(),
+  role: z.enum(roles).optional(),
+  state: z.enum(['must_act', 'overdue', 'in_grace', 'never_signed_in', 'disabled']).optional(),
+});
+export type MemberFilter = z.infer<typeof memberFilter>;
+
+export interface MemberEntry {
+  readonly id: string;
+  readonly email: string;
+  readonly name: string | null;
+  readonly role: Role;
+  readonly methods: readonly Method[];
+  readonly isDisabled: boolean;
+  readonly isReset: boolean;
+  readonly state: MemberState;
+  readonly joinedAt: Date;
+  readonly lastSignIn: LastSignIn | null;
+}
+
+export interface LastSignIn {
+  readonly at: Date;
+  readonly acr: string;
+  readonly usedSecondFactor: boolean;
+  readonly clientId: string | null;
+}
+
+export interface MemberPage {
+  readonly members: readonly MemberEntry[];
+  /** What the next page is asked for with; null on the last one. */
+  readonly next: string | null;
+}
+
+const cursor = z.tuple([z.enum(['email', 'name']), z.string().max(400), z.string().max(64)]);
+
+/**
+ * The members of an organization by address, some at a time. A search lists those whose address begins so, then those whose name does.
+ * It costs the same for a hundred thousand members as for a thousand.
+ *
+ * @param from what an earlier page called `next`; anything else begins at the start
+ */
+export async function readMembers(
+  services: Pick<Services, 'db'>,
+  visit: OrganizationVisit,
+  filter: MemberFilter,
+  from: string | null = null,
+  size = 50,
+): Promise<MemberPage> {
+  requirePermission(visit.actor, 'members.read');
+  const { db } = services;
+  const organizationId = visit.organization.id;
+  const now = db.clock.now();
+  const policy = policyFrom(visit.policy);
+  const question = {
+    organizationId,
+    wanted: wantedOf(policy, filter, await facetsIn(db, organizationId)),
+    over: graceOver(policy, now),
+    limit: size + 1,
+  };
+  const place = readCursor(from);
+  const email = canonicalEmail(filter.search);
+  const found: { order: 'email' | 'name'; key: string; userId: string }[] = [];
+  if (place?.order !== 'name') {
+    const rows = await directoryPage(db, {
+      ...question,
+      order: 'email',
+      prefix: email,
+      unlessEmailPrefix: '',
+      after: place,
+    });
+    found.push(...rows.map((row) => ({ ...row, order: 'email' as const })));
+  }
+  if (filter.search !== '' && found.length <= size) {
+    const rows = await directoryPage(db, {
+      ...question,
+      order: 'name',
+      prefix: nameKey(filter.search),
+      unlessEmailPrefix: email,
+      after: place?.order === 'name' ? place : null,
+      limit: size + 1 - found.length,
+    });
+    found.push(...rows.map((row) => ({ ...row, order: 'name' as const })));
+  }
+  const page = found.slice(0, size);
+  const last = found.length > size ? page.at(-1) : undefined;
+  const rows = await listedMembers(
+    db,
+    organizationId,
+    page.map(({ userId }) => userId),
+  );
+  return {
+    members: rows.map((row) => memberEntry(row, policy, now)),
+    next: last ? writeCursor(last) : null,
+  };
+}
+
+function readCursor(from: string | null): { order: 'email' | 'name'; key: string; userId: string } | null {
+  if (from === null || from.length > 1000) return null;
+  try {
+    const read = cursor.safeParse(JSON.parse(Buffer.from(from, 'base64url').toString('utf8')));
+    return read.success ? { order: read.data[0], key: read.data[1], userId: read.data[2] } : null;
+  } catch {
+    return null;
+  }
+}
+
+const writeCursor = ({ order, key, userId }: { order: string; key: string; userId: string }): string =>
+  Buffer.from(JSON.stringify([order, key, userId])).toString('base64url');
+
+/** Every member that a filter finds, page by page; for exports and notices. */
+export async function* allMembers(
+  services: Pick<Services, 'db'>,
+  visit: OrganizationVisit,
+  filter: MemberFilter,
+  size = 500,
+): AsyncGenerator<readonly MemberEntry[]> {
+  let from: string | null = null;
+  do {
+    const page: MemberPage = await readMembers(services, visit, filter, from, size);
+    yield page.members;
+    from = page.next;
+    // Others get their turn: with the embedded database, nothing here waits for anything.
+    await new Promise(setImmediate);
+  } while (from !== null);
+}
+
+/** Which of an organization's numbers a filter is about. */
+function wantedOf(policy: Policy, filter: MemberFilter, known: readonly number[]): Wanted[] {
+  return known.flatMap((n) => {
+    const facets = facetsFrom(n);
+    if (filter.role !== undefined && facets.role !== filter.role) return [];
+    if (filter.twoFactor !== undefined && facets.methods.length > 0 !== (filter.twoFactor === 'on'))
+      return [];
+    if (filter.method !== undefined && !facets.methods.includes(filter.method)) return [];
+    const grace = graceWanted(policy, filter.state, facets);
+    return grace === null ? [] : [{ facets: n, grace }];
+  });
+}
+
+function graceWanted(policy: Policy, state: MemberFilter['state'], facets: Facets): Wanted['grace'] | null {
+  switch (state) {
+    case undefined:
+      return 'any';
+    case 'never_signed_in':
+      return facets.hasSignedIn ? null : 'any';
+    case 'disabled':
+      return facets.isDisabled ? 'any' : null;
+    default: {
+      if (facets.isDisabled) return null;
+      if (!facets.isReset && !mustAct({ policy, ...facets })) return null;
+      if (state === 'must_act') return 'any';
+      if (hadGraceBefore(facets)) return state === 'overdue' ? 'any' : null;
+      return state === 'overdue' ? 'over' : 'running';
+    }
+  }
+}
+
+/** The question "is the grace over" of policy/grace.ts, for many at once. */
+export const graceOver = (policy: Policy, now: Date): GraceOver => ({
+  before: after(now, -days(policy.graceDays)),
+  everybodySince: policy.requirement === 'required_for_admins' ? null : policy.allRequiredSince,
+  adminsSince: policy.adminsRequiredSince,
+});
+
+export function memberEntry(row: ListedMember, policy: Policy, now: Date): MemberEntry {
+  const { isDisabled, isReset, everHadFactor, methods: has } = facetsFrom(row.facets);
+  return {
+    id: row.user_id,
+    email: row.email,
+    name: row.name,
+    role: row.role,
+    methods: has,
+    isDisabled,
+    isReset,
+    state: memberState(
+      {
+        policy,
+        role: row.role,
+        joinedAt: new Date(row.joined_at),
+        adminSince: row.admin_since === null ? null : new Date(row.admin_since),
+        graceStartedAt: row.grace_started_at === null ? null : new Date(row.grace_started_at),
+        methods: has,
+        everHadFactor,
+        isReset,
+      },
+      now,
+    ),
+    joinedAt: new Date(row.joined_at),
+    lastSignIn: lastSignInOf(row),
+  };
+}
+
+const withFactor = ['urn:sallyport:acr:2fa', 'phr'];
+
+const lastSignInOf = (row: ListedMember): LastSignIn | null =>
+  row.last_sign_in_at === null
+    ? null
+    : {
+        at: new Date(row.last_sign_in_at),
+        acr: row.last_sign_in_acr ?? '',
+        usedSecondFactor: withFactor.includes(row.last_sign_in_acr ?? ''),
+        clientId: row.last_sign_in_client_id,
+      };
+
+/** What an organization sees of one of its members: what they have, never what opens anything. */
+export interface MemberDetail extends MemberEntry {
+  readonly factors: readonly {
+    readonly method: Method;
+    readonly name: string | null;
+    readonly confirmedAt: Date;
+    readonly lastUsedAt: Date | null;
+    readonly isDisabled: boolean;
+    /** False where the organization's policy does not accept it. */
+    readonly counts: boolean;
+  }[];
+  /** This organization made the account or owns its domain, so it may reset at once. */
+  readonly isHome: boolean;
+  /** Of the last sign-in; null where that is another organization's. */
+  readonly lastApplicationName: string | null;
+}
+
+/** One member of this very organization; null for everybody else's id. */
+export async function readMember(
+  services: Pick<Services, 'db'>,
+  visit: OrganizationVisit,
+  userId: string,
+): Promise<MemberDetail | null> {
+  requirePermission(visit.actor, 'members.read');
+  const { db } = services;
+  const { organization } = visit;
+  const row = await listedMember(db, organization.id, userId);
+  if (!row) return null;
+  const policy = policyFrom(visit.policy);
+  const factors = await factorsOf(db, userId);
+  const entry = memberEntry(row, policy, db.clock.now());
+  const application =
+    entry.lastSignIn?.clientId == null ? null : await applicationById(db, entry.lastSignIn.clientId);
+  const isOurs = application !== null && [null, organization.id].includes(application.organization_id);
+  return {
+    ...entry,
+    factors: factors.map((factor) => ({
+      method: factor.method,
+      name: factor.name,
+      confirmedAt: new Date(factor.confirmed_at),
+      lastUsedAt: factor.last_used_at === null ? null : new Date(factor.last_used_at),
+      isDisabled: factor.disabled_at !== null,
+      counts: policy.methods.includes(factor.method),
+    })),
+    isHome: row.home_organization_id === organization.id,
+    lastApplicationName: isOurs ? application.name : null,
+  };
+}
+
+/** An organization in numbers. Disabled people are counted apart and in nothing else. */
+export interface MemberFigures {
+  readonly members: number;
+  readonly disabled: number;
+  /** With a factor of any kind. */
+  readonly twoFactorOn: number;
+  readonly byMethod: Readonly<Record<Method, number>>;
+  readonly byRole: Readonly<Record<Role, number>>;
+  readonly neverSignedIn: number;
+  /** Must set something up; each of them is in grace or overdue. */
+  readonly mustAct: number;
+  readonly inGrace: number;
+  readonly overdue: number;
+  /** Whom the policy requires to have a factor, whether they have or not. */
+  readonly required: number;
+}
+
+/** @param policy another than the stored one, to see what it would change */
+export async function readMemberFigures(
+  services: Pick<Services, 'db'>,
+  organizationId: string,
+  stored: StoredPolicy,
+): Promise<MemberFigures> {
+  const { db } = services;
+  const policy = policyFrom(stored);
+  const rows = await countDirectory(db, organizationId, graceOver(policy, db.clock.now()));
+  const figures = {
+    members: 0,
+    disabled: 0,
+    twoFactorOn: 0,
+    byMethod: Object.fromEntries(methods.map((method) => [method, 0])) as Record<Method, number>,
+    byRole: Object.fromEntries(roles.map((role) => [role, 0])) as Record<Role, number>,
+    neverSignedIn: 0,
+    mustAct: 0,
+    inGrace: 0,
+    overdue: 0,
+    required: 0,
+  };
+  for (const row of rows) {
+    const facets = facetsFrom(row.facets);
+    if (facets.isDisabled) {
+      figures.disabled += row.members;
+      continue;
+    }
+    figures.members += row.members;
+    figures.byRole[facets.role] += row.members;
+    if (!facets.hasSignedIn) figures.neverSignedIn += row.members;
+    if (facets.methods.length > 0) figures.twoFactorOn += row.members;
+    for (const method of facets.methods) figures.byMethod[method] += row.members;
+    if (requirementFor(policy, facets.role) === 'must') figures.required += row.members;
+    if (!facets.isReset && !mustAct({ policy, ...facets })) continue;
+    const overdue = hadGraceBefore(facets) ? row.members : row.graceOver;
+    figures.mustAct += row.members;
+    figures.overdue += overdue;
+    figures.inGrace += row.members - overdue;
+  }
+  return figures;
+}
