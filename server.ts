@@ -13,7 +13,7 @@ import { assetRoutes } from './http/assets.ts';
 import { browserCookie } from './http/browser-cookie.ts';
 import { devInboxRoutes } from './http/dev-inbox.ts';
 import { catchErrors, isDatabaseAway, withoutValues } from './http/errors.ts';
-import { libraryForms } from './http/library-forms.ts';
+import { libraryForms, selfSubmittingPages } from './http/library-forms.ts';
 import { mailRenderer } from './http/mails.ts';
 import { providerPages } from './http/provider-pages.ts';
 import { createRenderer } from './http/render.ts';
@@ -22,7 +22,9 @@ import { common, show, showError } from './http/show.ts';
 import { answerUntrusted } from './http/trusted-request.ts';
 import { interactionRoutes } from './interactions/routes.ts';
 import { openKeyRing } from './lib/key-ring.ts';
+import { createOutbound } from './lib/outbound.ts';
 import { createPasswords } from './lib/password-hash.ts';
+import { readAllowed } from './lib/public-address.ts';
 import { createWorkQueue } from './lib/work-queue.ts';
 import { type Courier, createCourier } from './notifications/deliver.ts';
 import { createInbox } from './notifications/inbox.ts';
@@ -72,6 +74,7 @@ export async function createApp(settings: Settings, db: Database, log = createLo
     queue,
     passwords: createPasswords(queue),
     notify: createNotify({ db, ring }),
+    outbound: createOutbound(readAllowed(settings.outboundAllow)),
     available: factors.map(({ id }) => id),
   };
   const courier = createCourier({
@@ -110,6 +113,7 @@ export async function createApp(settings: Settings, db: Database, log = createLo
 
   provider.use(securityHeaders(settings.issuer));
   provider.use(catchErrors(log, showFor));
+  provider.use(selfSubmittingPages(renderer));
   provider.use(libraryForms(services, provider));
   provider.use(assetRoutes(path.join(projectRoot, 'public')).routes());
   provider.use(own.routes());

@@ -29,6 +29,9 @@ export type AuditType =
   | 'setup.dismissed'
   | 'consent.given'
   | 'session.ended'
+  | 'application.registered'
+  | 'application.changed'
+  | 'application.removed'
   | 'configuration.applied';
 
 export interface AuditEvent {

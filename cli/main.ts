@@ -40,6 +40,13 @@ program
   .action(async (options) => (await import('./export.ts')).exportFile(options));
 
 program
+  .command('registration-token')
+  .description('print a token with which programs may register applications (RFC 7591)')
+  .option('--organization <slug>', 'for applications of this organization; without it, of the instance')
+  .option('--days <days>', 'for how long it is good', '1')
+  .action(async (options) => (await import('./registration-token.ts')).registrationToken(options));
+
+program
   .command('doctor')
   .description('check settings, database, mail, clock and reachability; exit 1 where something is wrong')
   .action(async () => (await import('./doctor.ts')).doctor());

@@ -40,6 +40,15 @@ const databaseUrl = z
     'must be sqlite:<path> or mysql://user:password@host:3306/database',
   );
 
+const networks = z
+  .string()
+  .transform((text) => text.split(',').map((entry) => entry.trim()))
+  .refine(
+    (entries) =>
+      entries.every((entry) => /^([0-9a-z]([0-9a-z.-]*[0-9a-z])?|[0-9a-f.:]+)(\/\d{1,3})?$/i.test(entry)),
+    'must be networks (10.1.0.0/16), addresses or host names, comma-separated',
+  );
+
 /** Twilio's own form as in contract.md: the account's id and token stand before the @. */
 const smsUrl = url('http:', 'https:', 'twilio:');
 
@@ -96,6 +105,13 @@ export const definitions = {
     production: null,
     means: 'https://… webhook (POST JSON {to, text}) or twilio://SID:TOKEN@…?from=…',
   },
+  OUTBOUND_ALLOW: {
+    shape: networks,
+    development: '127.0.0.0/8,::1,localhost',
+    production: null,
+    means:
+      'private networks, addresses and host names, comma-separated, that requests to applications may reach (logout tokens, keys, shared signals)',
+  },
   DATA_DIR: {
     shape: z.string().min(1),
     development: 'data',
@@ -141,6 +157,7 @@ export interface Settings {
   readonly mailUrl: string | null;
   readonly mailFrom: string;
   readonly smsUrl: string | null;
+  readonly outboundAllow: readonly string[];
   readonly dataDir: string;
   readonly secretKeys: string;
   readonly trustProxy: number;
@@ -212,6 +229,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     mailUrl: (values.MAIL_URL as string | null) ?? null,
     mailFrom: (values.MAIL_FROM as string | null) ?? 'Sallyport <sallyport@localhost>',
     smsUrl: (values.SMS_URL as string | null) ?? null,
+    outboundAllow: (values.OUTBOUND_ALLOW as string[] | null) ?? [],
     dataDir,
     secretKeys,
     trustProxy: values.TRUST_PROXY as number,

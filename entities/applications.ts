@@ -9,6 +9,8 @@ export interface ApplicationRow {
   secret: string | null;
   /** Client metadata by the names of OpenID Connect Dynamic Registration, as JSON. */
   metadata: string;
+  /** The resource (RFC 8707) that access tokens for it name, where it is a resource server. */
+  resource: string | null;
   first_party: number;
   assurance: ApplicationAssurance;
   created_at: number;
@@ -21,3 +23,6 @@ export const applicationById = (db: Database, clientId: string) =>
      FROM applications a LEFT JOIN organizations o ON o.id = a.organization_id WHERE a.client_id = ?`,
     [clientId],
   );
+
+export const resourceServer = (db: Database, resource: string) =>
+  db.row<ApplicationRow>('SELECT * FROM applications WHERE resource = ?', [resource]);

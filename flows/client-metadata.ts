@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { apiScopes } from '../policy/api-scopes.ts';
 import { acrs } from '../policy/assurance.ts';
 
 /**
@@ -36,7 +37,13 @@ const redirectUri = text(2000)
 /** What the provider can do (provider/create-provider.ts); it would refuse an application that asks for more, at every request. */
 export const supported = {
   responseTypes: ['code', 'none'],
-  grantTypes: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
+  grantTypes: [
+    'authorization_code',
+    'refresh_token',
+    'client_credentials',
+    'urn:ietf:params:oauth:grant-type:device_code',
+  ],
+  scopes: ['openid', 'profile', 'email', 'phone', 'offline_access'],
   clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
   subjectTypes: ['public'],
   /** What the provider signs, and what applications sign. */
@@ -76,7 +83,19 @@ const shapes = {
   jwks_uri: webUri,
   jwks: publicKeys,
   subject_type: z.enum(supported.subjectTypes),
-  scope: text(1000),
+  scope: text(1000).refine(
+    (scope) => scope.split(' ').every((name) => (supported.scopes as readonly string[]).includes(name)),
+    `must be some of ${supported.scopes.join(' ')}, with one blank between`,
+  ),
+  /** A resource server says by which name tokens are made for it, and for what (RFC 8707). */
+  resource: text(191)
+    .refine((uri) => URL.canParse(uri) && !/\s/.test(uri), 'must be an absolute address')
+    .refine((uri) => !uri.includes('#'), 'must have no fragment (#)'),
+  resource_scopes: text(1000).regex(
+    /^[\x21\x23-\x5B\x5D-\x7E]+( [\x21\x23-\x5B\x5D-\x7E]+)*$/,
+    'must be scopes with one blank between',
+  ),
+  api_scopes: list(z.enum(apiScopes)),
   default_max_age: z.number().int().min(0, 'must not be negative'),
   default_acr_values: list(z.enum(acrs)),
   require_auth_time: z.boolean(),

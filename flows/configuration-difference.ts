@@ -254,6 +254,7 @@ function planApplication(
         : secretAfter === null
           ? null
           : seal(ring, secretPlace(client_id), secretAfter),
+    resource: (metadata.resource as string | undefined) ?? null,
     metadata: JSON.stringify(metadata),
     first_party: after.firstParty ? 1 : 0,
     assurance: after.assurance,

@@ -1,6 +1,7 @@
 import type { Settings } from '../config/settings.ts';
 import type { Database } from '../entities/database.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
+import type { Outbound } from '../lib/outbound.ts';
 import type { Passwords } from '../lib/password-hash.ts';
 import type { WorkQueue } from '../lib/work-queue.ts';
 import type { Notify } from '../notifications/outbox.ts';
@@ -14,6 +15,8 @@ export interface Services {
   readonly queue: WorkQueue;
   readonly passwords: Passwords;
   readonly notify: Notify;
+  /** Requests to addresses that applications have given. */
+  readonly outbound: Outbound;
   /** The second-factor methods that this instance can offer. */
   readonly available: readonly Method[];
 }

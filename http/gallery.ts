@@ -378,6 +378,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
       locals: { ...consent, organizationName: null, policyUrl: null, termsUrl: null },
     },
 
+    { name: 'continue', state: 'plain', locals: { ...shared, action: '#on', hidden: [] } },
     { name: 'confirm-sign-out', state: 'application', locals: { ...shared, action: '#out', hidden: [] } },
     {
       name: 'confirm-sign-out',

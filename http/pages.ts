@@ -239,6 +239,12 @@ export interface ConsentPage extends Common {
   readonly cancel: string;
 }
 
+export interface ContinuePage extends Common {
+  /** POST with `hidden`; sent by itself where scripts run. */
+  readonly action: string;
+  readonly hidden: readonly HiddenField[];
+}
+
 export interface ConfirmSignOutPage extends Common {
   /** POST with `hidden`; "Sign out" adds logout=yes. */
   readonly action: string;
@@ -337,6 +343,7 @@ export interface Pages {
   readonly 'recovery-codes': RecoveryCodesPage;
   readonly 'recovery-used': RecoveryUsedPage;
   readonly consent: ConsentPage;
+  readonly continue: ContinuePage;
   readonly 'confirm-sign-out': ConfirmSignOutPage;
   readonly 'signed-out': SignedOutPage;
   readonly 'device-code': DeviceCodePage;

@@ -4,7 +4,8 @@ import type { Logger } from 'pino';
 import type { ProviderPages } from '../provider/create-provider.ts';
 import { deviceName } from './device-name.ts';
 import { describeError, isDatabaseAway } from './errors.ts';
-import type { HiddenField, Sentence } from './pages.ts';
+import { libraryForm } from './library-forms.ts';
+import type { Sentence } from './pages.ts';
 import type { Renderer } from './render.ts';
 import { brandOf, common, show, showError } from './show.ts';
 
@@ -63,7 +64,7 @@ export function providerPages(renderer: Renderer, log: Logger): ProviderPages {
 
     confirmSignOut: (oidcCtx, form) => {
       const ctx = oidcCtx as unknown as Context;
-      const { action, hidden } = parts(form);
+      const { action, hidden } = libraryForm(form);
       show(ctx, renderer, 'confirm-sign-out', { ...common(ctx), ...of(oidcCtx), action, hidden });
     },
 
@@ -74,7 +75,7 @@ export function providerPages(renderer: Renderer, log: Logger): ProviderPages {
 
     deviceCode: (oidcCtx, form, error) => {
       const ctx = oidcCtx as unknown as Context;
-      const { action, hidden } = parts(form);
+      const { action, hidden } = libraryForm(form);
       const { userCode, name } = (error ?? {}) as { userCode?: string; name?: string };
       const locals = {
         ...common(ctx),
@@ -90,7 +91,7 @@ export function providerPages(renderer: Renderer, log: Logger): ProviderPages {
 
     deviceConfirm: (oidcCtx, form, userCode) => {
       const ctx = oidcCtx as unknown as Context;
-      const { action, hidden } = parts(form);
+      const { action, hidden } = libraryForm(form);
       const info = oidcCtx.oidc.entities.DeviceCode?.deviceInfo as { ip?: string; ua?: string } | undefined;
       show(ctx, renderer, 'device-confirm', {
         ...common(ctx),
@@ -131,12 +132,3 @@ const of = (ctx: KoaContextWithOIDC) => ({
   applicationName: nameOf(ctx),
   brand: brandOf((ctx.oidc.client?.organization_name as string | null | undefined) ?? null),
 });
-
-/** The library hands its forms over as HTML: where they go to, and what they carry unseen. */
-function parts(form: string): { action: string; hidden: HiddenField[] } {
-  const action = /action="([^"]*)"/.exec(form)?.[1] ?? '';
-  const hidden = [...form.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"\s*\/?>/g)].map(
-    ([, name = '', value = '']) => ({ name, value }),
-  );
-  return { action, hidden };
-}

@@ -1,6 +1,6 @@
 import type { Assessment } from '../flows/assess-sign-in.ts';
 import type { Decision, Method } from '../policy/types.ts';
-import { missingScopes } from '../provider/grants.ts';
+import { missingScopes, requestedNames } from '../provider/grants.ts';
 import { assess, type Visit } from './visit.ts';
 
 type Of<Kind extends Decision['kind']> = Extract<Decision, { kind: Kind }>;
@@ -83,13 +83,12 @@ function methodsFor(visit: Visit, assessment: Assessment): readonly Method[] {
 /** The scopes that the consent page asks for; null where nobody has to be asked. */
 async function scopesToAsk(visit: Visit, userId: string): Promise<readonly string[] | null> {
   const { client, interaction, site } = visit;
-  const requested = typeof interaction.params.scope === 'string' ? interaction.params.scope.split(' ') : [];
-  const scopes = requested.filter((scope) => scope !== '');
   if (client.first_party === true) {
     return null;
   }
   const asked =
     typeof interaction.params.prompt === 'string' && interaction.params.prompt.split(' ').includes('consent');
+  const scopes = await requestedNames(site.services, client, interaction.params);
   const missing = await missingScopes(site.services, userId, client, scopes);
   return asked || missing.length > 0 || client.applicationType === 'native' ? scopes : null;
 }

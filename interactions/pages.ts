@@ -310,7 +310,7 @@ export function showConsent(visit: Visit, next: StepOf<'consent'>): void {
     applicationName: client.clientName ?? client.clientId,
     organizationName: (client.organization_name as string | null | undefined) ?? null,
     applicationLogoUrl: null,
-    scopes: next.scopes.map((scope) => scopeSentences[scope] ?? scope),
+    scopes: next.scopes.map((scope) => scopeSentences[scope] ?? scope.replace('#', ' ')),
     policyUrl: client.policyUri ?? null,
     termsUrl: client.tosUri ?? null,
     action: at(visit, '/consent'),

@@ -96,6 +96,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         organization_id ${t.id},
         name ${t.line} NOT NULL,
         secret ${t.text},
+        resource ${t.word} UNIQUE,
         metadata ${t.text} NOT NULL,
         first_party ${t.flag} NOT NULL,
         assurance ${t.word} NOT NULL,

@@ -1,6 +1,8 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { applicationById } from '../entities/applications.ts';
 import type { Database } from '../entities/database.ts';
+import type { Metadata } from '../flows/client-metadata.ts';
+import { removeRegistered, saveRegistered } from '../flows/register-application.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
 import { open } from '../lib/seal.ts';
 
@@ -11,12 +13,13 @@ export const applicationProperties = [
   'organization_slug',
   'first_party',
   'assurance',
+  'api_scopes',
 ] as const;
 
-/** Applications as oidc-provider reads its clients. They are written by `apply` and the organization's pages, never by it. */
+/** Applications as oidc-provider reads its clients. It writes those only that programs register and manage themselves. */
 export class ClientAdapter implements Adapter {
-  private readonly db: Database;
-  private readonly ring: KeyRing;
+  readonly db: Database;
+  readonly ring: KeyRing;
 
   constructor(db: Database, ring: KeyRing) {
     this.db = db;
@@ -50,12 +53,13 @@ export class ClientAdapter implements Adapter {
     return undefined;
   }
 
-  upsert(): Promise<void> {
-    throw new TypeError('applications are not written by the provider');
+  /** Dynamic registration; what it may say was checked before (registration.ts). */
+  async upsert(clientId: string, payload: AdapterPayload): Promise<void> {
+    await saveRegistered(this, clientId, payload as Metadata);
   }
 
-  destroy(): Promise<void> {
-    throw new TypeError('applications are not removed by the provider');
+  async destroy(clientId: string): Promise<void> {
+    await removeRegistered(this, clientId);
   }
 
   consume(): Promise<void> {

@@ -2,8 +2,11 @@ import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import { errors, Provider } from 'oidc-provider';
 import { endSession } from '../entities/sessions.ts';
 import type { Services } from '../flows/services.ts';
-import { hours, seconds } from '../lib/clock.ts';
+import { hours, minutes } from '../lib/clock.ts';
 import { digest } from '../lib/digest.ts';
+import { newId } from '../lib/id.ts';
+import { asFetch } from '../lib/outbound.ts';
+import { token } from '../lib/random.ts';
 import { acrs } from '../policy/assurance.ts';
 import { claims, findAccount } from './account.ts';
 import { RecordAdapter } from './adapter.ts';
@@ -11,6 +14,8 @@ import { isReadableDemand } from './assurance-request.ts';
 import { applicationProperties, ClientAdapter } from './client-adapter.ts';
 import { loadGrant } from './grants.ts';
 import { createInteractionPolicy } from './interaction-policy.ts';
+import { checkRegistration, registrationPolicy } from './registration.ts';
+import { defaultResource, resourceServerFor } from './resource-servers.ts';
 import { SessionAdapter, sessionIdle } from './session-adapter.ts';
 import { loadSigningKeys } from './signing-keys.ts';
 
@@ -63,6 +68,8 @@ export async function createProvider(services: Services, pages: ProviderPages): 
       idTokenSigningAlgValues: ['RS256', 'ES256'],
       userinfoSigningAlgValues: ['RS256', 'ES256'],
       introspectionSigningAlgValues: ['RS256', 'ES256'],
+      authorizationSigningAlgValues: ['RS256', 'ES256'],
+      dPoPSigningAlgValues: ['ES256', 'EdDSA', 'RS256', 'PS256'],
       clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
       requestObjectSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
     },
@@ -115,6 +122,26 @@ export async function createProvider(services: Services, pages: ProviderPages): 
         postLogoutSuccessSource: (ctx) => pages.signedOut(ctx),
       },
       backchannelLogout: { enabled: true },
+      clientCredentials: { enabled: true },
+      requestObjects: { enabled: true },
+      jwtUserinfo: { enabled: true },
+      jwtIntrospection: { enabled: true },
+      jwtResponseModes: { enabled: true },
+      registration: {
+        enabled: true,
+        initialAccessToken: true,
+        idFactory: () => newId(db.clock.now()),
+        secretFactory: () => token(),
+        policies: { [registrationPolicy]: checkRegistration },
+        issueRegistrationAccessToken: true,
+      },
+      registrationManagement: { enabled: true, rotateRegistrationAccessToken: true },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: (ctx, _client, oneOf) => defaultResource(services, ctx, oneOf),
+        getResourceServerInfo: (_ctx, resource, client) => resourceServerFor(services, resource, client),
+        useGrantedResource: () => false,
+      },
     },
 
     formats: { bitsOfOpaqueRandomness: 256 },
@@ -123,6 +150,8 @@ export async function createProvider(services: Services, pages: ProviderPages): 
     ttl: {
       AccessToken: inSeconds(hours(1)),
       AuthorizationCode: 60,
+      ClientCredentials: (_ctx, { resourceServer }) =>
+        resourceServer?.accessTokenTTL ?? inSeconds(minutes(10)),
       DeviceCode: 600,
       Grant: inSeconds(hours(24 * 14)),
       IdToken: inSeconds(hours(1)),
@@ -142,27 +171,16 @@ export async function createProvider(services: Services, pages: ProviderPages): 
       long: cookie,
       short: { httpOnly: true, sameSite: 'lax', signed: true, secure },
     },
-    fetch: (url, options) => outbound(settings.production, url, options),
+    fetch: asFetch(services.outbound),
   });
 
   keepInPayload(provider.Session, 'proved', 'version', 'readAs');
   keepInPayload(provider.Grant, 'proved');
+  keepInPayload(provider.InitialAccessToken, 'organizationId');
   endSessionsForGood(services, provider);
   refuseLogoutTokensAsHints(provider);
   provider.on('interaction.ended', handOverWhatWasProved);
   return provider;
-}
-
-/** Relying parties' addresses are given by administrators; nothing is followed from there, and nobody waits long. */
-function outbound(
-  production: boolean,
-  url: string | URL | Request,
-  options: RequestInit = {},
-): Promise<Response> {
-  // In development a relying party on this machine is told of a sign-out too; the library's dispatcher would refuse loopback.
-  const { dispatcher, ...rest } = options as RequestInit & { dispatcher?: unknown };
-  const init = production ? { ...rest, dispatcher } : rest;
-  return fetch(url, { ...init, redirect: 'error', signal: AbortSignal.timeout(seconds(5)) } as RequestInit);
 }
 
 /** `acr`, `amr` and `auth_time` stand in the access token's record, for userinfo and introspection (RFC 9470 §6.2). */

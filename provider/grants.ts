@@ -3,6 +3,7 @@ import { consentedScope } from '../entities/consents.ts';
 import type { Services } from '../flows/services.ts';
 import { keyedDigest } from '../lib/digest.ts';
 import { token } from '../lib/random.ts';
+import { resourceServerFor } from './resource-servers.ts';
 
 /** The scopes of a request that nobody has granted yet: none for a first-party application. */
 export async function missingScopes(
@@ -27,13 +28,19 @@ export async function loadGrant(services: Services, ctx: KoaContextWithOIDC): Pr
   if (!session || !client || !account) {
     return undefined;
   }
-  const requested = scopesOf(ctx);
+  const requested = [...ctx.oidc.requestParamOIDCScopes];
+  const resources = resourceScopesOf(ctx);
   const grantId = session.grantIdFor(client.clientId);
   const existing = grantId ? await provider.Grant.find(grantId) : undefined;
-  if (existing && covers(existing, requested, ctx) && finishedAt(existing) === finishedAt(session)) {
+  if (
+    existing &&
+    covers(existing, requested, resources, ctx) &&
+    finishedAt(existing) === finishedAt(session)
+  ) {
     return existing;
   }
-  const missing = await missingScopes(services, account.accountId, client, requested);
+  const asked = [...requested, ...namesToConsent(resources)];
+  const missing = await missingScopes(services, account.accountId, client, asked);
   if (missing.length > 0) {
     return undefined;
   }
@@ -44,6 +51,9 @@ export async function loadGrant(services: Services, ctx: KoaContextWithOIDC): Pr
     grant.jti = keyedDigest(services.ring, 'grant', what);
   }
   grant.addOIDCScope(requested.join(' '));
+  for (const [resource, scopes] of resources) {
+    grant.addResourceScope(resource, scopes.join(' '));
+  }
   const claims = [...ctx.oidc.requestParamClaims];
   if (claims.length > 0) {
     grant.addOIDCClaims(claims);
@@ -66,11 +76,20 @@ export async function loadGrant(services: Services, ctx: KoaContextWithOIDC): Pr
 const finishedAt = (holder: { proved?: unknown }): number | undefined =>
   (holder.proved as { finishedAt?: number } | undefined)?.finishedAt;
 
-function covers(grant: Grant, requested: readonly string[], ctx: KoaContextWithOIDC): boolean {
+function covers(
+  grant: Grant,
+  requested: readonly string[],
+  resources: ResourceScopes,
+  ctx: KoaContextWithOIDC,
+): boolean {
   const scopes = new Set(grant.getOIDCScope().split(' '));
   const claims = new Set(grant.getOIDCClaims());
   return (
     requested.every((scope) => scopes.has(scope)) &&
+    [...resources].every(([resource, wanted]) => {
+      const given = new Set(grant.getResourceScope(resource).split(' '));
+      return wanted.every((scope) => given.has(scope));
+    }) &&
     [...ctx.oidc.requestParamClaims].every((claim) => claims.has(claim) || neverAsked.has(claim))
   );
 }
@@ -78,4 +97,42 @@ function covers(grant: Grant, requested: readonly string[], ctx: KoaContextWithO
 /** Claims about the sign-in itself, which need nobody's consent. */
 const neverAsked = new Set(['sub', 'sid', 'auth_time', 'acr', 'amr', 'iss']);
 
-const scopesOf = (ctx: KoaContextWithOIDC): string[] => [...ctx.oidc.requestParamOIDCScopes];
+/** Of every resource that a request names, those of its scopes that the request asks for. */
+export type ResourceScopes = ReadonlyMap<string, readonly string[]>;
+
+function resourceScopesOf(ctx: KoaContextWithOIDC): ResourceScopes {
+  const requested = [...ctx.oidc.requestParamScopes];
+  return new Map(
+    Object.entries(ctx.oidc.resourceServers ?? {}).map(([resource, { scopes }]) => [
+      resource,
+      requested.filter((scope) => scopes.has(scope)),
+    ]),
+  );
+}
+
+/** Under what a consent to a resource's scope is remembered: the same word of another resource is another scope. */
+export const namesToConsent = (resources: ResourceScopes): string[] =>
+  [...resources].flatMap(([resource, scopes]) => scopes.map((scope) => `${resource}#${scope}`));
+
+/** The names of all that an authorization request asks a person to consent to, from its parameters. */
+export async function requestedNames(
+  services: Services,
+  client: Client,
+  params: { readonly scope?: unknown; readonly resource?: unknown },
+): Promise<string[]> {
+  const scopes =
+    typeof params.scope === 'string' ? params.scope.split(' ').filter((name) => name !== '') : [];
+  const given = params.resource ?? [];
+  const names = (Array.isArray(given) ? given : [given]).filter((name) => typeof name === 'string');
+  const resources = new Map<string, string[]>();
+  for (const name of names) {
+    const { scope } = await resourceServerFor(services, name, client);
+    const known = new Set(scope.split(' '));
+    resources.set(
+      name,
+      scopes.filter((wanted) => known.has(wanted)),
+    );
+  }
+  const ofResources = new Set([...resources.values()].flat());
+  return [...scopes.filter((name) => !ofResources.has(name)), ...namesToConsent(resources)];
+}

@@ -228,3 +228,4 @@ for (const form of document.forms) {
   if ('download' in form.dataset) form.addEventListener('submit', download);
   else sendOnce(form);
 }
+document.querySelector('form[data-submit-now]')?.requestSubmit();

@@ -979,7 +979,6 @@ for (const kind of kinds) {
     const credentials = { username: 'cyd@acme.test', email: 'cyd@acme.test', password, scope: 'openid' };
     for (const grant_type of [
       'password',
-      'client_credentials',
       'implicit',
       'urn:openid:params:grant-type:ciba',
       'urn:ietf:params:oauth:grant-type:jwt-bearer',

@@ -216,6 +216,7 @@ const settingsFor = (
   mailUrl: null,
   mailFrom: 'Sallyport <sallyport@localhost>',
   smsUrl: null,
+  outboundAllow: ['127.0.0.0/8', '::1'],
   dataDir,
   secretKeys,
   trustProxy: 0,

@@ -29,10 +29,10 @@ test('every file that "Where is …?" names is there', (t) => {
 
 test('the README lists the commands that there are, and no others', async (t) => {
   const listed = tableRows(section(readme, 'The `sallyport` command')).map(
-    ([command = '']) => /^sallyport ([a-z]+)/.exec(plain(command))?.[1],
+    ([command = '']) => /^sallyport ([a-z-]+)/.exec(plain(command))?.[1],
   );
   const help = await promisify(execFile)(process.execPath, [path.join(root, 'cli/sallyport.js'), '--help']);
-  const there = [...help.stdout.matchAll(/^ {2}([a-z]+)(?= )/gm)].map(([, name = '']) => name);
+  const there = [...help.stdout.matchAll(/^ {2}([a-z-]+)(?= )/gm)].map(([, name = '']) => name);
   t.deepEqual([...new Set(listed)].sort(), there.filter((name) => name !== 'help').sort());
 });
 

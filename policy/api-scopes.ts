@@ -1,0 +1,27 @@
+/** What a token for the management API may be good for; an application has those that its registration lists (`api_scopes`). */
+export const apiScopes = [
+  'organizations:read',
+  'organizations:write',
+  'policy:read',
+  'policy:write',
+  'members:read',
+  'members:write',
+  'factors:read',
+  'factors:write',
+  'sessions:read',
+  'sessions:write',
+  'applications:read',
+  'applications:write',
+  'audit:read',
+  'statistics:read',
+  'ssf.read',
+  'ssf.manage',
+] as const;
+
+export type ApiScope = (typeof apiScopes)[number];
+
+export const isApiScope = (scope: string): scope is ApiScope =>
+  (apiScopes as readonly string[]).includes(scope);
+
+/** The resource (RFC 8707) that tokens for the management API and for shared signals name. */
+export const apiResource = (issuer: string): string => `${issuer}/api/v1`;
