@@ -2,6 +2,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { createServer, type Server } from 'node:http';
 import type { Settings } from './config/settings.ts';
 import { migrate, openDatabase } from './entities/database.ts';
+import { startNotifying } from './jobs/notify.ts';
 import { startPurging } from './jobs/purge.ts';
 import { seconds } from './lib/clock.ts';
 import { type App, createApp, createLog } from './server.ts';
@@ -29,6 +30,7 @@ async function serve(settings: Settings): Promise<void> {
   const server = await listen(app, settings);
   app.courier.start();
   const purging = startPurging(db, log);
+  const notifying = startNotifying(app.services, log);
   const demoRunning = await demo?.startDemo(settings, app.services, log);
   announce(settings, demoRunning?.welcome ?? null);
 
@@ -39,6 +41,7 @@ async function serve(settings: Settings): Promise<void> {
     }
     ending = true;
     purging.stop();
+    notifying.stop();
     await closed(server);
     await demoRunning?.close();
     await app.courier.stop();

@@ -32,7 +32,19 @@ export type AuditType =
   | 'application.registered'
   | 'application.changed'
   | 'application.removed'
-  | 'configuration.applied';
+  | 'configuration.applied'
+  | 'policy.changed'
+  | 'policy.announced'
+  | 'policy.reminded'
+  | 'member.role_changed'
+  | 'member.removed'
+  | 'members.imported'
+  | 'members.exported'
+  | 'two_factor.reset'
+  | 'two_factor.reset_by_mail'
+  | 'application.secret_rotated'
+  | 'branding.changed'
+  | 'audit.exported';
 
 export interface AuditEvent {
   readonly type: AuditType;

@@ -39,6 +39,7 @@ export interface MemberEntry {
   readonly id: string;
   readonly email: string;
   readonly name: string | null;
+  readonly locale: string | null;
   readonly role: Role;
   readonly methods: readonly Method[];
   readonly isDisabled: boolean;
@@ -198,6 +199,7 @@ export function memberEntry(row: ListedMember, policy: Policy, now: Date): Membe
     id: row.user_id,
     email: row.email,
     name: row.name,
+    locale: row.locale,
     role: row.role,
     methods: has,
     isDisabled,

@@ -543,5 +543,15 @@ export function galleryMails(lang: Language = 'en'): readonly GalleryMail[] {
     },
     { name: 'sign-in-stopped', locals: { ...shared, ...happening, applicationName: null } },
     { name: 'new-device', locals: { ...shared, ...happening, days: 30 } },
+    ...[
+      { who: 'everyone' as const, until: new Date('2026-11-29T09:30:00Z'), daysLeft: 7, hasOther: false },
+      { who: 'admins' as const, until: null, daysLeft: 0, hasOther: true },
+    ].flatMap((policy) => {
+      const locals = { ...shared, ...policy, methods: ['Passkey', factor] };
+      return [
+        { name: 'policy-announced' as const, locals },
+        { name: 'policy-reminder' as const, locals },
+      ];
+    }),
   ];
 }

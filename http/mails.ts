@@ -1,5 +1,7 @@
+import { factors } from '../factors/index.ts';
 import type { RenderMail } from '../notifications/gateway.ts';
 import type { MessageValues } from '../notifications/outbox.ts';
+import { methods } from '../policy/types.ts';
 import { deviceName } from './device-name.ts';
 import { type Language, languages, type Mails } from './pages.ts';
 import type { Renderer } from './render.ts';
@@ -12,6 +14,8 @@ const names: { readonly [name in keyof Mails]: true } = {
   'two-factor-reset': true,
   'sign-in-stopped': true,
   'new-device': true,
+  'policy-announced': true,
+  'policy-reminder': true,
 };
 
 /** Turns what the outbox keeps of a mail into its words. */
@@ -27,6 +31,7 @@ export function mailRenderer(renderer: Renderer, issuer: string): RenderMail {
       ...values,
       name: values.name ?? null,
       ...happening(values),
+      ...(template.startsWith('policy-') ? policyFacts(values) : {}),
     };
     return renderer.renderMail(template as keyof Mails, locals as unknown as Mails[keyof Mails]);
   };
@@ -34,6 +39,19 @@ export function mailRenderer(renderer: Renderer, issuer: string): RenderMail {
 
 const languageNamed = (locale: string | null): Language =>
   languages.find((language) => locale?.toLowerCase().startsWith(language)) ?? 'en';
+
+/** What a policy asks for, until when, and what would do. */
+const policyFacts = (values: MessageValues) => ({
+  until: typeof values.until === 'string' ? new Date(values.until) : null,
+  hasOther: values.hasOther === 1,
+  methods: String(values.methods ?? '')
+    .split(' ')
+    .flatMap((word) => {
+      const method = methods.find((known) => known === word);
+      const factor = method && factors.find(({ id }) => id === method);
+      return factor ? [factor.label] : [];
+    }),
+});
 
 /** When, on which device, from where: as the mails about something that happened tell it. */
 const happening = (values: MessageValues) => ({

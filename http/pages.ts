@@ -398,6 +398,19 @@ export interface SignInStoppedMail extends MailCommon, Happening {
   readonly applicationName: string | null;
 }
 
+/** Mails about an organization's policy, to somebody who must set something up. */
+export interface PolicyMail extends MailCommon {
+  readonly who: 'everyone' | 'admins';
+  /** Null: at the next sign-in. */
+  readonly until: Date | null;
+  /** Whole days, counted up; 0 on the last one and after it. */
+  readonly daysLeft: number;
+  /** Labels of the methods that count. */
+  readonly methods: readonly Sentence[];
+  /** They have a factor, but of a method that does not count here. */
+  readonly hasOther: boolean;
+}
+
 export interface NewDeviceMail extends MailCommon, Happening {
   readonly days: number;
 }
@@ -409,4 +422,6 @@ export interface Mails {
   readonly 'two-factor-reset': TwoFactorResetMail;
   readonly 'sign-in-stopped': SignInStoppedMail;
   readonly 'new-device': NewDeviceMail;
+  readonly 'policy-announced': PolicyMail;
+  readonly 'policy-reminder': PolicyMail;
 }

@@ -167,6 +167,26 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         user_agent ${t.line},
         data ${t.text} NOT NULL
       )`,
+      `CREATE TABLE IF NOT EXISTS policy_announcements (
+        organization_id ${t.id} NOT NULL,
+        changed_at ${t.time} NOT NULL,
+        cursor_at ${t.line},
+        created_at ${t.time} NOT NULL,
+        finished_at ${t.time},
+        PRIMARY KEY (organization_id, changed_at)
+      )`,
+      `CREATE TABLE IF NOT EXISTS policy_notices (
+        organization_id ${t.id} NOT NULL,
+        user_id ${t.id} NOT NULL,
+        kind ${t.word} NOT NULL,
+        deadline ${t.time} NOT NULL,
+        outbox_id ${t.digest} NOT NULL,
+        created_at ${t.time} NOT NULL,
+        settled ${t.flag} NOT NULL,
+        sent_at ${t.time},
+        failed_at ${t.time},
+        PRIMARY KEY (organization_id, user_id, kind, deadline)
+      )`,
       `CREATE TABLE IF NOT EXISTS outbox (
         id ${t.id} NOT NULL PRIMARY KEY,
         channel ${t.word} NOT NULL,
@@ -200,6 +220,9 @@ export class FirstSchema1790000000001 implements MigrationInterface {
       'limits_by_expiry ON limits (expires_at)',
       'audit_events_by_user ON audit_events (user_id, id)',
       'audit_events_by_organization ON audit_events (organization_id, id)',
+      'policy_announcements_by_end ON policy_announcements (finished_at)',
+      'policy_notices_by_age ON policy_notices (organization_id, created_at, user_id, kind)',
+      'policy_notices_by_end ON policy_notices (settled, created_at)',
       'outbox_by_turn ON outbox (channel, next_at)',
       'outbox_by_age ON outbox (created_at)',
     ];
@@ -211,6 +234,8 @@ export class FirstSchema1790000000001 implements MigrationInterface {
   async down(runner: QueryRunner): Promise<void> {
     for (const table of [
       'outbox',
+      'policy_notices',
+      'policy_announcements',
       'audit_events',
       'limits',
       'signing_keys',

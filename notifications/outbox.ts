@@ -62,7 +62,7 @@ export interface StoredText {
 export function createNotify({ db, ring }: { readonly db: Database; readonly ring: KeyRing }): Notify {
   const write = (channel: Channel, key: string | undefined, stored: Stored): Statement => {
     const now = db.clock.now();
-    const id = key === undefined ? newId(now) : digest(`outbox ${channel} ${key}`);
+    const id = key === undefined ? newId(now) : keyedId(channel, key);
     return addMessage(db, { id, channel, now, message: seal(ring, place(id), JSON.stringify(stored)) });
   };
 
@@ -81,6 +81,9 @@ export function createNotify({ db, ring }: { readonly db: Database; readonly rin
       write('sms', key, { by: 'sms', to, text, expiresAt: expiresAt?.getTime() ?? null }),
   };
 }
+
+/** The row of a message that was written with a key. */
+export const keyedId = (channel: Channel, key: string): string => digest(`outbox ${channel} ${key}`);
 
 /** What the row says. Throws where its seal is broken or its key is gone. */
 export const openMessage = (ring: KeyRing, row: OutboxRow): Stored =>
