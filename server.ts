@@ -14,7 +14,7 @@ import { browserCookie } from './http/browser-cookie.ts';
 import { devInboxRoutes } from './http/dev-inbox.ts';
 import { catchErrors, isDatabaseAway, withoutValues } from './http/errors.ts';
 import { libraryForms, selfSubmittingPages } from './http/library-forms.ts';
-import { mailRenderer } from './http/mails.ts';
+import { mailRenderer, textRenderer } from './http/mails.ts';
 import { providerPages } from './http/provider-pages.ts';
 import { createRenderer } from './http/render.ts';
 import { securityHeaders } from './http/security-headers.ts';
@@ -75,7 +75,10 @@ export async function createApp(settings: Settings, db: Database, log = createLo
     passwords: createPasswords(queue),
     notify: createNotify({ db, ring }),
     outbound: createOutbound(readAllowed(settings.outboundAllow)),
-    available: factors.map(({ id }) => id),
+    renderText: textRenderer(renderer, settings.issuer),
+    available: factors
+      .map(({ id }) => id)
+      .filter((id) => id !== 'sms' || settings.smsUrl !== null || settings.demo),
   };
   const courier = createCourier({
     db,

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseEnv } from 'node:util';
+import { isSupportedCountry } from 'libphonenumber-js/min';
 import * as z from 'zod';
 
 /** The checkout or installation: relative paths in settings start here. */
@@ -51,6 +52,21 @@ const networks = z
 
 /** Twilio's own form as in contract.md: the account's id and token stand before the @. */
 const smsUrl = url('http:', 'https:', 'twilio:');
+
+/** Those where messages are cheap and pumping them for money is rare; others are a decision. */
+const servedCountries = 'AT,AU,BE,CA,CH,CZ,DE,DK,ES,FI,FR,GB,GG,IE,IM,IT,JE,JP,LI,LU,NL,NO,NZ,PL,PT,SE,US';
+
+const countries = z.string().transform((text, context): 'all' | readonly string[] => {
+  const words = text.split(',').map((word) => word.trim().toUpperCase());
+  if (words.length === 1 && words[0] === 'ALL') return 'all';
+  if (words.every((word) => isSupportedCountry(word))) return [...new Set(words)].sort();
+  context.issues.push({
+    code: 'custom',
+    message: 'must be all, or countries of two letters with commas between them',
+    input: text,
+  });
+  return z.NEVER;
+});
 
 /**
  * Every setting: its shape, its default in development and what it means. A default that is `null` means "not set";
@@ -112,6 +128,18 @@ export const definitions = {
     means:
       'private networks, addresses and host names, comma-separated, that requests to applications may reach (logout tokens, keys, shared signals)',
   },
+  SMS_COUNTRIES: {
+    shape: countries,
+    development: servedCountries,
+    production: servedCountries,
+    means: 'countries that text messages may go to, as DE,AT,CH; or all',
+  },
+  SMS_PER_DAY: {
+    shape: wholeNumber(0, 10_000_000),
+    development: '1000',
+    production: '1000',
+    means: 'text messages that may be sent on one day, by all organizations together',
+  },
   DATA_DIR: {
     shape: z.string().min(1),
     development: 'data',
@@ -158,6 +186,8 @@ export interface Settings {
   readonly mailFrom: string;
   readonly smsUrl: string | null;
   readonly outboundAllow: readonly string[];
+  readonly smsCountries: 'all' | readonly string[];
+  readonly smsPerDay: number;
   readonly dataDir: string;
   readonly secretKeys: string;
   readonly trustProxy: number;
@@ -230,6 +260,8 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     mailFrom: (values.MAIL_FROM as string | null) ?? 'Sallyport <sallyport@localhost>',
     smsUrl: (values.SMS_URL as string | null) ?? null,
     outboundAllow: (values.OUTBOUND_ALLOW as string[] | null) ?? [],
+    smsCountries: values.SMS_COUNTRIES as 'all' | readonly string[],
+    smsPerDay: values.SMS_PER_DAY as number,
     dataDir,
     secretKeys,
     trustProxy: values.TRUST_PROXY as number,

@@ -14,6 +14,11 @@ export const storedPolicy = z.object({
   rememberDeviceDays: z.number().int().min(0).max(365),
   applications: z.union([z.literal('all'), z.array(z.string())]),
   recoveryCodes: z.object({ showAgain: z.boolean(), replaceUsed: z.boolean() }),
+  /** Text messages: the countries they may go to, and how many on one day. The instance's settings stand above. */
+  sms: z.object({
+    countries: z.union([z.literal('all'), z.array(z.string())]),
+    perDay: z.number().int().min(0),
+  }),
   adminsRequiredSince: moment.nullable(),
   allRequiredSince: moment.nullable(),
   changedAt: moment,
@@ -48,7 +53,8 @@ export interface MembershipRow {
 }
 
 export interface UserMembership extends Membership {
-  readonly recoveryCodes: { readonly showAgain: boolean; readonly replaceUsed: boolean };
+  readonly recoveryCodes: StoredPolicy['recoveryCodes'];
+  readonly sms: StoredPolicy['sms'];
 }
 
 /** The organizations that a user belongs to, with their policies; those left are not among them. */
@@ -64,6 +70,7 @@ export async function membershipsOf(db: Database, userId: string): Promise<UserM
       organization: { id: row.organization_id, slug: row.slug, name: row.organization_name },
       policy: policyFrom(stored),
       recoveryCodes: stored.recoveryCodes,
+      sms: stored.sms,
       role: z.enum(roles).parse(row.role),
       joinedAt: new Date(row.joined_at),
       adminSince: date(row.admin_since),

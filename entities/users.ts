@@ -80,6 +80,12 @@ export const factorConfirmed = (userId: string, now: Date): Statement => ({
   followedBy: [refreshDirectory([userId])],
 });
 
+/** A code came back from this number: it is the person's own where the profile has none, and verified where it has this one. */
+export const phoneProved = (userId: string, phone: string): Statement => ({
+  sql: 'UPDATE users SET phone = ?, phone_verified = 1 WHERE id = ? AND (phone IS NULL OR phone = ?)',
+  values: [phone, userId, phone],
+});
+
 /** Sessions, codes, tokens and sign-ins of this user that began before now are dead. */
 export const disconnectUser = (userId: string, now: Date): Statement => ({
   sql: 'UPDATE users SET sessions_valid_after = ?, updated_at = ? WHERE id = ?',

@@ -57,8 +57,16 @@ export type Enrolled =
       readonly userVerified: boolean;
       /** What it is found by where nobody has said who they are (a passkey's credential). */
       readonly lookup?: string;
+      /** A number that the answer has proved, in E.164 form: the person's own where the profile has none. */
+      readonly phone?: string;
     }
-  | { readonly ok: false };
+  | {
+      readonly ok: false;
+      /** Not yet: this comes next (a number is known, and a code is sent to it). */
+      readonly step?: Step;
+      /** What was wrong, where it can be said better than for all wrong answers. English; is translated. */
+      readonly error?: string;
+    };
 
 /**
  * A second factor. It is pure: no koa, no database, no mail. The engine (flows/answer-challenge.ts, flows/enrol-factor.ts)
@@ -81,7 +89,8 @@ export interface Factor {
   /** RFC 8176 values that an answer adds, without `mfa`. */
   amr(data: Json): readonly string[];
 
-  startEnrolment(subject: Subject): Promise<Step>;
+  /** `before` is what the last step kept, where the same is sent once more. */
+  startEnrolment(subject: Subject, before?: Json): Promise<Step>;
   finishEnrolment(subject: Subject, kept: Json, answer: Answer): Promise<Enrolled>;
   startChallenge(subject: Subject): Promise<Step>;
   verify(subject: Subject, kept: Json, answer: Answer): Promise<Outcome>;

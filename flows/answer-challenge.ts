@@ -14,7 +14,7 @@ import { attemptSucceeded, countAttempt, limitSubject, rules } from '../limits/a
 import type { Decision } from '../policy/types.ts';
 import type { Assessment } from './assess-sign-in.ts';
 import type { KnownBrowser } from './known-browser.ts';
-import { sendLimit } from './send-step.ts';
+import { sendLimit } from './message-limits.ts';
 import type { Services } from './services.ts';
 import { type SignIn, saveSignIn, signInStatement } from './sign-in-state.ts';
 import { factorDataPlace, subjectFor } from './subject.ts';
@@ -122,7 +122,9 @@ export async function answerChallenge(
     }),
     attemptSucceeded(subject),
     // What was sent has come to the right one.
-    ...(signIn.state.challenge?.sentAt ? [attemptSucceeded(sendLimit(user.id, 'email'))] : []),
+    ...(signIn.state.challenge?.sentAt
+      ? [attemptSucceeded(sendLimit(user.id, row.method === 'sms' ? 'sms' : 'email'))]
+      : []),
   ]);
   if (!first) {
     await failed(services, input, row, event);

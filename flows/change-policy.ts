@@ -11,10 +11,16 @@ export type PolicyRules = Omit<StoredPolicy, 'adminsRequiredSince' | 'allRequire
 
 /** What is to change; absent stays as it is. */
 export type PolicyChange = {
-  readonly [Rule in Exclude<keyof PolicyRules, 'recoveryCodes'>]?: PolicyRules[Rule] | undefined;
+  readonly [Rule in Exclude<keyof PolicyRules, 'recoveryCodes' | 'sms'>]?: PolicyRules[Rule] | undefined;
 } & {
   readonly recoveryCodes?:
     | { readonly showAgain?: boolean | undefined; readonly replaceUsed?: boolean | undefined }
+    | undefined;
+  readonly sms?:
+    | {
+        readonly countries?: PolicyRules['sms']['countries'] | undefined;
+        readonly perDay?: number | undefined;
+      }
     | undefined;
 };
 
@@ -27,6 +33,7 @@ export const defaultRules: PolicyRules = {
   rememberDeviceDays: defaultPolicy.rememberDeviceDays,
   applications: defaultPolicy.applications === 'all' ? 'all' : [...defaultPolicy.applications],
   recoveryCodes: { showAgain: true, replaceUsed: true },
+  sms: { countries: 'all', perDay: 500 },
 };
 
 /**
@@ -54,6 +61,10 @@ export function nextPolicy(
       showAgain: change.recoveryCodes?.showAgain ?? old.recoveryCodes.showAgain,
       replaceUsed: change.recoveryCodes?.replaceUsed ?? old.recoveryCodes.replaceUsed,
     },
+    sms: {
+      countries: change.sms?.countries ?? old.sms.countries,
+      perDay: change.sms?.perDay ?? old.sms.perDay,
+    },
   });
   if (before && isDeepStrictEqual(rules, old)) {
     return before;
@@ -70,7 +81,7 @@ export function nextPolicy(
 
 /** The rules alone, always in the same order: lists of methods and applications are sets. */
 export function rulesOf(policy: PolicyRules): PolicyRules {
-  const { requirement, others, graceDays, rememberDeviceDays, applications, recoveryCodes } = policy;
+  const { requirement, others, graceDays, rememberDeviceDays, applications, recoveryCodes, sms } = policy;
   return {
     requirement,
     others,
@@ -79,6 +90,10 @@ export function rulesOf(policy: PolicyRules): PolicyRules {
     rememberDeviceDays,
     applications: applications === 'all' ? 'all' : [...new Set(applications)].sort(),
     recoveryCodes: { showAgain: recoveryCodes.showAgain, replaceUsed: recoveryCodes.replaceUsed },
+    sms: {
+      countries: sms.countries === 'all' ? 'all' : [...new Set(sms.countries)].sort(),
+      perDay: sms.perDay,
+    },
   };
 }
 

@@ -4,6 +4,7 @@ import { canonicalEmail } from '../entities/users.ts';
 import { fromSecret } from '../factors/totp.ts';
 import { isSingleAddress } from '../lib/email-address.ts';
 import { fromKeycloak, isPasswordHash, passwordProblem } from '../lib/password-hash.ts';
+import { isCountry } from '../lib/phone-number.ts';
 import { applicationAssurances, methods, requirements, roles } from '../policy/types.ts';
 import { clientMetadata } from './client-metadata.ts';
 
@@ -39,6 +40,12 @@ const email = z
   .refine((text) => text.length <= 191, 'must have at most 191 characters')
   .refine(isSingleAddress, 'must be one e-mail address');
 
+/** ISO 3166-1, as far as it has a code for telephones. */
+const country = z
+  .string()
+  .transform((text) => text.toUpperCase())
+  .refine(isCountry, 'must be a country of two letters, such as DE');
+
 const policyShape = {
   requirement: z.enum(requirements).optional(),
   others: z.enum(['optional', 'recommended']).optional(),
@@ -50,6 +57,14 @@ const policyShape = {
     .optional(),
   recoveryCodes: z
     .strictObject({ showAgain: z.boolean().optional(), replaceUsed: z.boolean().optional() })
+    .optional(),
+  sms: z
+    .strictObject({
+      countries: z
+        .union([z.literal('all'), z.array(country)], 'must be all, or a list of countries such as [DE, AT]')
+        .optional(),
+      perDay: wholeNumber(0, 1_000_000).optional(),
+    })
     .optional(),
 };
 const policy = z.strictObject(policyShape);
@@ -164,9 +179,11 @@ const namesAt: { readonly [place: string]: readonly string[] } = {
   instance: ['policy'],
   'instance.policy': Object.keys(policyShape),
   'instance.policy.recoveryCodes': ['showAgain', 'replaceUsed'],
+  'instance.policy.sms': ['countries', 'perDay'],
   organizations: Object.keys(organizationShape),
   'organizations.policy': Object.keys(policyShape),
   'organizations.policy.recoveryCodes': ['showAgain', 'replaceUsed'],
+  'organizations.policy.sms': ['countries', 'perDay'],
   users: Object.keys(userShape),
   'users.factors': Object.keys(factorsShape),
   'users.memberships': Object.keys(membershipShape),

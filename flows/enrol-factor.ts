@@ -3,8 +3,8 @@ import { isDuplicate, type Statement } from '../entities/database.ts';
 import { addFactor, removeFactor } from '../entities/factors.ts';
 import { instancePolicy } from '../entities/organizations.ts';
 import { addRecoveryCode, forgetRecoveryCodes } from '../entities/recovery-codes.ts';
-import { factorConfirmed } from '../entities/users.ts';
-import type { Answer, Json } from '../factors/factor.ts';
+import { factorConfirmed, phoneProved } from '../entities/users.ts';
+import type { Answer, Json, Step } from '../factors/factor.ts';
 import { factorFor } from '../factors/index.ts';
 import { digestRecoveryCode, newRecoveryCodes, newRecoverySalt } from '../factors/recovery-codes.ts';
 import { digest } from '../lib/digest.ts';
@@ -30,18 +30,26 @@ export async function startEnrolment(
     readonly assessment: Assessment;
     readonly method: Method;
     readonly issuerName: string;
+    readonly origin: Origin;
   },
 ): Promise<SendOutcome> {
   const { signIn, assessment, method } = input;
   const subject = subjectFor(services, assessment.user, assessment.factors, method, input.issuerName);
-  return sendStep(
-    services,
-    assessment.user,
-    await factorFor(method).startEnrolment(subject),
-    (kept, shown, sentAt) =>
-      signInStatement(services, signIn, { ...signIn.state, enrolment: { method, kept, shown, sentAt } }),
-  );
+  const { enrolment } = signIn.state;
+  const before = enrolment?.method === method ? enrolment.kept : null;
+  return showStep(services, input, method, await factorFor(method).startEnrolment(subject, before));
 }
+
+/** The next step of a set-up takes the place of the one before. */
+const showStep = (
+  services: Services,
+  { signIn, assessment, origin }: { signIn: SignIn; assessment: Assessment; origin: Origin },
+  method: Method,
+  step: Step,
+): Promise<SendOutcome> =>
+  sendStep(services, { ...assessment, origin }, step, (kept, shown, sentAt) =>
+    signInStatement(services, signIn, { ...signIn.state, enrolment: { method, kept, shown, sentAt } }),
+  );
 
 /** The person would rather choose another method: the set-up that was begun is dropped. */
 export const dropEnrolment = (services: Services, signIn: SignIn): Promise<boolean> =>
@@ -49,8 +57,11 @@ export const dropEnrolment = (services: Services, signIn: SignIn): Promise<boole
 
 export type EnrolmentOutcome =
   | { readonly kind: 'confirmed' }
-  | { readonly kind: 'wrong' }
+  /** `error` where it can be said better than for all wrong answers. */
+  | { readonly kind: 'wrong'; readonly error?: string }
   | { readonly kind: 'blocked'; readonly retryAt: Date | null }
+  /** Nothing was proved yet: the next step of the set-up was begun, or could not be. */
+  | { readonly kind: 'further'; readonly started: SendOutcome }
   | { readonly kind: 'not_started' };
 
 /**
@@ -90,6 +101,12 @@ export async function confirmEnrolment(
   const factor = factorFor(method);
   const subject = subjectFor(services, user, assessment.factors, method, input.issuerName);
   const enrolled = await factor.finishEnrolment(subject, kept as Json, input.answer);
+  if (!enrolled.ok && enrolled.step) {
+    return { kind: 'further', started: await showStep(services, input, method, enrolled.step) };
+  }
+  if (!enrolled.ok && enrolled.error !== undefined) {
+    return { kind: 'wrong', error: enrolled.error };
+  }
   if (!enrolled.ok) {
     await audit(db, input.origin, { ...event, type: 'factor.failed' });
     return { kind: 'wrong' };
@@ -128,6 +145,7 @@ export async function confirmEnrolment(
     }),
     ...replaced.map((row) => removeFactor(row.id)),
     factorConfirmed(user.id, now),
+    ...(enrolled.phone === undefined ? [] : [phoneProved(user.id, enrolled.phone)]),
     ...(codes?.statements ?? []),
     attemptSucceeded(limit),
     auditEvent(db, input.origin, { ...event, type: 'factor.added' }),

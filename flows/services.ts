@@ -4,6 +4,7 @@ import type { KeyRing } from '../lib/key-ring.ts';
 import type { Outbound } from '../lib/outbound.ts';
 import type { Passwords } from '../lib/password-hash.ts';
 import type { WorkQueue } from '../lib/work-queue.ts';
+import type { RenderText } from '../notifications/gateway.ts';
 import type { Notify } from '../notifications/outbox.ts';
 import type { Method } from '../policy/types.ts';
 
@@ -17,6 +18,7 @@ export interface Services {
   readonly notify: Notify;
   /** Requests to addresses that applications have given. */
   readonly outbound: Outbound;
+  readonly renderText: RenderText;
   /** The second-factor methods that this instance can offer. */
   readonly available: readonly Method[];
 }

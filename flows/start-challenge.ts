@@ -1,3 +1,4 @@
+import type { Origin } from '../audit/audit.ts';
 import { factorFor } from '../factors/index.ts';
 import type { Decision } from '../policy/types.ts';
 import { mayAnswer } from './answer-challenge.ts';
@@ -24,6 +25,7 @@ export async function startChallenge(
     readonly challenge: Extract<Decision, { kind: 'challenge' }>;
     readonly factorId: string;
     readonly issuerName: string;
+    readonly origin: Origin;
   },
 ): Promise<ChallengeStart> {
   const { signIn, assessment, challenge, factorId } = input;
@@ -42,7 +44,8 @@ export async function startChallenge(
   if (step.keep === null && !step.send) {
     return { kind: 'nothing_to_keep' };
   }
-  return sendStep(services, assessment.user, step, (kept, shown, sentAt) =>
+  const recipient = { ...assessment, origin: input.origin };
+  return sendStep(services, recipient, step, (kept, shown, sentAt) =>
     signInStatement(services, signIn, { ...signIn.state, challenge: { factorId, kept, shown, sentAt } }),
   );
 }

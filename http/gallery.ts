@@ -246,7 +246,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
       state: 'text message',
       locals: {
         ...challenge,
-        factor: { method: 'sms', to: '••• 0100' },
+        factor: { method: 'sms', to: '+49 ••••• 78' },
         resend: { action: '#resend', secondsLeft: 0 },
         note: { tone: 'ok', text: 'A new code is on its way.' },
       },
@@ -316,6 +316,30 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     },
     { name: 'set-up', state: 'recommended', locals: { ...totp, wayOut: dismiss, back: '#methods' } },
 
+    {
+      name: 'set-up',
+      state: 'text message: number',
+      locals: { ...totp, factor: { method: 'sms' as const, to: null }, back: '#methods' },
+    },
+    {
+      name: 'set-up',
+      state: 'text message: no number',
+      locals: {
+        ...totp,
+        factor: { method: 'sms' as const, to: null },
+        typed: '0151 23456789',
+        error: 'Enter the whole number, with + and the country code in front.',
+      },
+    },
+    {
+      name: 'set-up',
+      state: 'text message: code',
+      locals: {
+        ...totp,
+        factor: { method: 'sms' as const, to: '+49 ••••• 78', another: 'Use another number' },
+        resend: { action: '#resend', secondsLeft: 27 },
+      },
+    },
     {
       name: 'set-up',
       state: 'passkey',

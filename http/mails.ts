@@ -1,5 +1,5 @@
 import { factors } from '../factors/index.ts';
-import type { RenderMail } from '../notifications/gateway.ts';
+import type { RenderMail, RenderText } from '../notifications/gateway.ts';
 import type { MessageValues } from '../notifications/outbox.ts';
 import { methods } from '../policy/types.ts';
 import { deviceName } from './device-name.ts';
@@ -34,6 +34,22 @@ export function mailRenderer(renderer: Renderer, issuer: string): RenderMail {
       ...(template.startsWith('policy-') ? policyFacts(values) : {}),
     };
     return renderer.renderMail(template as keyof Mails, locals as unknown as Mails[keyof Mails]);
+  };
+}
+
+/** Turns what a text message says into its words. Its last line lets telephones fill in the code, on our pages only. */
+export function textRenderer(renderer: Renderer, issuer: string): RenderText {
+  return (template, values, locale, organizationName) => {
+    if (template !== 'code') {
+      throw new Error(`there is no text message called ${template}`);
+    }
+    return renderer.renderText(template, {
+      lang: languageNamed(locale),
+      brand: brandOf(organizationName?.slice(0, 40) ?? null),
+      host: new URL(issuer).hostname,
+      code: String(values.code),
+      minutes: Number(values.minutes),
+    });
   };
 }
 

@@ -415,6 +415,20 @@ export interface NewDeviceMail extends MailCommon, Happening {
   readonly days: number;
 }
 
+/** A text message with a code, as short as can be. */
+export interface CodeText {
+  readonly lang: Language;
+  readonly brand: Brand;
+  readonly code: string;
+  readonly minutes: number;
+  /** The only site where a telephone may fill it in. */
+  readonly host: string;
+}
+
+export interface Texts {
+  readonly code: CodeText;
+}
+
 export interface Mails {
   readonly code: CodeMail;
   readonly 'recovery-code-used': RecoveryCodeUsedMail;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import ejs from 'ejs';
 import { methods } from '../policy/types.ts';
-import type { Language, Mails, Pages, Sentence, Values } from './pages.ts';
+import type { Language, Mails, Pages, Sentence, Texts, Values } from './pages.ts';
 
 export type Translate = (sentence: Sentence, values?: Values) => string;
 
@@ -18,6 +18,8 @@ export interface Renderer {
   render<Name extends keyof Pages>(name: Name, locals: Pages[Name]): string;
   /** One message as subject, plain text and HTML that say the same. */
   renderMail<Name extends keyof Mails>(name: Name, locals: Mails[Name]): RenderedMail;
+  /** One text message. */
+  renderText<Name extends keyof Texts>(name: Name, locals: Texts[Name]): string;
   /** For the few sentences that stand outside of a view. */
   translator(lang: Language): Translate;
 }
@@ -91,6 +93,8 @@ export function createRenderer({ viewsDir, cache, assetsUrl = '/assets' }: Rende
       return { subject, text: `${paragraphs.join('\n\n')}\n`, html };
     },
 
+    renderText: (name, locals) => run(`sms/${name}`, null, { ...tools(locals.lang), ...locals }).trim(),
+
     translator: (lang) => translate(lang, dictionary(lang)),
   };
 }
@@ -110,7 +114,7 @@ function partialFile(partial: string): string {
 }
 
 function isPlainText(file: string): boolean {
-  return file.startsWith('mail/') && file !== 'mail/html';
+  return file.startsWith('sms/') || (file.startsWith('mail/') && file !== 'mail/html');
 }
 
 /** In plain text, a value can neither begin a line of its own nor a header. */

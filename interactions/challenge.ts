@@ -4,7 +4,7 @@ import { type ChallengeStart, startChallenge } from '../flows/start-challenge.ts
 import type { ConfirmedFactor } from '../policy/types.ts';
 import { type Next, nextOf } from './next.ts';
 import { issuerNameFor, type Problem, showChallenge, showRecovery, showWays } from './pages.ts';
-import { blocked, tooSoon, wrong, wrongAnswer } from './problems.ts';
+import { blocked, notSent, wrong, wrongAnswer } from './problems.ts';
 import { onward, onwardOrFinish, type StepOf, type Steps } from './steps.ts';
 import { type Visit, visitOf } from './visit.ts';
 
@@ -18,8 +18,9 @@ export function challengeRoutes({ site: { services }, get, postIn }: Steps, show
     const factorId = String(visit.ctx.params.factorId);
     const outcome = await begin(visit, next, factorId);
     const factor = next.decision.factors.find(({ id }) => id === factorId);
-    if (factor && outcome.kind === 'too_soon') {
-      return showChallenge(visit, next, factor, tooSoon(visit, outcome.retryAt));
+    const problem = notSent(visit, outcome);
+    if (factor && problem) {
+      return showChallenge(visit, next, factor, problem);
     }
     onward(visit, factorId);
   });
@@ -73,11 +74,9 @@ export async function showChosenChallenge(
     return showChallenge(visit, next, factor, null);
   }
   const outcome = await begin(visit, next, factor.id);
-  if (outcome.kind === 'too_soon') {
-    return showChallenge(visit, next, factor, tooSoon(visit, outcome.retryAt));
-  }
-  if (outcome.kind === 'nothing_to_keep') {
-    return showChallenge(visit, next, factor, null);
+  const problem = notSent(visit, outcome);
+  if (problem || outcome.kind === 'nothing_to_keep') {
+    return showChallenge(visit, next, factor, problem);
   }
   await showBegun(visit, factor, null, false, showNext);
 }
@@ -109,4 +108,5 @@ const begin = (visit: Visit, next: StepOf<'challenge'>, factorId: string): Promi
     challenge: next.decision,
     factorId,
     issuerName: issuerNameFor(next.assessment),
+    origin: visit.origin,
   });

@@ -1,6 +1,6 @@
 import { answerMailboxCode, sendMailboxCode } from '../flows/mailbox-code.ts';
 import { showMailbox } from './pages.ts';
-import { blocked, tooSoon, wrong, wrongSentCode } from './problems.ts';
+import { blocked, notSent, wrong, wrongSentCode } from './problems.ts';
 import { onward, type StepOf, type Steps } from './steps.ts';
 import type { Visit } from './visit.ts';
 
@@ -20,10 +20,8 @@ export function mailboxRoutes({ site: { services }, postIn }: Steps): void {
 
   postIn('mailbox', '/mailbox/send', async (visit, next) => {
     const outcome = await sendMailboxCode(services, inputFor(visit, next));
-    if (outcome.kind === 'too_soon') {
-      return showMailbox(visit, next.assessment, tooSoon(visit, outcome.retryAt));
-    }
-    onward(visit);
+    const problem = notSent(visit, outcome);
+    return problem ? showMailbox(visit, next.assessment, problem) : onward(visit);
   });
 }
 
@@ -31,9 +29,8 @@ export function mailboxRoutes({ site: { services }, postIn }: Steps): void {
 export async function showMailboxStep(visit: Visit, next: Mailbox): Promise<void> {
   if (visit.signIn.state.mailbox === null && visit.ctx.method === 'GET') {
     const outcome = await sendMailboxCode(visit.site.services, inputFor(visit, next));
-    return outcome.kind === 'too_soon'
-      ? showMailbox(visit, next.assessment, tooSoon(visit, outcome.retryAt))
-      : onward(visit);
+    const problem = notSent(visit, outcome);
+    return problem ? showMailbox(visit, next.assessment, problem) : onward(visit);
   }
   showMailbox(visit, next.assessment, null);
 }

@@ -1,6 +1,6 @@
-import { codeMinutes } from '../factors/email.ts';
 import type { Json } from '../factors/factor.ts';
 import { factorFor } from '../factors/index.ts';
+import { codeMinutes } from '../factors/sent-code.ts';
 import type { Assessment } from '../flows/assess-sign-in.ts';
 import type { SignInState } from '../flows/sign-in-state.ts';
 import { csrfToken } from '../http/csrf.ts';

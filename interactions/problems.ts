@@ -1,4 +1,5 @@
 import { factorFor } from '../factors/index.ts';
+import type { ChallengeStart } from '../flows/start-challenge.ts';
 import type { Sentence } from '../http/pages.ts';
 import type { Method } from '../policy/types.ts';
 import type { Problem } from './pages.ts';
@@ -42,8 +43,26 @@ export function blocked(visit: Visit, retryAt: Date | null): Problem {
   return { error: seconds < 90 ? inSeconds(seconds) : inMinutes(Math.ceil(seconds / 60)), status: 429 };
 }
 
+/** Why nothing was sent; null where it was. */
+export function notSent(visit: Visit, outcome: ChallengeStart): Problem | null {
+  switch (outcome.kind) {
+    case 'too_soon':
+      return tooSoon(visit, outcome.retryAt);
+    case 'unavailable':
+      return { error: unavailable[outcome.why], status: 422 };
+    default:
+      return null;
+  }
+}
+
+const unavailable = {
+  gateway: 'Text messages cannot be sent here at the moment. Use another way.',
+  country: 'No text messages are sent to numbers of that country. Use another number, or another way.',
+  spent: 'No more text messages can be sent today. Use another way.',
+} as const satisfies Record<string, Sentence>;
+
 /** Something was sent a moment ago, or too often. */
-export function tooSoon(visit: Visit, retryAt: Date | null): Problem {
+function tooSoon(visit: Visit, retryAt: Date | null): Problem {
   const left = (retryAt?.getTime() ?? 0) - visit.site.services.db.clock.now().getTime();
   visit.ctx.set('Retry-After', String(Math.max(1, Math.ceil(left / 1000))));
   const n = Math.max(1, Math.ceil(left / 60_000));

@@ -6,8 +6,8 @@ import { skipSetup } from '../flows/skip-setup.ts';
 import { type Method, methods } from '../policy/types.ts';
 import { type Next, nextOf } from './next.ts';
 import { issuerNameFor, type Problem, showEnrol, showSetUp } from './pages.ts';
-import { blocked, tooSoon, wrong, wrongAnswer } from './problems.ts';
-import { move, onward, onwardOrFinish, type StepOf, type Steps } from './steps.ts';
+import { blocked, notSent, wrong, wrongAnswer } from './problems.ts';
+import { type Form, move, onward, onwardOrFinish, type StepOf, type Steps } from './steps.ts';
 import { type Visit, visitOf } from './visit.ts';
 
 type Enrol = StepOf<'enrol'>;
@@ -32,10 +32,8 @@ export function setUpRoutes(
       return showEnrol(visit, next, { error: 'Choose one of these ways.', status: 422 });
     }
     const outcome = await start(visit, next, method);
-    if (outcome.kind === 'too_soon') {
-      return showEnrol(visit, next, tooSoon(visit, outcome.retryAt));
-    }
-    onward(visit);
+    const problem = notSent(visit, outcome);
+    return problem ? showEnrol(visit, next, problem) : onward(visit);
   });
 
   postIn('enrol', '/enrol/send', async (visit, next) => {
@@ -44,10 +42,8 @@ export function setUpRoutes(
       return showNext(visit, next);
     }
     const outcome = await start(visit, next, enrolment.method);
-    if (outcome.kind === 'too_soon') {
-      return showSetUp(visit, next, enrolment, tooSoon(visit, outcome.retryAt));
-    }
-    onward(visit);
+    const problem = notSent(visit, outcome);
+    return problem ? showSetUp(visit, next, enrolment, problem) : onward(visit);
   });
 
   postIn('enrol', '/enrol/confirm', async (visit, next, form) => {
@@ -64,9 +60,13 @@ export function setUpRoutes(
     if (!enrolment || outcome.kind === 'confirmed' || outcome.kind === 'not_started') {
       return onward(visit);
     }
+    if (outcome.kind === 'further') {
+      const unsent = notSent(visit, outcome.started);
+      return unsent ? showSetUp(visit, next, enrolment, { ...unsent, ...typedIn(form) }) : onward(visit);
+    }
     const problem =
       outcome.kind === 'wrong'
-        ? wrong(wrongAnswer(enrolment.method), form.code)
+        ? { ...wrong(outcome.error ?? wrongAnswer(enrolment.method), ''), ...typedIn(form) }
         : blocked(visit, outcome.retryAt);
     await showBegun(visit, enrolment, problem, showNext);
   });
@@ -109,9 +109,8 @@ export async function showSetUpStep(visit: Visit, next: Enrol): Promise<void> {
   const [only, ...others] = offered;
   if (only && others.length === 0 && visit.ctx.method === 'GET') {
     const outcome = await start(visit, next, only);
-    return outcome.kind === 'too_soon'
-      ? showEnrol(visit, next, tooSoon(visit, outcome.retryAt))
-      : onward(visit);
+    const problem = notSent(visit, outcome);
+    return problem ? showEnrol(visit, next, problem) : onward(visit);
   }
   showEnrol(visit, next, null);
 }
@@ -135,10 +134,17 @@ async function showBegun(
   showSetUp(fresh, next, fresh.signIn.state.enrolment ?? begun, problem);
 }
 
+/** What was typed, to be shown again beside what was wrong with it. */
+const typedIn = ({ code, phone }: Form): { readonly typed: string } => {
+  const typed = phone ?? code;
+  return { typed: typeof typed === 'string' ? typed.slice(0, 64) : '' };
+};
+
 const start = (visit: Visit, next: Enrol, method: Method): Promise<SendOutcome> =>
   startEnrolment(visit.site.services, {
     signIn: visit.signIn,
     assessment: next.assessment,
     method,
     issuerName: issuerNameFor(next.assessment),
+    origin: visit.origin,
   });

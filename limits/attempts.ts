@@ -60,6 +60,33 @@ export const rules = {
     stop: 10_000,
     lifetime: hours(1),
   },
+  /** Codes sent to one address or number, whoever asks for them. */
+  destination: {
+    name: 'destination',
+    delays: [...Array<number>(19).fill(0), minutes(15)],
+    stop: 10_000,
+    lifetime: days(1),
+  },
+  /** Text messages to ten thousand neighbouring numbers: those who are paid per message own such ranges. */
+  numberRange: {
+    name: 'number_range',
+    delays: [...Array<number>(49).fill(0), minutes(5)],
+    stop: 10_000,
+    lifetime: days(1),
+  },
+  /** Text messages that are asked for from one range of network addresses: an office, or a machine that pumps. */
+  textsFromRange: {
+    name: 'texts_from_range',
+    delays: [...Array<number>(99).fill(0), minutes(1)],
+    stop: 10_000,
+    lifetime: hours(1),
+  },
+  mailsFromRange: {
+    name: 'mails_from_range',
+    delays: [...Array<number>(499).fill(0), seconds(10)],
+    stop: 100_000,
+    lifetime: hours(1),
+  },
   /** Codes sent to one person: three at once, then one per quarter of an hour. */
   send: {
     name: 'send',

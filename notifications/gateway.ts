@@ -14,6 +14,14 @@ export type RenderMail = (
   organizationName: string | null,
 ) => Rendered;
 
+/** Makes the words of a text message of a template. */
+export type RenderText = (
+  template: string,
+  values: MessageValues,
+  locale: string | null,
+  organizationName: string | null,
+) => string;
+
 /** Takes one mail to one recipient. Resolves once a server has accepted it. */
 export interface MailTransport {
   /** `id` makes the Message-ID: a repeat of the same message carries the same one. */

@@ -8,7 +8,7 @@ import { type ConfirmedFactor, type Decision, methods } from './types.ts';
 /** Asks for what the user has; where nothing of it meets what is asked, a method that does is set up afterwards. */
 export function challenge(signIn: SignIn): Decision {
   const { user, rules, demand } = signIn;
-  const usable = usableFactors(user);
+  const usable = orAll(usableFactors(user), isAvailable(signIn));
   const recoveryCode = user.recoveryCodesLeft > 0;
   if (usable.length === 0 && !recoveryCode) {
     return { kind: 'refuse', why: 'no_usable_factor', unmet: !asksForNothing(demand) };
@@ -30,11 +30,17 @@ export function furtherChallenge(signIn: SignIn): Decision | null {
   if (helpful.length === 0) return null;
 
   const best = orAll(
-    helpful,
+    orAll(helpful, isAvailable(signIn)),
     (factor) => (policyMet || forPolicy(factor)) && (demandMet || forDemand(factor)),
   );
   return offer(signIn, best, user.recoveryCodesLeft > 0 && recoveryCodeWouldDo(signIn));
 }
+
+/** A factor that cannot be asked for at the moment (no gateway for text messages) is offered only where nothing else is left. */
+const isAvailable =
+  ({ available }: SignIn) =>
+  ({ method }: ConfirmedFactor): boolean =>
+    available.includes(method);
 
 /** True where the remembered device may stand in for a factor; nothing is ever claimed for it (product.md, rule 9). */
 export function isRemembered(signIn: SignIn): boolean {

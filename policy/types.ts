@@ -126,7 +126,7 @@ export interface Facts {
   readonly memberships: readonly Membership[];
   /** Rules where no organization's policy covers the request. */
   readonly instancePolicy: Policy;
-  /** Methods that this instance can offer at all. */
+  /** Methods that this instance can offer this person now: those that have no gateway or no address are not among them. */
   readonly available: readonly Method[];
   readonly application: {
     readonly clientId: string;

@@ -26,6 +26,7 @@ const answers: Record<string, (subject: Subject, step: Step, data: Json) => Answ
     return { credential: key?.get(options, { credentialId }) };
   },
   email: (_subject, step) => ({ code: step.send?.values.code }),
+  sms: (_subject, step) => ({ code: step.send?.values.code }),
 };
 
 /** Of nothing that is stored does its answer depend: a mailbox shows itself anew each time. */

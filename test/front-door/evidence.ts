@@ -1,6 +1,6 @@
 import type { Value } from '../../entities/database.ts';
 import { latestMessages } from '../../entities/outbox.ts';
-import { openMessage, type StoredMail } from '../../notifications/outbox.ts';
+import { openMessage, type StoredMail, type StoredText } from '../../notifications/outbox.ts';
 import type { Browser } from './browser.ts';
 import { type FrontDoor, passwordStep } from './rig.ts';
 
@@ -13,6 +13,17 @@ export async function mails(door: FrontDoor, template?: string): Promise<StoredM
     .toReversed()
     .map((row) => openMessage(door.apps[0]?.services.ring as never, row) as StoredMail)
     .filter((mail) => template === undefined || mail.template === template);
+}
+
+/** Text messages that were written, oldest first. */
+export async function texts(door: FrontDoor): Promise<StoredText[]> {
+  const rows = await latestMessages(door.db, 1000, ['sms']);
+  return rows.toReversed().map((row) => openMessage(door.apps[0]?.services.ring as never, row) as StoredText);
+}
+
+/** The code of the newest text message. */
+export async function textedCode(door: FrontDoor): Promise<string> {
+  return /^\d{6}/.exec((await texts(door)).at(-1)?.text ?? '')?.[0] ?? '';
 }
 
 /** The code of the newest mail that has one. */

@@ -217,6 +217,8 @@ const settingsFor = (
   mailFrom: 'Sallyport <sallyport@localhost>',
   smsUrl: null,
   outboundAllow: ['127.0.0.0/8', '::1'],
+  smsCountries: 'all',
+  smsPerDay: 1000,
   dataDir,
   secretKeys,
   trustProxy: 0,
