@@ -4,6 +4,7 @@ import Router from '@koa/router';
 import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
 import { type Logger, pino } from 'pino';
+import { accountRoutes } from './account/routes.ts';
 import { projectRoot, type Settings } from './config/settings.ts';
 import { type Database, pendingMigrations } from './entities/database.ts';
 import { factors } from './factors/index.ts';
@@ -13,12 +14,15 @@ import { assetRoutes } from './http/assets.ts';
 import { browserCookie } from './http/browser-cookie.ts';
 import { devInboxRoutes } from './http/dev-inbox.ts';
 import { catchErrors, isDatabaseAway, withoutValues } from './http/errors.ts';
-import { libraryForms, selfSubmittingPages } from './http/library-forms.ts';
+import { libraryForms, libraryRoutes, selfSubmittingPages } from './http/library-forms.ts';
 import { mailRenderer, textRenderer } from './http/mails.ts';
 import { providerPages } from './http/provider-pages.ts';
 import { createRenderer } from './http/render.ts';
+import { createRouteList, openToAll, type RouteList } from './http/route-list.ts';
 import { securityHeaders } from './http/security-headers.ts';
 import { common, show, showError } from './http/show.ts';
+import { signedInReturn } from './http/signed-in-return.ts';
+import type { Site } from './http/site.ts';
 import { answerUntrusted } from './http/trusted-request.ts';
 import { interactionRoutes } from './interactions/routes.ts';
 import { openKeyRing } from './lib/key-ring.ts';
@@ -37,6 +41,8 @@ export interface App {
   readonly services: Services;
   readonly provider: Provider;
   readonly courier: Courier;
+  /** Every route of the pages, with what it asks for. */
+  readonly routes: RouteList;
   readonly log: Logger;
   /** What a request of `node:http` is given to. */
   readonly handle: Parameters<typeof createServer>[1];
@@ -101,13 +107,26 @@ export async function createApp(settings: Settings, db: Database, log = createLo
     }
   });
 
-  const site = { services, provider, renderer, cookie: browserCookie(ring, settings.issuer) };
+  const routes = createRouteList();
+  const site: Site = {
+    services,
+    provider,
+    renderer,
+    cookie: browserCookie(ring, settings.issuer),
+    routes,
+  };
   const showFor = (ctx: Context, error: Parameters<typeof showError>[2]) => showError(ctx, renderer, error);
   const own = new Router();
   own.get('/', (ctx) => {
     const inbox = settings.demo ? '/dev/inbox' : null;
-    show(ctx, renderer, 'home', { ...common(ctx), accountPage: null, demo: null, inbox });
+    show(ctx, renderer, 'home', { ...common(ctx), accountPage: '/account', demo: null, inbox });
   });
+  for (const path of ['/', '/favicon.ico', '/healthz', '/readyz', '/assets/:name']) {
+    routes.add(openToAll(path));
+  }
+  for (const record of libraryRoutes) {
+    routes.add(record);
+  }
   own.get('/favicon.ico', (ctx) => ctx.redirect('/assets/favicon.svg'));
   own.get('/healthz', (ctx) => {
     ctx.body = { status: 'ok' };
@@ -122,15 +141,20 @@ export async function createApp(settings: Settings, db: Database, log = createLo
   provider.use(own.routes());
   provider.use(async (ctx, next) => {
     await next();
-    if (ctx.method === 'POST' && ctx.path.startsWith('/interaction/')) {
+    if (ctx.method === 'POST' && /^\/(?:interaction|account|organizations)\//.test(ctx.path)) {
       courier.wake();
     }
   });
   provider.use(interactionRoutes(site).routes());
+  provider.use(signedInReturn(site).routes());
+  provider.use(accountRoutes(site).routes());
   if (settings.demo) {
     const channels = (['email', 'sms'] as const).filter((channel) =>
       channel === 'email' ? settings.mailUrl === null : settings.smsUrl === null,
     );
+    for (const path of ['/dev/inbox', '/dev/inbox/:id', '/dev/inbox/:id/html']) {
+      routes.add(openToAll(path));
+    }
     provider.use(
       devInboxRoutes(createInbox({ db, ring, render, channels }), renderer, settings.mailFrom).routes(),
     );
@@ -141,6 +165,7 @@ export async function createApp(settings: Settings, db: Database, log = createLo
     services,
     provider,
     courier,
+    routes,
     log,
     handle: (req, res) => {
       if (!answerUntrusted(req, res, settings)) {

@@ -1,4 +1,4 @@
-import type { Database } from './database.ts';
+import type { Database, Statement } from './database.ts';
 
 export interface SessionRow {
   uid_digest: string;
@@ -80,6 +80,14 @@ export async function replaceSession(
   );
   return changed === 1;
 }
+
+/** In a batch: undoes it where this person's session was ended, or has expired, meanwhile (trap F13). */
+export const keepSession = (uidDigest: string, userId: string, now: Date): Statement => ({
+  sql: `UPDATE sessions SET seen_at = ? WHERE uid_digest = ? AND account_id = ? AND ended_at IS NULL AND expires_at > ?
+          AND EXISTS (SELECT 1 FROM users u WHERE u.id = ? AND u.disabled_at IS NULL AND u.sessions_valid_after <= sessions.started_at)`,
+  values: [now.getTime(), uidDigest, userId, now.getTime(), userId],
+  rows: 1,
+});
 
 /** The cookie with this identifier is dead from now on; the session itself may go on under a new one. */
 export const retireSessionId = (db: Database, idDigest: string) =>

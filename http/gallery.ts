@@ -1,4 +1,4 @@
-import type { Common, Language, Mails, MethodChoice, Pages, Sentence } from './pages.ts';
+import type { Common, ConfirmPage, Frame, Language, Mails, MethodChoice, Pages, Sentence } from './pages.ts';
 
 /** One view in one state, with sample values: for the development page that shows them all, and for the tests. */
 export type GalleryPage = {
@@ -75,6 +75,24 @@ function common(lang: Language): Common {
   };
 }
 
+/** What stands around the pages of somebody who is signed in. */
+function frame(): Frame {
+  return {
+    section: 'Your account',
+    pages: [
+      { label: 'Security', url: '/account', current: 'page' },
+      { label: 'Sessions', url: '/account/sessions', current: null },
+      { label: 'Applications', url: '/account/applications', current: null },
+      { label: 'Profile', url: '/account/profile', current: null },
+    ],
+    person: 'Ada Lovelace',
+    account: '/account',
+    organizations: [{ name: 'Acme Aviation', url: '/organizations/acme' }],
+    signOut: '/account/sign-out',
+    flash: { tone: 'ok', text: 'Your changes are saved.' },
+  };
+}
+
 /** Every view in every state. */
 export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
   const shared = common(lang);
@@ -85,6 +103,20 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
   const none = { kind: 'none' } as const;
   const dismiss = { kind: 'dismiss', action: '#not-now' } as const;
   const nobody = { ...shared, account: null, notYou: null };
+
+  const framed = { ...shared, applicationName: null, notYou: null, frame: frame() };
+  const confirm: ConfirmPage = {
+    ...framed,
+    title: 'Remove this authenticator app?',
+    consequences: ['Codes from it no longer work.', 'Devices that you asked us to remember are forgotten.'],
+    action: '#remove',
+    hidden: [],
+    button: 'Remove',
+    tone: 'danger',
+    password: false,
+    passwordError: null,
+    cancel: '/account',
+  };
 
   const signIn = {
     ...nobody,
@@ -503,6 +535,19 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
       name: 'refused',
       state: 'no organization',
       locals: { ...refused, organizationName: null, contact: null },
+    },
+
+    { name: 'account/overview', state: 'first', locals: { ...framed, email: 'ada@acme.test' } },
+    { name: 'confirm', state: 'danger', locals: confirm },
+    {
+      name: 'confirm',
+      state: 'wrong password',
+      locals: {
+        ...confirm,
+        frame: { ...framed.frame, flash: null, organizations: [] },
+        password: true,
+        passwordError: 'That password is not right.',
+      },
     },
 
     { name: 'home', state: 'development', locals: home },

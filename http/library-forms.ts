@@ -5,6 +5,7 @@ import { countAttempt, limitSubject, rules } from '../limits/attempts.ts';
 import { RequestError } from './errors.ts';
 import type { HiddenField } from './pages.ts';
 import type { Renderer } from './render.ts';
+import { openToAll, type RouteRecord } from './route-list.ts';
 import { requireSameOrigin } from './same-origin.ts';
 import { allowFormTargets } from './security-headers.ts';
 import { common, show } from './show.ts';
@@ -75,3 +76,36 @@ const entities: Readonly<Record<string, string>> = {
 
 const unescaped = (html: string): string =>
   html.replace(/&(?:lt|gt|quot|amp|#39|#x27|#x60);/g, (entity) => entities[entity] ?? entity);
+const protocol = (
+  method: string,
+  path: string,
+  permission: string,
+  crossSite: RouteRecord['crossSite'],
+): RouteRecord => ({ method, path, assurance: 'protocol', permission, crossSite });
+
+/**
+ * What oidc-provider serves itself. An authorization request changes nothing by itself: it leads to an interaction, or gives a code to
+ * an address that the application has registered.
+ */
+export const libraryRoutes: readonly RouteRecord[] = [
+  ...['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server', '/jwks'].map(openToAll),
+  protocol('GET', '/auth', 'every application; the policy decides', 'reads only'),
+  protocol('GET', '/auth/:uid', 'the browser that began the interaction', 'reads only'),
+  protocol('POST', '/token', 'the client, by its secret, key or PKCE', 'no cookie'),
+  protocol('POST', '/token/introspection', 'the client, by its secret or key', 'no cookie'),
+  protocol('POST', '/token/revocation', 'the client that the token belongs to', 'no cookie'),
+  protocol('POST', '/request', 'the client, by its secret or key', 'no cookie'),
+  protocol('POST', '/reg', 'the bearer of an initial access token', 'no cookie'),
+  protocol('GET', '/reg/:clientId', 'the bearer of the registration access token', 'no cookie'),
+  protocol('PUT', '/reg/:clientId', 'the bearer of the registration access token', 'no cookie'),
+  protocol('DELETE', '/reg/:clientId', 'the bearer of the registration access token', 'no cookie'),
+  protocol('POST', '/device/auth', 'the client, by its secret or key', 'no cookie'),
+  protocol('GET', '/me', 'the bearer of an access token', 'no cookie'),
+  protocol('POST', '/me', 'the bearer of an access token', 'no cookie'),
+  protocol('GET', '/device', 'everybody', 'reads only'),
+  protocol('POST', '/device', 'a browser with a session; tries are counted', 'origin and token'),
+  protocol('GET', '/device/:uid', 'the browser that began the interaction', 'reads only'),
+  protocol('GET', '/session/end', 'everybody; asks before it ends anything', 'reads only'),
+  protocol('POST', '/session/end/confirm', 'the session', 'origin and token'),
+  protocol('GET', '/session/end/success', 'everybody', 'reads only'),
+];

@@ -64,6 +64,54 @@ export interface Note {
   readonly text: Sentence;
 }
 
+export interface NavItem extends Link {
+  /** `page`: it is being looked at; `section`: a page below it is. */
+  readonly current: 'page' | 'section' | null;
+}
+
+/** What stands around every page of somebody who is signed in. */
+export interface Frame {
+  /** "Your account", beside the brand and as the name of the navigation. */
+  readonly section: Sentence;
+  readonly pages: readonly NavItem[];
+  /** What the person is called. */
+  readonly person: string;
+  /** GET. */
+  readonly account: string;
+  /** Organizations that the person administers; GET. */
+  readonly organizations: readonly { readonly name: string; readonly url: string }[];
+  /** POST, "Sign out". */
+  readonly signOut: string;
+  /** What happened a moment ago. */
+  readonly flash: Note | null;
+}
+
+/** A page of somebody who is signed in. */
+export interface FramedPage extends Common {
+  readonly frame: Frame;
+}
+
+/** One question before something that hurts: what will happen, the button that does it, and the way back. */
+export interface ConfirmPage extends FramedPage {
+  readonly title: Sentence;
+  /** What will happen, one sentence each. */
+  readonly consequences: readonly Sentence[];
+  /** POST with `hidden`. */
+  readonly action: string;
+  readonly hidden: readonly HiddenField[];
+  readonly button: Sentence;
+  readonly tone: 'danger' | 'primary';
+  /** True where the password must be typed as well. */
+  readonly password: boolean;
+  readonly passwordError: Sentence | null;
+  /** GET. */
+  readonly cancel: string;
+}
+
+export interface AccountPage extends FramedPage {
+  readonly email: string;
+}
+
 export interface SignInPage extends Common {
   /** POST email, password. */
   readonly action: string;
@@ -333,6 +381,8 @@ export interface InboxMessagePage extends Common {
 }
 
 export interface Pages {
+  readonly confirm: ConfirmPage;
+  readonly 'account/overview': AccountPage;
   readonly 'sign-in': SignInPage;
   readonly challenge: ChallengePage;
   readonly 'challenge-recovery': ChallengeRecoveryPage;

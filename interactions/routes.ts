@@ -1,4 +1,5 @@
 import type Router from '@koa/router';
+import type { Site } from '../http/site.ts';
 import { challengeRoutes, showChosenChallenge } from './challenge.ts';
 import { consentRoutes } from './consent.ts';
 import { cancel, finish, refuse } from './finish.ts';
@@ -9,7 +10,7 @@ import * as pages from './pages.ts';
 import { recoveryRoutes } from './recovery.ts';
 import { setUpRoutes, showSetUpStep } from './set-up.ts';
 import { createSteps } from './steps.ts';
-import type { Site, Visit } from './visit.ts';
+import type { Visit } from './visit.ts';
 
 /** The hosted sign-in. Each route checks what came, calls one flow and returns to `showNext`, which alone knows what follows. */
 export function interactionRoutes(site: Site): Router {

@@ -6,9 +6,10 @@ import { findSignIn, type SignInState, saveSignIn } from '../flows/sign-in-state
 import { formOf, requireCsrf } from '../http/csrf.ts';
 import { requireSameOrigin } from '../http/same-origin.ts';
 import { allowFormTargets } from '../http/security-headers.ts';
+import type { Site } from '../http/site.ts';
 import { finish } from './finish.ts';
 import { type Next, nextOf } from './next.ts';
-import { type Site, type Visit, visitOf } from './visit.ts';
+import { type Visit, visitOf } from './visit.ts';
 
 export type StepOf<Kind extends Next['kind']> = Extract<Next, { kind: Kind }>;
 export type Form = ReturnType<typeof formOf>;
@@ -30,17 +31,28 @@ export interface Steps {
 }
 
 export function createSteps(site: Site, showNext: (visit: Visit, next: Next) => Promise<void>): Steps {
-  const router = new Router({ prefix: '/interaction/:uid' });
+  const prefix = '/interaction/:uid';
+  const router = new Router({ prefix });
+  const enter = (method: string, path: string, crossSite: 'reads only' | 'origin and token') =>
+    site.routes.add({
+      method,
+      path: `${prefix}${path === '/' ? '' : path}`,
+      assurance: 'interaction',
+      permission: 'the browser that began it',
+      crossSite,
+    });
   router.use(requireSameOrigin(site.services.settings.issuer));
   router.use(koaBody({ json: false, text: false, multipart: false, formLimit: '64kb' }));
 
   const get: Steps['get'] = (path, page) => {
+    enter('GET', path, 'reads only');
     router.get(path, async (ctx) => {
       const visit = await arrive(site, ctx);
       await page(visit, await nextOf(visit));
     });
   };
   const post: Steps['post'] = (path, act) => {
+    enter('POST', path, 'origin and token');
     router.post(path, async (ctx) => {
       const visit = await arrive(site, ctx);
       requireCsrf(ctx, site.services.ring, `interaction ${visit.uid}`);

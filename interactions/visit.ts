@@ -1,25 +1,15 @@
 import type { Context } from 'koa';
-import type { Client, Interaction, Provider } from 'oidc-provider';
+import type { Client, Interaction } from 'oidc-provider';
 import type { Origin } from '../audit/audit.ts';
 import { type Assessment, assessSignIn } from '../flows/assess-sign-in.ts';
 import type { KnownBrowser } from '../flows/known-browser.ts';
 import { noChoices } from '../flows/proofs.ts';
-import type { Services } from '../flows/services.ts';
 import { emptyState, findSignIn, type SignIn, type SignInState } from '../flows/sign-in-state.ts';
-import type { BrowserCookie } from '../http/browser-cookie.ts';
 import { RequestError } from '../http/errors.ts';
-import type { Renderer } from '../http/render.ts';
+import type { Site } from '../http/site.ts';
 import { after, seconds } from '../lib/clock.ts';
 import { applicationOf, provedBy } from '../provider/assess-request.ts';
 import { assuranceRequest } from '../provider/assurance-request.ts';
-
-/** What every route of the hosted sign-in is given. */
-export interface Site {
-  readonly services: Services;
-  readonly provider: Provider;
-  readonly renderer: Renderer;
-  readonly cookie: BrowserCookie;
-}
 
 /** One request to one interaction, as it stands. */
 export interface Visit {

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Database } from '../entities/database.ts';
+import { purgeHeldForms } from '../entities/held-forms.ts';
 import { purgeLimits } from '../entities/limits.ts';
 import { purgeOutbox } from '../entities/outbox.ts';
 import { purgeRecords } from '../entities/provider-records.ts';
@@ -17,6 +18,7 @@ export async function purge(db: Database): Promise<void> {
   await purgeRecords(db, before);
   await purgeSessions(db, before);
   await purgeSignIns(db, before);
+  await purgeHeldForms(db, before);
   await purgeLimits(db, before);
   await purgeRememberedDevices(db, before);
   await purgeOutbox(db, after(db.clock.now(), -days(7)));

@@ -130,6 +130,15 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         expires_at ${t.time} NOT NULL,
         finished_at ${t.time}
       )`,
+      `CREATE TABLE IF NOT EXISTS held_forms (
+        id_digest ${t.digest} NOT NULL PRIMARY KEY,
+        session_digest ${t.digest} NOT NULL,
+        user_id ${t.id} NOT NULL,
+        path ${t.line} NOT NULL,
+        fields ${t.text} NOT NULL,
+        created_at ${t.time} NOT NULL,
+        expires_at ${t.time} NOT NULL
+      )`,
       `CREATE TABLE IF NOT EXISTS provider_records (
         model ${t.word} NOT NULL,
         id_digest ${t.digest} NOT NULL,
@@ -213,6 +222,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
       'sessions_by_expiry ON sessions (expires_at)',
       'sign_ins_by_account ON sign_ins (account_id)',
       'sign_ins_by_expiry ON sign_ins (expires_at)',
+      'held_forms_by_expiry ON held_forms (expires_at)',
       'provider_records_by_grant ON provider_records (grant_digest)',
       'provider_records_by_user_code ON provider_records (user_code_digest)',
       'provider_records_by_account ON provider_records (account_id)',
@@ -240,6 +250,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
       'limits',
       'signing_keys',
       'provider_records',
+      'held_forms',
       'sign_ins',
       'sessions',
       'consents',

@@ -14,6 +14,7 @@ import { isReadableDemand } from './assurance-request.ts';
 import { applicationProperties, ClientAdapter } from './client-adapter.ts';
 import { loadGrant } from './grants.ts';
 import { createInteractionPolicy } from './interaction-policy.ts';
+import { ownApplication } from './own-application.ts';
 import { checkRegistration, registrationPolicy } from './registration.ts';
 import { defaultResource, resourceServerFor } from './resource-servers.ts';
 import { SessionAdapter, sessionIdle } from './session-adapter.ts';
@@ -43,6 +44,7 @@ export async function createProvider(services: Services, pages: ProviderPages): 
       if (model === 'Session') return new SessionAdapter(db, ring);
       return new RecordAdapter(model, db, ring);
     },
+    clients: [ownApplication(settings.issuer)],
     jwks: { keys: await loadSigningKeys(db, ring) },
     findAccount: (ctx, sub, token) => findAccount(services, ctx, sub, token),
     loadExistingGrant: (ctx) => loadGrant(services, ctx),

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
+import { createRouteList } from '../../http/route-list.ts';
 import { interactionRoutes } from '../../interactions/routes.ts';
 import { hours, minutes } from '../../lib/clock.ts';
 import { Browser } from './browser.ts';
@@ -668,7 +669,7 @@ for (const kind of kinds) {
     const cookie = cookiesOf(browser);
 
     // From the router, so that a new route is tried without anybody thinking of it.
-    const routes = interactionRoutes({ services: app.services } as never)
+    const routes = interactionRoutes({ services: app.services, routes: createRouteList() } as never)
       .stack.filter(({ methods }) => methods.includes('POST'))
       .map(({ path }) => String(path).replace('/interaction/:uid', own).replace(':factorId', factor));
     t.true(routes.length >= 14, routes.join(' '));
@@ -1096,7 +1097,7 @@ for (const kind of kinds) {
         t.regex(cookie, /; ?samesite=(?:lax|strict)/i, cookie);
         t.notRegex(cookie, /; ?domain=/i, cookie);
         t.true(cookie.length <= 4096, cookie);
-        t.notRegex(decodeURIComponent(pair), /acme|ada|new@|Aviation|@/, cookie);
+        t.notRegex(decodeURIComponent(pair), /acme|\bada\b|new@|Aviation|@/, cookie);
         for (const { id } of people) {
           t.false(
             pair.includes(id) || Buffer.from(pair.slice(name.length + 1), 'base64url').includes(id),

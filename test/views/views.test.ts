@@ -45,6 +45,8 @@ const sentenceKeys = new Set([
   'error',
   'emailError',
   'passwordError',
+  'button',
+  'section',
 ]);
 
 /** The English sentences that a route gives to a page. */
@@ -53,7 +55,7 @@ function sentencesIn(value: unknown, key = ''): readonly string[] {
   if (value === null || typeof value !== 'object') return [];
   if ('tone' in value && 'text' in value) return [String(value.text)];
   return Object.entries(value).flatMap(([name, item]) =>
-    sentencesIn(item, key === 'scopes' ? 'label' : name),
+    sentencesIn(item, key === 'scopes' || key === 'consequences' ? 'label' : name),
   );
 }
 

@@ -1,0 +1,52 @@
+import { takeFlash } from './flash.ts';
+import type { Common, Frame, NavItem, Sentence } from './pages.ts';
+import { brandOf, common } from './show.ts';
+import type { SignedIn } from './signed-in.ts';
+
+/** What a section of signed-in pages says of itself. */
+export interface Section {
+  /** Beside the brand: "Your account". */
+  readonly name: Sentence;
+  readonly pages: readonly { readonly label: Sentence; readonly path: string }[];
+  /** The organization whose pages these are; for the account, the person's own. */
+  readonly brandName?: string | null;
+}
+
+/** What all signed-in pages share: brand, navigation, the person, and what happened a moment ago. */
+export function framed(visit: SignedIn, section: Section): Common & { readonly frame: Frame } {
+  const { ctx, site, assessment, csrf } = visit;
+  const { user, memberships } = assessment;
+  const home = memberships.find(({ organization }) => organization.id === user.home_organization_id);
+  const own = (home ?? memberships[0])?.organization.name ?? null;
+  const item = ({ label, path }: Section['pages'][number]): NavItem => ({
+    label,
+    url: path,
+    current: path === ctx.path ? 'page' : isWithin(ctx.path, path, section) ? 'section' : null,
+  });
+  return {
+    ...common(ctx, {
+      uiLocales: user.locale ?? undefined,
+      brand: brandOf(section.brandName === undefined ? own : section.brandName),
+      account: user.email,
+      csrf,
+    }),
+    frame: {
+      section: section.name,
+      pages: section.pages.map(item),
+      person: user.name ?? user.email,
+      account: '/account',
+      organizations: memberships
+        .filter(({ role }) => role !== 'member')
+        .map(({ organization }) => ({
+          name: organization.name,
+          url: `/organizations/${encodeURIComponent(organization.slug)}`,
+        })),
+      signOut: '/account/sign-out',
+      flash: takeFlash(ctx, site.services.ring),
+    },
+  };
+}
+
+/** A page below another one belongs to it, except to the section's own first page. */
+const isWithin = (path: string, parent: string, { pages }: Section): boolean =>
+  parent !== pages[0]?.path && path.startsWith(`${parent}/`);

@@ -1,0 +1,15 @@
+import type { Provider } from 'oidc-provider';
+import type { Services } from '../flows/services.ts';
+import type { BrowserCookie } from './browser-cookie.ts';
+import type { Renderer } from './render.ts';
+import type { RouteList } from './route-list.ts';
+
+/** What every route of the pages is given. */
+export interface Site {
+  readonly services: Services;
+  readonly provider: Provider;
+  readonly renderer: Renderer;
+  readonly cookie: BrowserCookie;
+  /** Where every route is entered, with what it asks for. */
+  readonly routes: RouteList;
+}
