@@ -24,6 +24,7 @@ import { common, show, showError } from './http/show.ts';
 import { signedInReturn } from './http/signed-in-return.ts';
 import type { Site } from './http/site.ts';
 import { answerUntrusted } from './http/trusted-request.ts';
+import { resetLinkRoutes } from './interactions/reset-link.ts';
 import { interactionRoutes } from './interactions/routes.ts';
 import { openKeyRing } from './lib/key-ring.ts';
 import { createOutbound } from './lib/outbound.ts';
@@ -148,6 +149,7 @@ export async function createApp(settings: Settings, db: Database, log = createLo
   provider.use(interactionRoutes(site).routes());
   provider.use(signedInReturn(site).routes());
   provider.use(accountRoutes(site).routes());
+  provider.use(resetLinkRoutes(site).routes());
   if (settings.demo) {
     const channels = (['email', 'sms'] as const).filter((channel) =>
       channel === 'email' ? settings.mailUrl === null : settings.smsUrl === null,

@@ -92,3 +92,14 @@ export const activeMembership = (db: Database, userId: string, organizationId: s
     'SELECT * FROM memberships WHERE user_id = ? AND organization_id = ? AND removed_at IS NULL',
     [userId, organizationId],
   );
+
+/** Part of a WHERE of a change to one membership: an owner goes only where another one, who is not disabled, stays. */
+export const anotherOwnerStays = (
+  organizationId: string,
+  userId: string,
+): { readonly sql: string; readonly values: readonly string[] } => ({
+  // MySQL reads the table that it writes only through a copy, which the LIMIT makes.
+  sql: `(role <> 'owner' OR EXISTS (SELECT 1 FROM (SELECT o.user_id FROM memberships o JOIN users u ON u.id = o.user_id
+          WHERE o.organization_id = ? AND o.role = 'owner' AND o.removed_at IS NULL AND u.disabled_at IS NULL AND o.user_id <> ? LIMIT 1) others))`,
+  values: [organizationId, userId],
+});

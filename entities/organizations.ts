@@ -1,4 +1,4 @@
-import type { Database } from './database.ts';
+import type { Database, Statement } from './database.ts';
 import { readStoredPolicy, type StoredPolicy } from './memberships.ts';
 
 export interface OrganizationRow {
@@ -20,3 +20,10 @@ export async function instancePolicy(db: Database): Promise<StoredPolicy | null>
   const row = await db.row<{ value: string }>("SELECT value FROM instance WHERE name = 'policy'");
   return row ? readStoredPolicy(row.value) : null;
 }
+
+/** Changes of an organization's roles and memberships go one after the other: each sees what the one before has left. */
+export const oneAtATime = (organizationId: string): Statement => ({
+  sql: 'UPDATE organizations SET roles_version = COALESCE(roles_version, 0) + 1 WHERE id = ?',
+  values: [organizationId],
+  rows: 1,
+});

@@ -7,6 +7,7 @@ import {
   type UserMembership,
 } from '../entities/memberships.ts';
 import { rememberedDevice } from '../entities/remembered-devices.ts';
+import type { TwoFactorResetRow } from '../entities/two-factor-resets.ts';
 import { type UserRow, userToAssess } from '../entities/users.ts';
 import { factorFor } from '../factors/index.ts';
 import { digest, sameDigest } from '../lib/digest.ts';
@@ -15,6 +16,7 @@ import { defaultPolicy } from '../policy/defaults.ts';
 import { graceStart } from '../policy/grace.ts';
 import type { AssuranceRequest, Decision, Facts, Method, RememberedDevice } from '../policy/types.ts';
 import { choicesFrom, proofsFrom, type StoredChoices, type StoredProof } from './proofs.ts';
+import { resetOfLink } from './reset-two-factor.ts';
 import type { Services } from './services.ts';
 
 /** A remembered browser as it shows itself: by the secret in its cookie, or by the session that it began. */
@@ -29,6 +31,8 @@ export interface SignInQuestion {
   readonly choices: StoredChoices;
   readonly device: DeviceClaim | null;
   readonly request: AssuranceRequest;
+  /** The secret of a link that this browser has followed, from a reset by mail. */
+  readonly resetLink?: string | null;
 }
 
 export interface Assessment {
@@ -40,6 +44,8 @@ export interface Assessment {
   readonly remembered: RememberedDevice | null;
   /** The remembered device's cookie was there and is worth nothing any more. */
   readonly deviceRejected: boolean;
+  /** The reset by mail that the next set-up answers; null where there is none. */
+  readonly replacing: TwoFactorResetRow | null;
 }
 
 /**
@@ -58,6 +64,8 @@ export async function assessSignIn(services: Services, question: SignInQuestion)
   const [memberships, factors] = await Promise.all([membershipsOf(db, user.id), factorsOf(db, user.id)]);
   const recoveryCodesLeft = factors.length === 0 ? 0 : user.recovery_codes_left;
   const remembered = question.device ? await validDevice(services, user, question.device, now) : null;
+  const link = question.resetLink ? await resetOfLink(services, question.resetLink) : null;
+  const replacing = link?.user_id === user.id ? link : null;
 
   const facts: Facts = {
     now,
@@ -67,6 +75,7 @@ export async function assessSignIn(services: Services, question: SignInQuestion)
       recoveryCodesLeft,
       everHadFactor: user.had_factor_at !== null,
       resetAt: user.reset_at === null ? null : new Date(user.reset_at),
+      isReplacing: replacing !== null,
       emailVerified: user.email_verified === 1,
       postponedUntil: user.postponed_until === null ? null : new Date(user.postponed_until),
     },
@@ -89,6 +98,7 @@ export async function assessSignIn(services: Services, question: SignInQuestion)
     recoveryCodesLeft,
     remembered,
     deviceRejected: question.device?.kind === 'secret' && remembered === null,
+    replacing,
   };
 }
 

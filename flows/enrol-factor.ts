@@ -3,7 +3,9 @@ import { isDuplicate, type Statement } from '../entities/database.ts';
 import { addFactor, removeFactor } from '../entities/factors.ts';
 import { instancePolicy } from '../entities/organizations.ts';
 import { addRecoveryCode, forgetRecoveryCodes } from '../entities/recovery-codes.ts';
-import { factorConfirmed, phoneProved } from '../entities/users.ts';
+import { forgetRememberedDevices } from '../entities/remembered-devices.ts';
+import { useReset } from '../entities/two-factor-resets.ts';
+import { disconnectUser, factorConfirmed, phoneProved } from '../entities/users.ts';
 import type { Answer, Json, Step } from '../factors/factor.ts';
 import { factorFor } from '../factors/index.ts';
 import { digestRecoveryCode, newRecoveryCodes, newRecoverySalt } from '../factors/recovery-codes.ts';
@@ -114,8 +116,16 @@ export async function confirmEnrolment(
 
   const now = db.clock.now();
   const id = newId(now);
-  const replaced = signIn.state.wantsSetup ? assessment.factors.filter((row) => row.method === method) : [];
-  const isFirst = assessment.factors.length === replaced.length && assessment.recoveryCodesLeft === 0;
+  const { replacing } = assessment;
+  // A reset by mail takes everything that was there before, now that the new one has worked.
+  const replaced = replacing
+    ? assessment.factors
+    : signIn.state.wantsSetup
+      ? assessment.factors.filter((row) => row.method === method)
+      : [];
+  const isFirst =
+    replacing !== null ||
+    (assessment.factors.length === replaced.length && assessment.recoveryCodesLeft === 0);
   const codes = isFirst ? await makeRecoveryCodes(services, assessment) : null;
   const proof = {
     kind: method,
@@ -124,16 +134,17 @@ export async function confirmEnrolment(
     amr: [...factor.amr(enrolled.data)],
     userVerified: enrolled.userVerified,
   };
+  const state = {
+    ...signIn.state,
+    proofs: [...signIn.state.proofs, proof],
+    changed: true,
+    enrolment: null,
+    newRecoveryCodes: codes?.codes ?? null,
+    recoveryNotice: null,
+    wantsSetup: false,
+  };
   const first = await inOne(db, [
-    signInStatement(services, signIn, {
-      ...signIn.state,
-      proofs: [...signIn.state.proofs, proof],
-      changed: true,
-      enrolment: null,
-      newRecoveryCodes: codes?.codes ?? null,
-      recoveryNotice: null,
-      wantsSetup: false,
-    }),
+    signInStatement(services, signIn, state),
     addFactor(db, {
       id,
       userId: user.id,
@@ -146,6 +157,7 @@ export async function confirmEnrolment(
     ...replaced.map((row) => removeFactor(row.id)),
     factorConfirmed(user.id, now),
     ...(enrolled.phone === undefined ? [] : [phoneProved(user.id, enrolled.phone)]),
+    ...(replacing ? replaceEverything(user.id, replacing.id, state.proofs, now) : []),
     ...(codes?.statements ?? []),
     attemptSucceeded(limit),
     auditEvent(db, input.origin, { ...event, type: 'factor.added' }),
@@ -164,6 +176,19 @@ export async function confirmEnrolment(
   ]);
   return { kind: first ? 'confirmed' : 'wrong' };
 }
+
+/** The link is used up, and whoever else was signed in or remembered is not any more; this sign-in goes on. */
+const replaceEverything = (
+  userId: string,
+  resetId: string,
+  proofs: readonly { readonly at: number }[],
+  now: Date,
+): Statement[] => [
+  useReset(resetId, now),
+  forgetRememberedDevices(userId, now),
+  disconnectUser(userId, new Date(Math.min(...proofs.map(({ at }) => at)))),
+  { sql: 'UPDATE users SET preferred_factor_id = NULL WHERE id = ?', values: [userId] },
+];
 
 /** False also where the credential is somebody's already: one key opens one account. */
 async function inOne(db: Services['db'], statements: readonly Statement[]): Promise<boolean> {

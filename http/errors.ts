@@ -23,6 +23,11 @@ const catalogue = {
     title: 'This sign-in has moved on',
     advice: 'It was continued in another tab or twice at once. Go on from where it is now.',
   },
+  link_ended: {
+    status: 404,
+    title: 'This link does not hold any more',
+    advice: 'It may have expired, been used already, or been replaced by a newer one. Ask whoever sent it for another.',
+  },
   foreign_form: {
     status: 403,
     title: 'This form did not come from here',

@@ -437,6 +437,11 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     { name: 'continue', state: 'plain', locals: { ...shared, action: '#on', hidden: [] } },
     { name: 'confirm-sign-out', state: 'application', locals: { ...shared, action: '#out', hidden: [] } },
     {
+      name: 'reset-link',
+      state: 'asked by an organization',
+      locals: { ...nobody, action: '#', until: new Date('2026-11-23T09:30:00Z') },
+    },
+    {
       name: 'confirm-sign-out',
       state: 'plain',
       locals: {
@@ -612,6 +617,17 @@ export function galleryMails(lang: Language = 'en'): readonly GalleryMail[] {
     },
     { name: 'sign-in-stopped', locals: { ...shared, ...happening, applicationName: null } },
     { name: 'new-device', locals: { ...shared, ...happening, days: 30 } },
+    {
+      name: 'two-factor-reset-link',
+      locals: {
+        ...shared,
+        organizationName: 'Acme Aviation',
+        link: 'https://id.acme.test/reset-two-factor/qL2bT0cVtQ',
+        until: new Date('2026-11-23T09:30:00Z'),
+      },
+    },
+    { name: 'membership-changed', locals: { ...shared, role: 'admin' } },
+    { name: 'membership-changed', locals: { ...shared, role: null } },
     ...[
       { who: 'everyone' as const, until: new Date('2026-11-29T09:30:00Z'), daysLeft: 7, hasOther: false },
       { who: 'admins' as const, until: null, daysLeft: 0, hasOther: true },

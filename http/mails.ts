@@ -14,6 +14,8 @@ const names: { readonly [name in keyof Mails]: true } = {
   'two-factor-reset': true,
   'sign-in-stopped': true,
   'new-device': true,
+  'two-factor-reset-link': true,
+  'membership-changed': true,
   'policy-announced': true,
   'policy-reminder': true,
 };
@@ -31,6 +33,7 @@ export function mailRenderer(renderer: Renderer, issuer: string): RenderMail {
       ...values,
       name: values.name ?? null,
       ...happening(values),
+      ...(typeof values.until === 'string' ? { until: new Date(values.until) } : {}),
       ...(template.startsWith('policy-') ? policyFacts(values) : {}),
     };
     return renderer.renderMail(template as keyof Mails, locals as unknown as Mails[keyof Mails]);

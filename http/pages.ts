@@ -1,4 +1,4 @@
-import type { Method } from '../policy/types.ts';
+import type { Method, Role } from '../policy/types.ts';
 
 /**
  * What each view needs. A route prepares these values and calls `render(name, locals)`; the names of the views are the
@@ -272,6 +272,12 @@ export interface RecoveryUsedPage extends Common {
   readonly action: string;
 }
 
+export interface ResetLinkPage extends Common {
+  /** POST. */
+  readonly action: string;
+  readonly until: Date;
+}
+
 export interface ConsentPage extends Common {
   readonly applicationName: string;
   readonly organizationName: string | null;
@@ -392,6 +398,7 @@ export interface Pages {
   readonly mailbox: MailboxPage;
   readonly 'recovery-codes': RecoveryCodesPage;
   readonly 'recovery-used': RecoveryUsedPage;
+  readonly 'reset-link': ResetLinkPage;
   readonly consent: ConsentPage;
   readonly continue: ContinuePage;
   readonly 'confirm-sign-out': ConfirmSignOutPage;
@@ -444,6 +451,18 @@ export interface TwoFactorResetMail extends MailCommon, Happening {
   readonly organizationName: string;
 }
 
+export interface TwoFactorResetLinkMail extends MailCommon {
+  readonly organizationName: string;
+  /** Absolute, once. */
+  readonly link: string;
+  readonly until: Date;
+}
+
+export interface MembershipChangedMail extends MailCommon {
+  /** The new role; null: no longer a member. */
+  readonly role: Role | null;
+}
+
 export interface SignInStoppedMail extends MailCommon, Happening {
   readonly applicationName: string | null;
 }
@@ -486,6 +505,8 @@ export interface Mails {
   readonly 'two-factor-reset': TwoFactorResetMail;
   readonly 'sign-in-stopped': SignInStoppedMail;
   readonly 'new-device': NewDeviceMail;
+  readonly 'two-factor-reset-link': TwoFactorResetLinkMail;
+  readonly 'membership-changed': MembershipChangedMail;
   readonly 'policy-announced': PolicyMail;
   readonly 'policy-reminder': PolicyMail;
 }

@@ -10,6 +10,7 @@ import type { Site } from '../http/site.ts';
 import { after, seconds } from '../lib/clock.ts';
 import { applicationOf, provedBy } from '../provider/assess-request.ts';
 import { assuranceRequest } from '../provider/assurance-request.ts';
+import { followedLink } from './reset-link.ts';
 
 /** One request to one interaction, as it stands. */
 export interface Visit {
@@ -103,6 +104,7 @@ export async function assess(visit: Visit): Promise<Assessment | null> {
     proofs,
     choices,
     device: device ? { kind: 'secret', ...device } : null,
+    resetLink: followedLink(visit.site, visit.ctx),
     request: assuranceRequest(
       visit.interaction.params,
       startedAt(visit.interaction, visit.signIn),

@@ -7,6 +7,7 @@ import { purgeRecords } from '../entities/provider-records.ts';
 import { purgeRememberedDevices } from '../entities/remembered-devices.ts';
 import { purgeSessions } from '../entities/sessions.ts';
 import { purgeSignIns } from '../entities/sign-ins.ts';
+import { purgeResets } from '../entities/two-factor-resets.ts';
 import { after, days, hours, minutes } from '../lib/clock.ts';
 
 /** Rows stay for an hour after they expired, so that clocks which differ cannot bring anything back. */
@@ -21,6 +22,7 @@ export async function purge(db: Database): Promise<void> {
   await purgeHeldForms(db, before);
   await purgeLimits(db, before);
   await purgeRememberedDevices(db, before);
+  await purgeResets(db, before);
   await purgeOutbox(db, after(db.clock.now(), -days(7)));
 }
 

@@ -17,7 +17,8 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         slug ${t.word} NOT NULL UNIQUE,
         name ${t.line} NOT NULL,
         policy ${t.text} NOT NULL,
-        created_at ${t.time} NOT NULL
+        created_at ${t.time} NOT NULL,
+        roles_version ${t.number}
       )`,
       `CREATE TABLE IF NOT EXISTS users (
         id ${t.id} NOT NULL PRIMARY KEY,
@@ -176,6 +177,16 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         user_agent ${t.line},
         data ${t.text} NOT NULL
       )`,
+      `CREATE TABLE IF NOT EXISTS two_factor_resets (
+        id ${t.id} NOT NULL PRIMARY KEY,
+        user_id ${t.id} NOT NULL,
+        organization_id ${t.id} NOT NULL,
+        token_digest ${t.digest} NOT NULL UNIQUE,
+        created_at ${t.time} NOT NULL,
+        expires_at ${t.time} NOT NULL,
+        used_at ${t.time},
+        ended_at ${t.time}
+      )`,
       `CREATE TABLE IF NOT EXISTS policy_announcements (
         organization_id ${t.id} NOT NULL,
         changed_at ${t.time} NOT NULL,
@@ -230,6 +241,8 @@ export class FirstSchema1790000000001 implements MigrationInterface {
       'limits_by_expiry ON limits (expires_at)',
       'audit_events_by_user ON audit_events (user_id, id)',
       'audit_events_by_organization ON audit_events (organization_id, id)',
+      'two_factor_resets_by_user ON two_factor_resets (user_id, created_at)',
+      'two_factor_resets_by_expiry ON two_factor_resets (expires_at)',
       'policy_announcements_by_end ON policy_announcements (finished_at)',
       'policy_notices_by_age ON policy_notices (organization_id, created_at, user_id, kind)',
       'policy_notices_by_end ON policy_notices (settled, created_at)',
@@ -244,6 +257,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
   async down(runner: QueryRunner): Promise<void> {
     for (const table of [
       'outbox',
+      'two_factor_resets',
       'policy_notices',
       'policy_announcements',
       'audit_events',

@@ -2,7 +2,7 @@ import { assuranceOf } from './assurance.ts';
 import { challenge, furtherChallenge, isRemembered } from './challenge.ts';
 import { isUnknown } from './demand.ts';
 import { isFirstStep, isSecondStep } from './proofs.ts';
-import { setUp, setUpAfterReset } from './set-up.ts';
+import { setUp, setUpAfterReset, setUpInPlace } from './set-up.ts';
 import { signInOf } from './sign-in.ts';
 import type { Decision, Facts } from './types.ts';
 
@@ -16,6 +16,7 @@ export function decide(facts: Facts): Decision {
 
   if (!proofs.some(isFirstStep)) return { kind: 'sign_in' };
   if (user.resetAt !== null) return setUpAfterReset(signIn, user.resetAt);
+  if (user.isReplacing === true) return setUpInPlace(signIn);
   if (isUnknown(request)) return { kind: 'refuse', why: 'unknown_acr', unmet: true };
   if (policyMet && demandMet)
     return { kind: 'allow', assurance: assuranceOf(proofs, false), why: 'satisfied' };

@@ -14,6 +14,14 @@ export function setUpAfterReset(signIn: SignIn, resetAt: Date): Decision {
   return { kind: 'enrol', methods, wayOut: { kind: 'none' }, reason: { kind: 'reset' }, mailboxFirst };
 }
 
+/** By the link of a reset by mail, after the first step: the link has come to the verified address, so no code need go there. */
+export function setUpInPlace(signIn: SignIn): Decision {
+  if (signIn.user.emailVerified !== true) return { kind: 'refuse', why: 'no_verified_email', unmet: false };
+  const methods = methodsToOffer(signIn);
+  if (methods.length === 0) return noMethod(!asksForNothing(signIn.demand));
+  return enrol(methods, { kind: 'none' }, { kind: 'reset' });
+}
+
 /** Where nothing that the user has will do: what must be set up, what should be, or that nothing need be. */
 export function setUp(signIn: SignIn): Decision {
   if (!signIn.demandMet) return setUpForDemand(signIn);

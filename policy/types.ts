@@ -101,6 +101,8 @@ export interface User {
   readonly everHadFactor: boolean;
   /** An admin's reset that has not been answered by a new set-up yet. */
   readonly resetAt: Date | null;
+  /** A reset by mail whose link this very browser has followed: what there is stays until the new set-up is confirmed. */
+  readonly isReplacing?: boolean;
   readonly emailVerified: boolean;
   /** "Do not ask for 30 days" on the recommended page. */
   readonly postponedUntil: Date | null;

@@ -1,0 +1,69 @@
+import Router from '@koa/router';
+import type { Context } from 'koa';
+import { koaBody } from 'koa-body';
+import { organizationById } from '../entities/organizations.ts';
+import { resetOfLink } from '../flows/reset-two-factor.ts';
+import { csrfToken, requireCsrf } from '../http/csrf.ts';
+import { RequestError } from '../http/errors.ts';
+import { requireSameOrigin } from '../http/same-origin.ts';
+import { brandOf, common, show } from '../http/show.ts';
+import { minutes } from '../lib/clock.ts';
+import type { Site } from './visit.ts';
+
+/** How long this browser may set up again, once the link was followed. */
+const lifetime = minutes(60);
+
+const cookieName = (issuer: string): string =>
+  issuer.startsWith('https:') ? '__Host-sallyport-reset' : 'sallyport-reset';
+
+/** The link that this browser has followed; it opens something only after the password, and only for its own user. */
+export const followedLink = (site: Site, ctx: Context): string | null =>
+  ctx.cookies.get(cookieName(site.services.settings.issuer), { signed: false }) ?? null;
+
+/**
+ * Where the link of a reset by mail leads. Opening it does nothing, since mail servers open links too: a button does, and that only
+ * lets the next sign-in in this browser go to the set-up, after the password.
+ */
+export function resetLinkRoutes(site: Site): Router {
+  const { services, renderer } = site;
+  const router = new Router({ prefix: '/reset-two-factor/:secret' });
+  router.use(requireSameOrigin(services.settings.issuer));
+  router.use(koaBody({ json: false, text: false, multipart: false, formLimit: '4kb' }));
+
+  const resetOf = async (ctx: Context) => {
+    const reset = await resetOfLink(services, ctx.params.secret);
+    if (!reset) throw new RequestError('link_ended');
+    return reset;
+  };
+
+  router.get('/', async (ctx) => {
+    const reset = await resetOf(ctx);
+    const organization = await organizationById(services.db, reset.organization_id);
+    show(ctx, renderer, 'reset-link', {
+      ...common(ctx, {
+        brand: brandOf(organization?.name ?? null),
+        csrf: csrfToken(services.ring, `reset ${ctx.params.secret}`),
+      }),
+      action: ctx.path,
+      until: new Date(reset.expires_at),
+    });
+  });
+
+  router.post('/', async (ctx) => {
+    await resetOf(ctx);
+    requireCsrf(ctx, services.ring, `reset ${ctx.params.secret}`);
+    const { issuer } = services.settings;
+    ctx.cookies.set(cookieName(issuer), String(ctx.params.secret), {
+      httpOnly: true,
+      sameSite: 'lax',
+      secure: issuer.startsWith('https:'),
+      path: '/',
+      signed: false,
+      overwrite: true,
+      maxAge: lifetime,
+    });
+    ctx.status = 303;
+    ctx.redirect('/account');
+  });
+  return router;
+}
