@@ -26,7 +26,8 @@ const catalogue = {
   link_ended: {
     status: 404,
     title: 'This link does not hold any more',
-    advice: 'It may have expired, been used already, or been replaced by a newer one. Ask whoever sent it for another.',
+    advice:
+      'It may have expired, been used already, or been replaced by a newer one. Ask whoever sent it for another.',
   },
   foreign_form: {
     status: 403,
