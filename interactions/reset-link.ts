@@ -5,10 +5,12 @@ import { organizationById } from '../entities/organizations.ts';
 import { resetOfLink } from '../flows/reset-two-factor.ts';
 import { csrfToken, requireCsrf } from '../http/csrf.ts';
 import { RequestError } from '../http/errors.ts';
+import { askForSignIn } from '../http/return-to.ts';
+import { openToAll } from '../http/route-list.ts';
 import { requireSameOrigin } from '../http/same-origin.ts';
 import { brandOf, common, show } from '../http/show.ts';
+import type { Site } from '../http/site.ts';
 import { minutes } from '../lib/clock.ts';
-import type { Site } from './visit.ts';
 
 /** How long this browser may set up again, once the link was followed. */
 const lifetime = minutes(60);
@@ -36,6 +38,15 @@ export function resetLinkRoutes(site: Site): Router {
     return reset;
   };
 
+  const path = '/reset-two-factor/:secret';
+  site.routes.add({ ...openToAll(path), permission: 'whoever has the link; it opens nothing by itself' });
+  site.routes.add({
+    ...openToAll(path),
+    method: 'POST',
+    permission: 'whoever has the link; it opens nothing without the password',
+    crossSite: 'origin and token',
+  });
+
   router.get('/', async (ctx) => {
     const reset = await resetOf(ctx);
     const organization = await organizationById(services.db, reset.organization_id);
@@ -62,8 +73,13 @@ export function resetLinkRoutes(site: Site): Router {
       overwrite: true,
       maxAge: lifetime,
     });
-    ctx.status = 303;
-    ctx.redirect('/account');
+    // Whoever is signed in here already proves their password once more, and comes to the set-up so.
+    askForSignIn(
+      ctx,
+      { issuer, ring: services.ring },
+      { to: '/account', otherwise: '/' },
+      { prompt: 'login' },
+    );
   });
   return router;
 }
