@@ -36,7 +36,7 @@ import { createInbox } from './notifications/inbox.ts';
 import { createMailTransport } from './notifications/mail-transport.ts';
 import { createNotify } from './notifications/outbox.ts';
 import { createSmsGateway } from './notifications/sms-gateway.ts';
-import { createProvider } from './provider/create-provider.ts';
+import { createProvider, sendLogoutToken } from './provider/create-provider.ts';
 
 export interface App {
   readonly services: Services;
@@ -95,6 +95,7 @@ export async function createApp(settings: Settings, db: Database, log = createLo
       settings.mailUrl === null
         ? null
         : createMailTransport({ mailUrl: settings.mailUrl, mailFrom: settings.mailFrom }),
+    logout: (message) => sendLogoutToken(provider, message),
     sms: settings.smsUrl === null ? null : createSmsGateway(settings.smsUrl),
     log,
   });
@@ -142,7 +143,7 @@ export async function createApp(settings: Settings, db: Database, log = createLo
   provider.use(own.routes());
   provider.use(async (ctx, next) => {
     await next();
-    if (ctx.method === 'POST' && /^\/(?:interaction|account|organizations)\//.test(ctx.path)) {
+    if (ctx.method === 'POST') {
       courier.wake();
     }
   });

@@ -29,6 +29,7 @@ export type AuditType =
   | 'setup.dismissed'
   | 'consent.given'
   | 'session.ended'
+  | 'user.disconnected'
   | 'application.registered'
   | 'application.changed'
   | 'application.removed'

@@ -1,10 +1,15 @@
 import type { Database, Statement } from './database.ts';
 
-export type Channel = 'email' | 'sms';
+/** `logout` tells an application of a session's end; `signal` tells a receiver of shared signals something. */
+export type Channel = 'email' | 'sms' | 'logout' | 'signal';
+/** Those that people read. */
+export type PeopleChannel = Extract<Channel, 'email' | 'sms'>;
 
 export interface OutboxRow {
   readonly id: string;
   readonly channel: Channel;
+  /** Whom it is for, where that is asked for: a stream of shared signals. */
+  readonly recipient: string | null;
   /** Sealed for its row; empty once a real gateway has taken the message, or it was given up on. */
   readonly message: string;
   readonly attempts: number;
@@ -18,14 +23,23 @@ export interface OutboxRow {
 /** To write together with what the message tells of. A row of the same id stays as it is. */
 export const addMessage = (
   db: Database,
-  row: { readonly id: string; readonly channel: Channel; readonly message: string; readonly now: Date },
+  row: {
+    readonly id: string;
+    readonly channel: Channel;
+    readonly recipient?: string | null;
+    readonly message: string;
+    readonly now: Date;
+    /** Null: it waits until it is asked for. */
+    readonly nextAt?: Date | null;
+  },
 ): Statement =>
   db.insertIfAbsent('outbox', {
     id: row.id,
     channel: row.channel,
+    recipient: row.recipient ?? null,
     message: row.message,
     attempts: 0,
-    next_at: row.now.getTime(),
+    next_at: row.nextAt === null ? null : (row.nextAt ?? row.now).getTime(),
     created_at: row.now.getTime(),
     sent_at: null,
     failed_at: null,
@@ -135,6 +149,7 @@ export const purgeOutbox = (db: Database, before: Date) =>
 interface StoredRow {
   id: string;
   channel: Channel;
+  recipient: string | null;
   message: string;
   attempts: number | string;
   next_at: number | string | null;
@@ -146,6 +161,7 @@ interface StoredRow {
 const read = (row: StoredRow): OutboxRow => ({
   id: row.id,
   channel: row.channel,
+  recipient: row.recipient,
   message: row.message,
   attempts: Number(row.attempts),
   nextAt: numberOrNull(row.next_at),

@@ -1,4 +1,4 @@
-import type { Database } from './database.ts';
+import type { Database, Statement } from './database.ts';
 
 /** What oidc-provider keeps under an identifier: codes, tokens, grants, interactions, device codes, pushed requests, replay marks. */
 export interface ProviderRecordRow {
@@ -112,3 +112,15 @@ export const destroyRecordsOfGrant = (db: Database, grantDigest: string, now: Da
 
 export const purgeRecords = (db: Database, before: Date) =>
   db.change('DELETE FROM provider_records WHERE expires_at < ?', [before.getTime()]);
+
+/** Everything that a grant gave is dead: codes, access and refresh tokens. */
+export const grantEnded = (grantDigest: string, now: Date): Statement => ({
+  sql: 'UPDATE provider_records SET destroyed_at = ? WHERE grant_digest = ? AND destroyed_at IS NULL',
+  values: [now.getTime(), grantDigest],
+});
+
+/** The grant itself, so that nothing more is given by it. */
+export const recordEnded = (model: string, idDigest: string, now: Date): Statement => ({
+  sql: 'UPDATE provider_records SET destroyed_at = ? WHERE model = ? AND id_digest = ? AND destroyed_at IS NULL',
+  values: [now.getTime(), model, idDigest],
+});

@@ -7,6 +7,7 @@ export interface SessionRow {
   version: number;
   payload: string;
   started_at: number;
+  seen_at: number;
   expires_at: number;
   ended_at: number | null;
 }
@@ -92,6 +93,19 @@ export const keepSession = (uidDigest: string, userId: string, now: Date): State
 /** The cookie with this identifier is dead from now on; the session itself may go on under a new one. */
 export const retireSessionId = (db: Database, idDigest: string) =>
   db.change('UPDATE sessions SET id_digest = NULL WHERE id_digest = ?', [idDigest]);
+
+/** The sessions in which this person is signed in now, the newest first. */
+export const liveSessionsOf = (db: Database, userId: string, now: Date) =>
+  db.rows<SessionRow>(`SELECT s.* ${live} AND s.account_id = ? ORDER BY s.started_at DESC, s.uid_digest`, [
+    now.getTime(),
+    userId,
+  ]);
+
+/** The write that ends a session for good; of several at once one changes a row. */
+export const sessionEnded = (uidDigest: string, now: Date): Statement => ({
+  sql: 'UPDATE sessions SET ended_at = ?, id_digest = NULL WHERE uid_digest = ? AND ended_at IS NULL',
+  values: [now.getTime(), uidDigest],
+});
 
 export const endSession = (db: Database, uidDigest: string, now: Date) =>
   db.change('UPDATE sessions SET ended_at = ?, id_digest = NULL WHERE uid_digest = ? AND ended_at IS NULL', [

@@ -20,6 +20,8 @@ export interface UserRow {
   disabled_at: number | null;
   /** Sessions, codes and tokens from before this moment are dead. */
   sessions_valid_after: number;
+  /** No remembered device stands in for a factor until one was used after this moment. */
+  fresh_factor_since: number | null;
   last_sign_in_at: number | null;
   last_sign_in_acr: string | null;
   last_sign_in_client_id: string | null;
@@ -90,4 +92,16 @@ export const phoneProved = (userId: string, phone: string): Statement => ({
 export const disconnectUser = (userId: string, now: Date): Statement => ({
   sql: 'UPDATE users SET sessions_valid_after = ?, updated_at = ? WHERE id = ?',
   values: [now.getTime(), now.getTime(), userId],
+});
+
+/** The next sign-in needs a factor, also on a remembered device. */
+export const requireFreshFactor = (userId: string, now: Date): Statement => ({
+  sql: 'UPDATE users SET fresh_factor_since = ? WHERE id = ?',
+  values: [now.getTime(), userId],
+});
+
+/** A factor was used at this moment: what asked for a fresh one before is content. */
+export const freshFactorUsed = (userId: string, at: Date): Statement => ({
+  sql: 'UPDATE users SET fresh_factor_since = NULL WHERE id = ? AND fresh_factor_since <= ?',
+  values: [userId, at.getTime()],
 });

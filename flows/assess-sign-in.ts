@@ -63,7 +63,8 @@ export async function assessSignIn(services: Services, question: SignInQuestion)
   }
   const [memberships, factors] = await Promise.all([membershipsOf(db, user.id), factorsOf(db, user.id)]);
   const recoveryCodesLeft = factors.length === 0 ? 0 : user.recovery_codes_left;
-  const remembered = question.device ? await validDevice(services, user, question.device, now) : null;
+  const known = question.device ? await validDevice(services, user, question.device, now) : null;
+  const remembered = user.fresh_factor_since === null ? known : null;
   const link = question.resetLink ? await resetOfLink(services, question.resetLink) : null;
   const replacing = link?.user_id === user.id ? link : null;
 
@@ -97,7 +98,7 @@ export async function assessSignIn(services: Services, question: SignInQuestion)
     factors,
     recoveryCodesLeft,
     remembered,
-    deviceRejected: question.device?.kind === 'secret' && remembered === null,
+    deviceRejected: question.device?.kind === 'secret' && known === null,
     replacing,
   };
 }

@@ -1,14 +1,15 @@
 import { auditEvent, type Origin } from '../audit/audit.ts';
 import { consentedScope, giveConsent } from '../entities/consents.ts';
 import { rememberDevice, touchRememberedDevice } from '../entities/remembered-devices.ts';
-import { noteSignIn } from '../entities/users.ts';
+import { freshFactorUsed, noteSignIn } from '../entities/users.ts';
 import { after, days } from '../lib/clock.ts';
 import { digest } from '../lib/digest.ts';
 import { newId } from '../lib/id.ts';
 import { token } from '../lib/random.ts';
+import { isSecondStep } from '../policy/proofs.ts';
 import type { Decision } from '../policy/types.ts';
 import type { Assessment } from './assess-sign-in.ts';
-import type { Proved } from './proofs.ts';
+import { type Proved, proofsFrom, type StoredProof } from './proofs.ts';
 import type { Services } from './services.ts';
 import { type SignIn, signInStatement } from './sign-in-state.ts';
 
@@ -108,12 +109,13 @@ export async function finishSignIn(
     ...(state.changed
       ? [
           noteSignIn(user.id, { acr, clientId: input.clientId, isFirst: user.last_sign_in_at === null }, now),
+          ...factorUsedAt(state.proofs).map((at) => freshFactorUsed(user.id, at)),
           auditEvent(db, input.origin, {
             type: 'sign_in.succeeded',
             userId: user.id,
             clientId: input.clientId,
             organizationId: null,
-            data: { acr, amr, why: allowed.why },
+            data: { acr, amr, why: allowed.why, before: user.last_sign_in_acr },
           }),
         ]
       : []),
@@ -136,6 +138,14 @@ export async function finishSignIn(
     },
     device,
   };
+}
+
+/** When a second step was last taken; empty where none was. */
+function factorUsedAt(proofs: readonly StoredProof[]): Date[] {
+  const moments = proofsFrom(proofs)
+    .filter((proof) => isSecondStep(proof))
+    .map(({ at }) => at.getTime());
+  return moments.length === 0 ? [] : [new Date(Math.max(...moments))];
 }
 
 /** What was granted before stays granted. */

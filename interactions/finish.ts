@@ -1,8 +1,7 @@
 import type { InteractionResults, KoaContextWithOIDC } from 'oidc-provider';
-import { endSession } from '../entities/sessions.ts';
+import { endSessionByUid } from '../flows/end-sessions.ts';
 import { finishSignIn } from '../flows/finish-sign-in.ts';
 import { RequestError } from '../http/errors.ts';
-import { digest } from '../lib/digest.ts';
 import type { Next } from './next.ts';
 import type { Visit } from './visit.ts';
 
@@ -36,12 +35,15 @@ export async function finish(visit: Visit, next: Finish, consented: string | nul
 }
 
 /** Somebody else signs in here: the session that this browser has, whoever began it meanwhile, is over for good. */
-async function leaveOtherSession({ ctx, interaction, site }: Visit, accountId: string): Promise<void> {
+async function leaveOtherSession(
+  { ctx, interaction, site, origin }: Visit,
+  accountId: string,
+): Promise<void> {
   const session = await site.provider.Session.get(ctx as unknown as KoaContextWithOIDC);
   if (session.accountId === undefined || session.accountId === accountId) {
     return;
   }
-  await endSession(site.services.db, digest(session.uid), site.services.db.clock.now());
+  await endSessionByUid(site.services, session.uid, origin, 'another_person');
   delete interaction.session;
 }
 

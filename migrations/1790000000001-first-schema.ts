@@ -37,6 +37,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         postponed_until ${t.time},
         disabled_at ${t.time},
         sessions_valid_after ${t.time} NOT NULL,
+        fresh_factor_since ${t.time},
         last_sign_in_at ${t.time},
         last_sign_in_acr ${t.word},
         last_sign_in_client_id ${t.word},
@@ -210,6 +211,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
       `CREATE TABLE IF NOT EXISTS outbox (
         id ${t.id} NOT NULL PRIMARY KEY,
         channel ${t.word} NOT NULL,
+        recipient ${t.id},
         message ${t.text} NOT NULL,
         attempts ${t.number} NOT NULL,
         next_at ${t.time},
@@ -248,6 +250,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
       'policy_notices_by_end ON policy_notices (settled, created_at)',
       'outbox_by_turn ON outbox (channel, next_at)',
       'outbox_by_age ON outbox (created_at)',
+      'outbox_by_recipient ON outbox (recipient, created_at)',
     ];
     for (const index of indexes) {
       await createIndex(runner, index);

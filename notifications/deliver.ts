@@ -20,7 +20,7 @@ import {
   type SmsGateway,
   UnusableRecipientError,
 } from './gateway.ts';
-import { openMessage, type Stored } from './outbox.ts';
+import { type LogoutMessage, openMessage, type Stored } from './outbox.ts';
 
 /** A pino logger will do. Gets ids, channels and reasons, never a recipient or a word of a message. */
 export interface Log {
@@ -40,6 +40,8 @@ export interface CourierOptions {
   readonly transport: MailTransport | null;
   /** Null: text messages stay in the outbox for the development inbox. */
   readonly sms: SmsGateway | null;
+  /** Tells an application of a session's end; throws where it was not taken. */
+  readonly logout: (message: LogoutMessage, signal: AbortSignal) => Promise<void>;
   readonly log: Log;
   /** For metrics. */
   readonly observe?: (delivery: Delivery, channel: Channel) => void;
@@ -69,7 +71,7 @@ const givenUpAfter = hours(24);
 /** Several couriers, in several processes and on several machines, may serve one database: a lease makes each message one's own. */
 export function createCourier(options: CourierOptions): Courier {
   const { log, transport } = options;
-  const lanes = [createLane(options, 'email'), createLane(options, 'sms')];
+  const lanes = (['email', 'sms', 'logout'] as const).map((channel) => createLane(options, channel));
   let timer: NodeJS.Timeout | null = null;
   let stopped = false;
   let failing = false;
@@ -115,7 +117,8 @@ export function createCourier(options: CourierOptions): Courier {
 /** One per channel, so that a mail server which hangs does not hold up text messages. */
 function createLane(options: CourierOptions, channel: Channel) {
   const { db } = options;
-  const toInbox = channel === 'email' ? options.transport === null : options.sms === null;
+  const toInbox =
+    (channel === 'email' && options.transport === null) || (channel === 'sms' && options.sms === null);
   const deliver = createDelivery(options);
   let running: Promise<number> | null = null;
   let again = false;
@@ -178,6 +181,7 @@ function createDelivery({
   render,
   transport,
   sms,
+  logout,
   log,
   observe,
   patience = seconds(20),
@@ -190,6 +194,10 @@ function createDelivery({
     if (stored.by === 'email') {
       const mail = render(stored.template, stored.values, stored.locale, stored.organizationName);
       await within(patience, (signal) => required(transport).send({ ...mail, id, to: stored.to }, signal));
+      return;
+    }
+    if (stored.by === 'logout') {
+      await within(patience, (signal) => logout(stored, signal));
       return;
     }
     const { to, text } = stored;

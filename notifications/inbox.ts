@@ -1,5 +1,5 @@
 import type { Database } from '../entities/database.ts';
-import { type Channel, latestMessages, messageById, type OutboxRow } from '../entities/outbox.ts';
+import { latestMessages, messageById, type OutboxRow, type PeopleChannel } from '../entities/outbox.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
 import type { RenderMail } from './gateway.ts';
 import { openMessage } from './outbox.ts';
@@ -7,7 +7,7 @@ import { openMessage } from './outbox.ts';
 /** A message as it would be sent. */
 export interface InboxMessage {
   readonly id: string;
-  readonly channel: Channel;
+  readonly channel: PeopleChannel;
   readonly to: string;
   /** The subject of a mail, the text of a text message. */
   readonly subject: string;
@@ -28,7 +28,7 @@ export interface InboxOptions {
   readonly ring: KeyRing;
   readonly render: RenderMail;
   /** Those that have no gateway; the messages of the others are not shown. */
-  readonly channels: readonly Channel[];
+  readonly channels: readonly PeopleChannel[];
 }
 
 /** For development only: what would have gone out, with its codes. */
@@ -36,13 +36,14 @@ export function createInbox({ db, ring, render, channels }: InboxOptions): Inbox
   const show = (row: OutboxRow): InboxMessage | null => {
     const stored = opened(ring, row);
     if (stored === null) return null;
-    const { id, channel } = row;
+    const { id } = row;
     const at = new Date(row.createdAt);
     if (stored.by === 'sms') {
-      return { id, channel, to: stored.to, subject: stored.text, text: stored.text, html: null, at };
+      return { id, channel: 'sms', to: stored.to, subject: stored.text, text: stored.text, html: null, at };
     }
+    if (stored.by !== 'email') return null;
     const mail = render(stored.template, stored.values, stored.locale, stored.organizationName);
-    return { id, channel, to: stored.to, ...mail, at };
+    return { id, channel: 'email', to: stored.to, ...mail, at };
   };
 
   return {
@@ -52,7 +53,8 @@ export function createInbox({ db, ring, render, channels }: InboxOptions): Inbox
     },
     async one(id) {
       const row = await messageById(db, id);
-      return row && channels.includes(row.channel) ? show(row) : null;
+      const message = row && show(row);
+      return message && channels.includes(message.channel) ? message : null;
     },
   };
 }

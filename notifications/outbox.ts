@@ -37,10 +37,23 @@ export interface TextMessage {
 export interface Notify {
   mail(message: MailMessage): Statement;
   sms(message: TextMessage): Statement;
+  /** An application is told that a session has ended (OpenID Connect Back-Channel Logout 1.0). */
+  logout(message: LogoutMessage): Statement;
+}
+
+export interface LogoutMessage {
+  readonly clientId: string;
+  readonly sub: string;
+  readonly sid: string;
 }
 
 /** What a row of the outbox says when it is opened. */
-export type Stored = StoredMail | StoredText;
+export type Stored = StoredMail | StoredText | StoredLogout;
+
+export interface StoredLogout extends LogoutMessage {
+  readonly by: 'logout';
+  readonly expiresAt: number | null;
+}
 
 export interface StoredMail {
   readonly by: 'email';
@@ -79,6 +92,8 @@ export function createNotify({ db, ring }: { readonly db: Database; readonly rin
       }),
     sms: ({ to, text, key, expiresAt }) =>
       write('sms', key, { by: 'sms', to, text, expiresAt: expiresAt?.getTime() ?? null }),
+    logout: ({ clientId, sub, sid }) =>
+      write('logout', `${clientId} ${sid}`, { by: 'logout', clientId, sub, sid, expiresAt: null }),
   };
 }
 

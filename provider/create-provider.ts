@@ -1,9 +1,8 @@
-import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
+import type { Client, Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import { errors, Provider } from 'oidc-provider';
-import { endSession } from '../entities/sessions.ts';
+import { endSessionByUid } from '../flows/end-sessions.ts';
 import type { Services } from '../flows/services.ts';
 import { hours, minutes } from '../lib/clock.ts';
-import { digest } from '../lib/digest.ts';
 import { newId } from '../lib/id.ts';
 import { asFetch } from '../lib/outbound.ts';
 import { token } from '../lib/random.ts';
@@ -30,6 +29,7 @@ export interface ProviderPages {
   readonly deviceDone: (ctx: KoaContextWithOIDC) => void | Promise<void>;
 }
 
+const nowhere = { ip: null, userAgent: null };
 const inSeconds = (span: number): number => span / 1000;
 
 /** node-oidc-provider, configured: what is on, how long it lives, and who decides. */
@@ -180,6 +180,7 @@ export async function createProvider(services: Services, pages: ProviderPages): 
   keepInPayload(provider.Grant, 'proved');
   keepInPayload(provider.InitialAccessToken, 'organizationId');
   endSessionsForGood(services, provider);
+  tellOfLogoutsLater(services, provider);
   refuseLogoutTokensAsHints(provider);
   provider.on('interaction.ended', handOverWhatWasProved);
   return provider;
@@ -206,9 +207,35 @@ function endSessionsForGood(services: Services, provider: Provider): void {
   const prototype = provider.Session.prototype as { destroy(this: { uid: string }): Promise<void> };
   const { destroy } = prototype;
   prototype.destroy = async function destroyForGood() {
-    await endSession(services.db, digest(this.uid), services.db.clock.now());
+    await endSessionByUid(services, this.uid, nowhere, 'signed_out');
     await destroy.call(this);
   };
+}
+
+/** The library's own way to tell an application of a session's end, for whoever takes it from the outbox. */
+const tellNow = new WeakMap<Provider, (this: Client, sub: string, sid: string) => Promise<void>>();
+
+/** No sign-out waits for an application: what the library would send at once goes through the outbox, and is tried again. */
+function tellOfLogoutsLater({ db, notify }: Services, provider: Provider): void {
+  const prototype = provider.Client.prototype as unknown as {
+    backchannelLogout(this: Client, sub: string, sid: string): Promise<void>;
+  };
+  tellNow.set(provider, prototype.backchannelLogout);
+  prototype.backchannelLogout = async function later(sub, sid) {
+    const { sql, values } = notify.logout({ clientId: this.clientId, sub, sid });
+    await db.change(sql, values);
+  };
+}
+
+/** Sends one logout token; an application that is gone, or no longer wants any, needs none. Throws where it was not taken. */
+export async function sendLogoutToken(
+  provider: Provider,
+  message: { readonly clientId: string; readonly sub: string; readonly sid: string },
+): Promise<void> {
+  const client = await provider.Client.find(message.clientId);
+  if (client?.backchannelLogoutUri) {
+    await tellNow.get(provider)?.call(client, message.sub, message.sid);
+  }
 }
 
 /** A logout token is signed by the same key, but says nothing about who is here (Back-Channel Logout 1.0 §2.4). */

@@ -166,7 +166,16 @@ export function createPost(
   const transport = options.mailUrl
     ? createMailTransport({ mailUrl: options.mailUrl, mailFrom: 'Sallyport <no-reply@sallyport.test>' })
     : null;
-  const courier = createCourier({ db, ring, render, transport, sms: null, log, ...options });
+  const courier = createCourier({
+    db,
+    ring,
+    render,
+    transport,
+    sms: null,
+    logout: async () => {},
+    log,
+    ...options,
+  });
   t.teardown(() => courier.stop());
   return { ring, log, courier, notify: createNotify({ db, ring }) };
 }
