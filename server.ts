@@ -5,6 +5,7 @@ import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
 import { type Logger, pino } from 'pino';
 import { accountRoutes } from './account/routes.ts';
+import { apiRoutes } from './api/routes.ts';
 import { projectRoot, type Settings } from './config/settings.ts';
 import { type Database, pendingMigrations } from './entities/database.ts';
 import { factors } from './factors/index.ts';
@@ -147,6 +148,7 @@ export async function createApp(settings: Settings, db: Database, log = createLo
       courier.wake();
     }
   });
+  provider.use(apiRoutes({ services, provider }).routes());
   provider.use(interactionRoutes(site).routes());
   provider.use(signedInReturn(site).routes());
   provider.use(accountRoutes(site).routes());

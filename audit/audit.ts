@@ -25,6 +25,7 @@ export type AuditType =
   | 'mailbox.failed'
   | 'device.remembered'
   | 'device.rejected'
+  | 'devices.forgotten'
   | 'setup.skipped'
   | 'setup.dismissed'
   | 'consent.given'

@@ -58,3 +58,28 @@ export const clearLimit = (subject: string) => ({
 
 export const purgeLimits = (db: Database, before: Date) =>
   db.change('DELETE FROM limits WHERE expires_at < ?', [before.getTime()]);
+
+/**
+ * Counts one more of what has its own row for each window of time. Beyond one too many nothing is written any more.
+ *
+ * @returns how many there have been, this one with them
+ */
+export async function countedInWindow(
+  db: Database,
+  subject: string,
+  windowEnd: number,
+  most: number,
+): Promise<number> {
+  const statement = db.insertIfAbsent('limits', {
+    subject,
+    failures: 1,
+    blocked_until: 0,
+    expires_at: windowEnd,
+  });
+  if ((await db.change(statement.sql, statement.values)) === 1) return 1;
+  await db.change('UPDATE limits SET failures = failures + 1 WHERE subject = ? AND failures <= ?', [
+    subject,
+    most,
+  ]);
+  return (await limitRow(db, subject))?.failures ?? most + 1;
+}

@@ -27,3 +27,18 @@ export const oneAtATime = (organizationId: string): Statement => ({
   values: [organizationId],
   rows: 1,
 });
+
+/** Organizations by slug, from behind one on; `only` keeps to those of these ids. */
+export async function organizationPage(
+  db: Database,
+  only: readonly string[] | null,
+  after: string,
+  limit: number,
+): Promise<OrganizationRow[]> {
+  if (only !== null && only.length === 0) return [];
+  const among = only === null ? '' : `AND id IN (${only.map(() => '?').join(', ')})`;
+  return db.rows<OrganizationRow>(
+    `SELECT * FROM organizations WHERE slug > ? ${among} ORDER BY slug LIMIT ?`,
+    [after, ...(only ?? []), limit],
+  );
+}

@@ -113,9 +113,9 @@ export const destroyRecordsOfGrant = (db: Database, grantDigest: string, now: Da
 export const purgeRecords = (db: Database, before: Date) =>
   db.change('DELETE FROM provider_records WHERE expires_at < ?', [before.getTime()]);
 
-/** Everything that a grant gave is dead: codes, access and refresh tokens. */
+/** Everything that a grant gave is dead: codes, access and refresh tokens. Who signs in anew meanwhile goes on. */
 export const grantEnded = (grantDigest: string, now: Date): Statement => ({
-  sql: 'UPDATE provider_records SET destroyed_at = ? WHERE grant_digest = ? AND destroyed_at IS NULL',
+  sql: "UPDATE provider_records SET destroyed_at = ? WHERE grant_digest = ? AND destroyed_at IS NULL AND model <> 'Interaction'",
   values: [now.getTime(), grantDigest],
 });
 

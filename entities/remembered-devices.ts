@@ -58,3 +58,18 @@ export const forgetRememberedDevices = (userId: string, now: Date): Statement =>
 
 export const purgeRememberedDevices = (db: Database, before: Date) =>
   db.change('DELETE FROM remembered_devices WHERE expires_at < ?', [before.getTime()]);
+
+/** Those that are good for something now, the last used first. */
+export const rememberedDevicesOf = (db: Database, userId: string, now: Date) =>
+  db.rows<RememberedDeviceRow>(
+    `SELECT d.* FROM remembered_devices d JOIN users u ON u.id = d.user_id
+     WHERE d.user_id = ? AND d.revoked_at IS NULL AND d.expires_at > ? AND d.security_version = u.security_version
+     ORDER BY d.last_used_at DESC, d.id`,
+    [userId, now.getTime()],
+  );
+
+export const forgetRememberedDevice = (userId: string, id: string, now: Date): Statement => ({
+  sql: 'UPDATE remembered_devices SET revoked_at = ? WHERE id = ? AND user_id = ? AND revoked_at IS NULL',
+  values: [now.getTime(), id, userId],
+  rows: 1,
+});

@@ -54,6 +54,82 @@ const catalogue = {
     title: 'Sallyport is busy for a moment',
     advice: 'Nothing was changed. Wait a few seconds and try again.',
   },
+  invalid: {
+    status: 400,
+    title: 'The request does not fit the API',
+    advice: 'Nothing was changed. The errors say what does not fit; the document is at /api/openapi.json.',
+  },
+  token_missing: {
+    status: 401,
+    title: 'A token is needed',
+    advice: 'Send an access token for the management API as a bearer token.',
+  },
+  token_invalid: {
+    status: 401,
+    title: 'This token is not good here',
+    advice: 'It may have expired, been revoked, or been made for something else. Get a new one.',
+  },
+  step_up: {
+    status: 401,
+    title: 'The person must prove more',
+    advice: 'Send them through the authorization endpoint with the acr_values and max_age of the challenge.',
+  },
+  insufficient_scope: {
+    status: 403,
+    title: 'The token is not good for this',
+    advice: 'It lacks the scope that the challenge names.',
+  },
+  not_permitted: {
+    status: 403,
+    title: 'You may not do this',
+    advice: 'Nothing was changed. Ask an owner of the organization.',
+  },
+  conflict: {
+    status: 409,
+    title: 'This does not go with how things stand',
+    advice: 'Nothing was changed. Read it again, and decide anew.',
+  },
+  owners_lack_factor: {
+    status: 409,
+    title: 'An owner has no second factor yet',
+    advice:
+      'Nothing was changed. All owners must have one before anybody is required to. The preview names them.',
+  },
+  no_method: {
+    status: 409,
+    title: 'None of these methods can be set up here',
+    advice: 'Nothing was changed. Allow a method that this instance offers.',
+  },
+  idempotency_in_progress: {
+    status: 409,
+    title: 'The same request is under way',
+    advice: 'Wait a moment and send it again with the same Idempotency-Key.',
+  },
+  idempotency_key_reused: {
+    status: 422,
+    title: 'This Idempotency-Key was used for another request',
+    advice: 'Nothing was changed. Take a new key for a new request.',
+  },
+  precondition_required: {
+    status: 428,
+    title: 'If-Match is missing',
+    advice: 'Nothing was changed. Read the policy and send its ETag.',
+  },
+  precondition_failed: {
+    status: 412,
+    title: 'It was changed meanwhile',
+    advice: 'Nothing was changed. Read it again, and decide anew.',
+  },
+  unsupported_media_type: {
+    status: 415,
+    title: 'The body must be JSON',
+    advice: 'Nothing was changed. Send application/json.',
+  },
+  rate_limited: {
+    status: 429,
+    title: 'Too many requests',
+    advice: 'Nothing was changed. Retry-After says when to go on.',
+  },
   unavailable: {
     status: 503,
     title: 'Sign-in is not available for a moment',
@@ -75,11 +151,20 @@ export class RequestError extends Error {
   readonly code: ErrorCode;
   readonly status: number;
 
-  constructor(code: ErrorCode, options?: ErrorOptions) {
+  /** For programs: what does not fit, and headers that belong to the answer. */
+  readonly details: ErrorDetails;
+
+  constructor(code: ErrorCode, options: ErrorOptions & ErrorDetails = {}) {
     super(code, options);
     this.code = code;
     this.status = catalogue[code].status;
+    this.details = { errors: options.errors, headers: options.headers };
   }
+}
+
+interface ErrorDetails {
+  readonly errors?: readonly { readonly pointer: string; readonly detail: string }[] | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface ShownError {
@@ -89,6 +174,7 @@ export interface ShownError {
   readonly advice: Sentence;
   readonly errorId: string | null;
   readonly retryAfter: number | null;
+  readonly details: ErrorDetails;
 }
 
 const retrySeconds = 5;
@@ -108,6 +194,7 @@ export function describeError(error: unknown, log: Logger): ShownError {
     advice,
     errorId,
     retryAfter: status === 503 ? retrySeconds : status === 429 ? 60 : null,
+    details: error instanceof RequestError ? error.details : {},
   };
 }
 
@@ -201,6 +288,7 @@ export function catchErrors(log: Logger, show: (ctx: Context, error: ShownError)
       if (shown.retryAfter !== null) {
         ctx.set('Retry-After', String(shown.retryAfter));
       }
+      ctx.set({ ...shown.details.headers });
       show(ctx, shown);
     }
   };

@@ -51,10 +51,22 @@ export function show<Name extends keyof Pages>(
 
 /** An error as a page, or as `application/problem+json` for programs (RFC 9457). */
 export function showError(ctx: Context, renderer: Renderer, error: ShownError): void {
-  const { code, status, title, advice, errorId, retryAfter } = error;
-  if (ctx.accepts('html', 'json') !== 'html') {
+  const { code, status, title, advice, errorId, retryAfter, details } = error;
+  if (
+    ctx.path.startsWith('/api/') ||
+    ctx.path.startsWith('/ssf/') ||
+    ctx.accepts('html', 'json') !== 'html'
+  ) {
     ctx.status = status;
-    ctx.body = { type: 'about:blank', title, status, detail: advice, code, ...(errorId ? { errorId } : {}) };
+    ctx.body = {
+      type: 'about:blank',
+      title,
+      status,
+      detail: advice,
+      code,
+      ...(details.errors ? { errors: details.errors } : {}),
+      ...(errorId ? { errorId } : {}),
+    };
     ctx.type = 'application/problem+json';
     return;
   }

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Database } from '../entities/database.ts';
 import { purgeHeldForms } from '../entities/held-forms.ts';
+import { purgeIdempotencyKeys } from '../entities/idempotency-keys.ts';
 import { purgeLimits } from '../entities/limits.ts';
 import { purgeOutbox } from '../entities/outbox.ts';
 import { purgeRecords } from '../entities/provider-records.ts';
@@ -21,6 +22,7 @@ export async function purge(db: Database): Promise<void> {
   await purgeSignIns(db, before);
   await purgeHeldForms(db, before);
   await purgeLimits(db, before);
+  await purgeIdempotencyKeys(db, before);
   await purgeRememberedDevices(db, before);
   await purgeResets(db, before);
   await purgeOutbox(db, after(db.clock.now(), -days(7)));

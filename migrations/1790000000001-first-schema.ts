@@ -208,6 +208,13 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         failed_at ${t.time},
         PRIMARY KEY (organization_id, user_id, kind, deadline)
       )`,
+      `CREATE TABLE IF NOT EXISTS idempotency_keys (
+        key_digest ${t.digest} NOT NULL PRIMARY KEY,
+        request_digest ${t.digest} NOT NULL,
+        answer ${t.text},
+        created_at ${t.time} NOT NULL,
+        expires_at ${t.time} NOT NULL
+      )`,
       `CREATE TABLE IF NOT EXISTS outbox (
         id ${t.id} NOT NULL PRIMARY KEY,
         channel ${t.word} NOT NULL,
@@ -248,6 +255,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
       'policy_announcements_by_end ON policy_announcements (finished_at)',
       'policy_notices_by_age ON policy_notices (organization_id, created_at, user_id, kind)',
       'policy_notices_by_end ON policy_notices (settled, created_at)',
+      'idempotency_keys_by_expiry ON idempotency_keys (expires_at)',
       'outbox_by_turn ON outbox (channel, next_at)',
       'outbox_by_age ON outbox (created_at)',
       'outbox_by_recipient ON outbox (recipient, created_at)',
@@ -261,6 +269,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
     for (const table of [
       'outbox',
       'two_factor_resets',
+      'idempotency_keys',
       'policy_notices',
       'policy_announcements',
       'audit_events',
@@ -279,9 +288,8 @@ export class FirstSchema1790000000001 implements MigrationInterface {
       'users',
       'organizations',
       'instance',
-    ]) {
+    ])
       await runner.query(`DROP TABLE IF EXISTS ${table}`);
-    }
   }
 }
 

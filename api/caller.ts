@@ -1,0 +1,159 @@
+import type { Context } from 'koa';
+import type { Origin } from '../audit/audit.ts';
+import { activeMembership, membershipsOf, readStoredPolicy } from '../entities/memberships.ts';
+import { type OrganizationRow, organizationBySlug } from '../entities/organizations.ts';
+import { userById } from '../entities/users.ts';
+import { type Actor, type OrganizationVisit, visitOrganization } from '../flows/organization-actor.ts';
+import { RequestError } from '../http/errors.ts';
+import { apiResource } from '../policy/api-scopes.ts';
+import { acr2fa, acrPhr } from '../policy/assurance.ts';
+import { type ActionOnMember, mayOverMember } from '../policy/permissions.ts';
+import type { Role } from '../policy/types.ts';
+import type { ApiSite, Operation } from './operation.ts';
+
+/** Who asks: an application for its organization (or for the instance), or a person through an application. */
+export type Caller = {
+  readonly clientId: string;
+  readonly scopes: ReadonlySet<string>;
+  readonly origin: Origin;
+} & (
+  | { readonly kind: 'application'; readonly organizationId: string | null }
+  | { readonly kind: 'person'; readonly userId: string }
+);
+
+/** How old a person's last proof may be where something is changed, in seconds. */
+export const freshFor = 900;
+
+interface Token {
+  readonly clientId?: string | undefined;
+  readonly accountId?: string;
+  readonly aud?: string | string[];
+  readonly scope?: string;
+  readonly jkt?: string;
+  readonly 'x5t#S256'?: string;
+  readonly extra?: { readonly acr?: string; readonly auth_time?: number };
+}
+
+/**
+ * The caller that the request's token stands for (RFC 6750). Only tokens that were made for this API count, and only while their
+ * application is there; a person needs a second factor, and a recent one to change anything (RFC 9470).
+ *
+ * @throws RequestError
+ */
+export async function callerOf(
+  { provider, services }: ApiSite,
+  ctx: Context,
+  operation: Operation,
+): Promise<Caller> {
+  const [, value] = /^Bearer ([A-Za-z0-9._~+/-]+=*)$/i.exec(ctx.get('Authorization')) ?? [];
+  if (value === undefined) {
+    throw unauthorized('token_missing', 'Bearer realm="sallyport"');
+  }
+  const token = ((await provider.ClientCredentials.find(value)) ??
+    (await provider.AccessToken.find(value))) as Token | undefined;
+  const client = token?.clientId ? await provider.Client.find(token.clientId) : undefined;
+  const audience = [token?.aud ?? []].flat();
+  // A token that is bound to a key is worth nothing without proof of that key, which is not taken here.
+  const isBound = token?.jkt !== undefined || token?.['x5t#S256'] !== undefined;
+  if (!token || !client || isBound || !audience.includes(apiResource(services.settings.issuer))) {
+    throw unauthorized('token_invalid', 'Bearer realm="sallyport", error="invalid_token"');
+  }
+  const scopes = new Set((token.scope ?? '').split(' ').filter((scope) => scope !== ''));
+  const userAgent = ctx.get('User-Agent');
+  const origin = { ip: ctx.ip, userAgent: userAgent === '' ? null : userAgent };
+  const shared = { clientId: client.clientId, scopes, origin };
+  if (!scopes.has(operation.scope)) {
+    throw new RequestError('insufficient_scope', {
+      headers: {
+        'WWW-Authenticate': `Bearer realm="sallyport", error="insufficient_scope", scope="${operation.scope}"`,
+      },
+    });
+  }
+  if (token.accountId === undefined) {
+    return {
+      ...shared,
+      kind: 'application',
+      organizationId: (client.organization_id as string | null | undefined) ?? null,
+    };
+  }
+  const { acr, auth_time: authTime = 0 } = token.extra ?? {};
+  const age = services.db.clock.now().getTime() / 1000 - authTime;
+  if ((acr !== acr2fa && acr !== acrPhr) || (operation.fresh && age > freshFor)) {
+    const maxAge = operation.fresh ? `, max_age="${freshFor}"` : '';
+    throw unauthorized(
+      'step_up',
+      `Bearer realm="sallyport", error="insufficient_user_authentication", acr_values="${acr2fa}"${maxAge}`,
+    );
+  }
+  return { ...shared, kind: 'person', userId: token.accountId };
+}
+
+const unauthorized = (code: 'token_missing' | 'token_invalid' | 'step_up', challenge: string): RequestError =>
+  new RequestError(code, { headers: { 'WWW-Authenticate': challenge } });
+
+/** The organization of this name, as this caller may see it: nobody else's is ever told from one that is not there. */
+export async function organizationFor(
+  { services }: ApiSite,
+  caller: Caller,
+  slug: string,
+): Promise<OrganizationVisit> {
+  if (caller.kind === 'person') {
+    const visit = await visitOrganization(services, { userId: caller.userId, slug, origin: caller.origin });
+    if (!visit || visit.actor.role === 'member') throw new RequestError('not_found');
+    return visit;
+  }
+  const organization = await organizationBySlug(services.db, slug);
+  if (!organization || (caller.organizationId !== null && caller.organizationId !== organization.id)) {
+    throw new RequestError('not_found');
+  }
+  return visitOf(organization, caller);
+}
+
+const visitOf = (organization: OrganizationRow, caller: Caller): OrganizationVisit => ({
+  organization,
+  policy: readStoredPolicy(organization.policy),
+  actor: { kind: 'application', id: caller.clientId, role: 'admin', origin: caller.origin },
+});
+
+/** A person whom the caller may ask about, and the organization by which they may; null for an application of the instance. */
+export interface PersonVisit {
+  readonly userId: string;
+  readonly organizationId: string | null;
+  readonly actor: Actor;
+}
+
+/**
+ * The person of this id, where the caller's organization has them as a member. What is done to them is authorised for this very id.
+ *
+ * @param action what is done to them; null for reading
+ */
+export async function personFor(
+  { services }: ApiSite,
+  caller: Caller,
+  userId: string,
+  action: ActionOnMember | null,
+): Promise<PersonVisit> {
+  const { db } = services;
+  const user = await userById(db, userId);
+  if (!user) throw new RequestError('not_found');
+  if (caller.kind === 'application') {
+    const { organizationId } = caller;
+    if (organizationId !== null && !(await activeMembership(db, userId, organizationId))) {
+      throw new RequestError('not_found');
+    }
+    const actor = { kind: 'application', id: caller.clientId, role: 'admin', origin: caller.origin } as const;
+    return { userId, organizationId, actor };
+  }
+  let isKnown = false;
+  for (const { organization, role } of await membershipsOf(db, caller.userId)) {
+    const theirs = role === 'member' ? null : await activeMembership(db, userId, organization.id);
+    if (!theirs) continue;
+    isKnown = true;
+    const target = { role: theirs.role as Role, isSelf: userId === caller.userId };
+    if (action === null || mayOverMember(role, action, target) === 'allowed') {
+      const actor = { kind: 'person', id: caller.userId, role, origin: caller.origin } as const;
+      return { userId, organizationId: organization.id, actor };
+    }
+  }
+  throw new RequestError(isKnown ? 'not_permitted' : 'not_found');
+}

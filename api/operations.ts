@@ -1,0 +1,13 @@
+import { auditOperations } from './audit.ts';
+import { memberOperations } from './members.ts';
+import type { Operation } from './operation.ts';
+import { organizationOperations } from './organizations.ts';
+import { peopleOperations } from './people.ts';
+
+/** All that the API can do. */
+export const operations: readonly Operation[] = [
+  ...organizationOperations,
+  ...memberOperations,
+  ...peopleOperations,
+  ...auditOperations,
+];

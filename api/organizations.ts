@@ -1,0 +1,249 @@
+import * as z from 'zod';
+import { membershipsOf } from '../entities/memberships.ts';
+import { organizationPage } from '../entities/organizations.ts';
+import { changeOrganizationPolicy } from '../flows/change-organization-policy.ts';
+import { rulesOf } from '../flows/change-policy.ts';
+import type { OrganizationVisit } from '../flows/organization-actor.ts';
+import { policyVersion, previewPolicy } from '../flows/preview-policy.ts';
+import { readMemberFigures } from '../flows/read-members.ts';
+import { RequestError } from '../http/errors.ts';
+import { organizationFor } from './caller.ts';
+import { member, memberBody } from './members.ts';
+import { operation } from './operation.ts';
+import {
+  inOrganization,
+  line,
+  moment,
+  momentOrNull,
+  pageOf,
+  paging,
+  policyChange,
+  policyRules,
+  slug,
+} from './schemas.ts';
+
+const organization = z.object({ slug, name: line(1024), createdAt: moment });
+
+const policy = policyRules.extend({
+  adminsRequiredSince: momentOrNull,
+  allRequiredSince: momentOrNull,
+  changedAt: moment,
+});
+
+const figures = z.object({
+  members: z.number().int(),
+  disabled: z.number().int(),
+  twoFactorOn: z.number().int(),
+  byMethod: z.record(z.string(), z.number().int()),
+  byRole: z.record(z.string(), z.number().int()),
+  neverSignedIn: z.number().int(),
+  mustAct: z.number().int(),
+  inGrace: z.number().int(),
+  overdue: z.number().int(),
+  required: z.number().int(),
+});
+
+const shown = ({
+  slug: name,
+  name: title,
+  created_at,
+}: {
+  slug: string;
+  name: string;
+  created_at: number;
+}) => ({
+  slug: name,
+  name: title,
+  createdAt: new Date(created_at).toISOString(),
+});
+
+const at = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
+
+const policyBody = (visit: OrganizationVisit, stored = visit.policy) => ({
+  ...rulesOf(stored),
+  adminsRequiredSince: at(stored.adminsRequiredSince),
+  allRequiredSince: at(stored.allRequiredSince),
+  changedAt: at(stored.changedAt),
+});
+
+const etagOf = ({ organization: { policy: text } }: OrganizationVisit): string => `"${policyVersion(text)}"`;
+
+export const organizationOperations = [
+  operation({
+    id: 'listOrganizations',
+    verb: 'get',
+    path: '/organizations',
+    tag: 'Organizations',
+    summary: 'The organizations that the token is good for',
+    scope: 'organizations:read',
+    fresh: false,
+    params: z.strictObject({}),
+    query: z.strictObject(paging),
+    body: null,
+    status: 200,
+    answer: pageOf(organization),
+    problems: [],
+    handle: async ({ site, caller, query }) => {
+      const { db } = site.services;
+      const only =
+        caller.kind === 'person'
+          ? (await membershipsOf(db, caller.userId))
+              .filter(({ role }) => role !== 'member')
+              .map((membership) => membership.organization.id)
+          : caller.organizationId === null
+            ? null
+            : [caller.organizationId];
+      const after = query.cursor === undefined ? '' : Buffer.from(query.cursor, 'base64url').toString('utf8');
+      const rows = await organizationPage(db, only, after, query.limit + 1);
+      const page = rows.slice(0, query.limit);
+      const last = rows.length > query.limit ? page.at(-1) : undefined;
+      return {
+        body: { data: page.map(shown), next: last ? Buffer.from(last.slug).toString('base64url') : null },
+      };
+    },
+  }),
+  operation({
+    id: 'getOrganization',
+    verb: 'get',
+    path: '/organizations/{organization}',
+    tag: 'Organizations',
+    summary: 'One organization',
+    scope: 'organizations:read',
+    fresh: false,
+    params: inOrganization,
+    query: null,
+    body: null,
+    status: 200,
+    answer: organization,
+    problems: [404],
+    handle: async ({ site, caller, params }) => {
+      const visit = await organizationFor(site, caller, params.organization);
+      return { body: shown(visit.organization) };
+    },
+  }),
+  operation({
+    id: 'getPolicy',
+    verb: 'get',
+    path: '/organizations/{organization}/policy',
+    tag: 'Policy',
+    summary: 'What the organization requires',
+    description: 'The ETag names this very state; a change must send it back in If-Match.',
+    scope: 'policy:read',
+    fresh: false,
+    params: inOrganization,
+    query: null,
+    body: null,
+    status: 200,
+    answer: policy,
+    responseHeaders: { ETag: 'Names this state of the policy.' },
+    problems: [404],
+    handle: async ({ site, caller, params }) => {
+      const visit = await organizationFor(site, caller, params.organization);
+      return { body: policyBody(visit), headers: { ETag: etagOf(visit) } };
+    },
+  }),
+  operation({
+    id: 'previewPolicy',
+    verb: 'post',
+    path: '/organizations/{organization}/policy/preview',
+    tag: 'Policy',
+    summary: 'What a change would do: who must act, who would be stopped today; nothing is changed',
+    scope: 'policy:read',
+    fresh: false,
+    params: inOrganization,
+    query: null,
+    body: policyChange,
+    status: 200,
+    answer: z.object({
+      isChange: z.boolean(),
+      policy,
+      before: figures,
+      after: figures,
+      mustAct: z.array(member),
+      stopped: z.array(member),
+      ownersWithoutFactor: z.array(member),
+    }),
+    problems: [404],
+    handle: async ({ site, caller, params, body }) => {
+      const visit = await organizationFor(site, caller, params.organization);
+      const preview = await previewPolicy(site.services, visit, withoutUndefined(body));
+      return {
+        body: {
+          isChange: preview.isChange,
+          policy: policyBody(visit, preview.next),
+          before: preview.before,
+          after: preview.after,
+          mustAct: preview.mustAct.members.map(memberBody),
+          stopped: preview.stopped.members.map(memberBody),
+          ownersWithoutFactor: preview.ownersWithout.map(memberBody),
+        },
+      };
+    },
+  }),
+  operation({
+    id: 'changePolicy',
+    verb: 'patch',
+    path: '/organizations/{organization}/policy',
+    tag: 'Policy',
+    summary: 'Changes what is given and leaves the rest',
+    description: 'With notify=true everybody who must act gets a mail, once.',
+    scope: 'policy:write',
+    fresh: true,
+    params: inOrganization,
+    query: z.strictObject({ notify: z.enum(['true', 'false']).default('false') }),
+    body: policyChange,
+    status: 200,
+    answer: policy,
+    requestHeaders: { 'If-Match': { required: true, description: 'The ETag of the policy that was read.' } },
+    responseHeaders: { ETag: 'Names the new state.' },
+    problems: [403, 404, 409, 412, 428],
+    handle: async ({ site, ctx, caller, params, query, body }) => {
+      const visit = await organizationFor(site, caller, params.organization);
+      const given = ctx.get('If-Match');
+      if (given === '') throw new RequestError('precondition_required');
+      if (given !== etagOf(visit)) throw new RequestError('precondition_failed');
+      const outcome = await changeOrganizationPolicy(site.services, visit, {
+        change: withoutUndefined(body),
+        expectedVersion: policyVersion(visit.organization.policy),
+        notify: query.notify === 'true',
+        confirmedBy: 'api',
+      });
+      switch (outcome.kind) {
+        case 'changed':
+        case 'unchanged': {
+          const now = await organizationFor(site, caller, params.organization);
+          return { body: policyBody(now), headers: { ETag: etagOf(now) } };
+        }
+        case 'conflict':
+          throw new RequestError('precondition_failed');
+        case 'owners_lack_factor':
+          throw new RequestError('owners_lack_factor');
+        case 'no_method':
+          throw new RequestError('no_method');
+      }
+    },
+  }),
+  operation({
+    id: 'getStatistics',
+    verb: 'get',
+    path: '/organizations/{organization}/statistics',
+    tag: 'Statistics',
+    summary: 'Members in numbers',
+    scope: 'statistics:read',
+    fresh: false,
+    params: inOrganization,
+    query: null,
+    body: null,
+    status: 200,
+    answer: figures,
+    problems: [404],
+    handle: async ({ site, caller, params }) => {
+      const visit = await organizationFor(site, caller, params.organization);
+      return { body: await readMemberFigures(site.services, visit.organization.id, visit.policy) };
+    },
+  }),
+];
+
+function withoutUndefined<Given extends object>(given: Given): Given {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Given;
+}
