@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import { auditEvent, type Origin } from '../audit/audit.ts';
 import type { Statement } from '../entities/database.ts';
 import { grantEnded, recordEnded } from '../entities/provider-records.ts';
@@ -16,14 +17,24 @@ export type EndReason =
   | 'another_person';
 
 /** What a session holds of each application that was signed in by it. */
-interface Authorizations {
-  readonly [clientId: string]: { readonly sid?: string; readonly grantId?: string };
-}
+const authorizations = z.record(
+  z.string(),
+  z.object({
+    sid: z.string().optional(),
+    grantId: z.string().optional(),
+    /** The application was allowed to stay connected (`offline_access`). */
+    persistsLogout: z.boolean().optional(),
+  }),
+);
+type Authorizations = z.infer<typeof authorizations>;
+
+/** Ends that a person, or nobody, has chosen: an application that may stay connected stays so. */
+const staysConnected: ReadonlySet<EndReason> = new Set(['signed_out', 'by_the_person', 'another_person']);
 
 const authorizationsOf = ({ ring }: Pick<Services, 'ring'>, row: SessionRow): Authorizations => {
   const place = { table: 'sessions', column: 'payload', row: row.uid_digest };
-  const payload = JSON.parse(open(ring, place, row.payload)) as { authorizations?: Authorizations };
-  return payload.authorizations ?? {};
+  const payload = JSON.parse(open(ring, place, row.payload)) as { authorizations?: unknown };
+  return authorizations.parse(payload.authorizations ?? {});
 };
 
 /** The applications that a session has signed its person in to. */
@@ -44,15 +55,16 @@ export function endingSession(
   const { db, notify } = services;
   const now = db.clock.now();
   const { account_id: userId } = row;
-  const authorizations = Object.entries(authorizationsOf(services, row));
   return [
     sessionEnded(row.uid_digest, now),
-    ...authorizations.flatMap(([clientId, { sid, grantId }]) => [
-      ...(grantId === undefined
-        ? []
-        : [grantEnded(digest(grantId), now), recordEnded('Grant', digest(grantId), now)]),
-      ...(sid === undefined || userId === null ? [] : [notify.logout({ clientId, sub: userId, sid })]),
-    ]),
+    ...Object.entries(authorizationsOf(services, row)).flatMap(
+      ([clientId, { sid, grantId, persistsLogout }]) => [
+        ...(grantId === undefined || (persistsLogout === true && staysConnected.has(reason))
+          ? []
+          : [grantEnded(digest(grantId), now), recordEnded('Grant', digest(grantId), now)]),
+        ...(sid === undefined || userId === null ? [] : [notify.logout({ clientId, sub: userId, sid })]),
+      ],
+    ),
     ...(userId === null ? [] : [auditEvent(db, origin, { type: 'session.ended', userId, data: { reason } })]),
   ];
 }
@@ -71,6 +83,17 @@ export async function endingSessionsOf(
     .flatMap((row) => endingSession(services, row, origin, reason));
 }
 
+/** Ends one session; false where it was ended before. */
+export function endSessionOnce(
+  services: Pick<Services, 'db' | 'ring' | 'notify'>,
+  row: SessionRow,
+  origin: Origin,
+  reason: EndReason,
+): Promise<boolean> {
+  const [ending, ...rest] = endingSession(services, row, origin, reason);
+  return services.db.together([...(ending ? [{ ...ending, rows: 1 }] : []), ...rest]);
+}
+
 /** Ends the session of this uid, whoever it belongs to; nothing where it was ended before. */
 export async function endSessionByUid(
   services: Pick<Services, 'db' | 'ring' | 'notify'>,
@@ -80,6 +103,6 @@ export async function endSessionByUid(
 ): Promise<void> {
   const row = await sessionRow(services.db, digest(uid));
   if (row && row.ended_at === null) {
-    await services.db.together(endingSession(services, row, origin, reason));
+    await endSessionOnce(services, row, origin, reason);
   }
 }

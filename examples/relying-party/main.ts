@@ -7,6 +7,7 @@ const {
   HOST = '127.0.0.1',
   PORT = '3001',
   REDIRECT_URI,
+  API,
 } = process.env;
 
 const relyingParty = await startRelyingParty({
@@ -15,6 +16,7 @@ const relyingParty = await startRelyingParty({
   clientSecret: CLIENT_SECRET,
   host: HOST,
   port: Number(PORT),
+  ...(API ? { api: API } : {}),
   ...(REDIRECT_URI ? { redirectUri: REDIRECT_URI } : {}),
 });
 console.log(`Open ${relyingParty.url}`);

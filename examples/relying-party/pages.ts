@@ -101,7 +101,8 @@ export function signedOut(issuer: string): string {
   );
 }
 
-export function signedIn(signIn: SignIn, issuer: string): string {
+/** @param flights booked at the API; null where there is no API */
+export function signedIn(signIn: SignIn, issuer: string, flights: number | null = null): string {
   const { userinfo } = signIn;
   const claims: Record<string, unknown> = { ...userinfo, ...signIn.claims };
   const name = String(claims.name ?? claims.email ?? claims.sub);
@@ -115,6 +116,7 @@ export function signedIn(signIn: SignIn, issuer: string): string {
           ${claimsTable(claims)}
           ${actions(signIn)}
         </div>
+        ${flights === null ? null : booking(flights)}
         <section class="panel">
           <h2>What the provider sent</h2>
           ${json('ID token claims', 'id-token', signIn.claims)}
@@ -123,6 +125,14 @@ export function signedIn(signIn: SignIn, issuer: string): string {
       </main>
     </div>`,
   );
+}
+
+function booking(flights: number): Html {
+  return html`<section class="panel">
+    <h2>Flights</h2>
+    <p class="muted">The API asks for a second factor that is at most five minutes old. Booked so far: <span id="flights">${flights}</span></p>
+    ${button('/book', 'Book a flight', 'quiet')}
+  </section>`;
 }
 
 function assurance(signIn: SignIn, name: string): Html {

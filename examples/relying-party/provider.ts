@@ -23,6 +23,8 @@ export const isAsk = (text: string): text is Ask => Object.hasOwn(asks, text);
 /** What must be kept, in the session of the browser that asked, until the provider answers. */
 export interface Pending {
   ask: Ask;
+  /** It is about a token for the API, and this is what the API has asked for. */
+  forApi?: Challenge;
   nonce: string;
   codeVerifier: string;
   startedAt: Date;
@@ -47,7 +49,32 @@ export interface ProviderSettings {
   clientSecret: string;
   redirectUri: string;
   scope: string;
+  /** An API of this application's, by its address, which is also the resource that its tokens name. */
+  api?: string;
   now: () => Date;
+}
+
+/** What an API wants to know of the sign-in before it does what it was asked for (RFC 9470). */
+export interface Challenge {
+  acr_values?: string;
+  max_age?: string;
+}
+
+/** What came of a call to the API. */
+export type ApiAnswer =
+  | { kind: 'done'; flights: number }
+  /** The sign-in is too weak or too old for it: ask the person to prove more, and call again. */
+  | { kind: 'step_up'; challenge: Challenge }
+  | { kind: 'token_refused' }
+  | { kind: 'failed' };
+
+/** Reads the challenge of RFC 9470 out of a `WWW-Authenticate` header; null where it says something else. */
+export function readChallenge(header: string): Challenge | null {
+  if (!/\berror="insufficient_user_authentication"/.test(header)) return null;
+  const value = (name: string) => new RegExp(`\\b${name}="([^"]*)"`).exec(header)?.[1];
+  const acr_values = value('acr_values');
+  const max_age = value('max_age');
+  return { ...(acr_values ? { acr_values } : {}), ...(max_age ? { max_age } : {}) };
 }
 
 export type Provider = ReturnType<typeof createProvider>;
@@ -104,6 +131,69 @@ export function createProvider(settings: ProviderSettings) {
         ...asks[ask],
       });
       return { url, state, pending };
+    },
+
+    /** The same for a token for the API, with what the API has asked for. */
+    async startApiAccess(challenge: Challenge): Promise<{ url: URL; state: string; pending: Pending }> {
+      const { configuration } = await connect();
+      const state = oidc.randomState();
+      const pending: Pending = {
+        ask: 'plain',
+        forApi: challenge,
+        nonce: oidc.randomNonce(),
+        codeVerifier: oidc.randomPKCECodeVerifier(),
+        startedAt: now(),
+      };
+      const url = oidc.buildAuthorizationUrl(configuration, {
+        redirect_uri: redirectUri,
+        scope: 'openid flights:read flights:write',
+        ...(settings.api === undefined ? {} : { resource: settings.api }),
+        state,
+        nonce: pending.nonce,
+        code_challenge: await oidc.calculatePKCECodeChallenge(pending.codeVerifier),
+        code_challenge_method: 'S256',
+        ...challenge,
+      });
+      return { url, state, pending };
+    },
+
+    /** The token for the API that an answer stands for, when it is about this very person. */
+    async finishApiAccess(
+      search: string,
+      state: string,
+      pending: Pending,
+      sub: string,
+    ): Promise<string | null> {
+      const { configuration } = await connect();
+      const tokens = await oidc.authorizationCodeGrant(
+        configuration,
+        new URL(search, redirectUri),
+        {
+          expectedState: state,
+          expectedNonce: pending.nonce,
+          pkceCodeVerifier: pending.codeVerifier,
+          idTokenExpected: true,
+        },
+        settings.api === undefined ? {} : { resource: settings.api },
+      );
+      return tokens.claims()?.sub === sub ? tokens.access_token : null;
+    },
+
+    /** Books a flight at the API. */
+    async book(accessToken: string): Promise<ApiAnswer> {
+      const response = await fetch(new URL('/flights', settings.api), {
+        method: 'POST',
+        headers: { Authorization: `Bearer ${accessToken}` },
+        redirect: 'error',
+        signal: AbortSignal.timeout(5000),
+      });
+      if (response.status === 201) {
+        const { flights } = (await response.json()) as { flights: number };
+        return { kind: 'done', flights };
+      }
+      if (response.status !== 401) return { kind: 'failed' };
+      const challenge = readChallenge(response.headers.get('WWW-Authenticate') ?? '');
+      return challenge ? { kind: 'step_up', challenge } : { kind: 'token_refused' };
     },
 
     /** Checks the answer (`state`, `iss`, `nonce`, PKCE, signature, age) and fetches what it stands for. */

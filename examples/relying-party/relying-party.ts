@@ -6,6 +6,7 @@ import { AuthorizationResponseError } from 'openid-client';
 import * as pages from './pages.ts';
 import {
   type Ask,
+  type Challenge,
   createProvider,
   InvalidLogoutToken,
   isAsk,
@@ -26,6 +27,8 @@ export interface RelyingPartySettings {
   /** `http://localhost:<port>/callback` unless given; its origin is where people find this application. */
   redirectUri?: string;
   scope?: string;
+  /** The address of an API to call, see ../resource-server. */
+  api?: string;
   log?: (line: string) => void;
 }
 
@@ -35,6 +38,10 @@ interface Browser {
   /** Requests that the provider has not answered yet, by `state`: one for each tab. */
   pending: Map<string, Pending>;
   refreshing: Promise<SignIn | null> | null;
+  /** A token for the API; it lives a few minutes. */
+  apiToken?: string | null;
+  /** Flights booked at the API, as it said last. */
+  flights?: number;
 }
 
 interface Visit {
@@ -54,6 +61,7 @@ interface Application {
   sessions: Sessions<Browser>;
   issuer: string;
   home: string;
+  hasApi: boolean;
 }
 
 const tabs = 5;
@@ -79,6 +87,7 @@ export async function startRelyingParty(
       clientSecret,
       redirectUri,
       scope: settings.scope ?? 'openid profile email offline_access',
+      ...(settings.api === undefined ? {} : { api: settings.api }),
       now,
     }),
     sessions: createSessions({
@@ -89,6 +98,7 @@ export async function startRelyingParty(
     }),
     issuer,
     home: `${origin}/`,
+    hasApi: settings.api !== undefined,
   };
   server.on('request', async (request, response) => {
     const answer = await answerTo(application, request, log);
@@ -138,6 +148,7 @@ async function route(app: Application, request: IncomingMessage): Promise<Answer
     if (path === '/backchannel-logout') return endSessions(app, visit);
     if (!fromOwnPage(request, app.home)) return { status: 403, body: pages.foreign(app.home) };
     if (path === '/refresh') return refresh(app, visit);
+    if (path === '/book' && app.hasApi) return book(app, visit, null);
     if (path === '/sign-out') return signOut(app, visit);
     if (path === '/sign-in') return startSignIn(app, visit, 'plain');
     const ask = path.replace(/^\/sign-in\//, '');
@@ -148,7 +159,45 @@ async function route(app: Application, request: IncomingMessage): Promise<Answer
 
 function showHome(app: Application, { session }: Visit): Answer {
   const signIn = session?.data.signIn;
-  return { status: 200, body: signIn ? pages.signedIn(signIn, app.issuer) : pages.signedOut(app.issuer) };
+  return {
+    status: 200,
+    body: signIn
+      ? pages.signedIn(signIn, app.issuer, app.hasApi ? (session.data.flights ?? 0) : null)
+      : pages.signedOut(app.issuer),
+  };
+}
+
+/**
+ * Books a flight at the API. Where the API wants a stronger or more recent sign-in, the person is sent to prove it, and the booking goes
+ * on when they come back; `met` is what was asked for then, so that nobody goes round in circles.
+ */
+async function book(app: Application, visit: Visit, met: Challenge | null): Promise<Answer> {
+  const data = visit.session?.data;
+  if (!data?.signIn) return redirect('/');
+  if (!data.apiToken) return askForApi(app, data, {});
+  const answer = await app.provider.book(data.apiToken);
+  switch (answer.kind) {
+    case 'done':
+      data.flights = answer.flights;
+      return redirect('/');
+    case 'step_up':
+      data.apiToken = null;
+      if (met?.acr_values === answer.challenge.acr_values && met?.max_age === answer.challenge.max_age) {
+        return { status: 403, body: pages.failed() };
+      }
+      return askForApi(app, data, answer.challenge);
+    case 'token_refused':
+      data.apiToken = null;
+      return met ? { status: 502, body: pages.failed() } : askForApi(app, data, {});
+    case 'failed':
+      return { status: 502, body: pages.failed() };
+  }
+}
+
+async function askForApi(app: Application, data: Browser, challenge: Challenge): Promise<Answer> {
+  const { url, state, pending } = await app.provider.startApiAccess(challenge);
+  keepPending(data, state, pending);
+  return redirect(url.href);
 }
 
 async function startSignIn(app: Application, { session }: Visit, ask: Ask): Promise<Answer> {
@@ -161,14 +210,18 @@ async function startSignIn(app: Application, { session }: Visit, ask: Ask): Prom
     });
     return redirect(url.href, cookie);
   }
-  const waiting = session.data.pending;
-  const oldest = waiting.keys().next();
-  if (waiting.size >= tabs && !oldest.done) waiting.delete(oldest.value);
-  waiting.set(state, pending);
+  keepPending(session.data, state, pending);
   return redirect(url.href);
 }
 
-async function finishSignIn(app: Application, { search, session }: Visit): Promise<Answer> {
+function keepPending({ pending: waiting }: Browser, state: string, pending: Pending): void {
+  const oldest = waiting.keys().next();
+  if (waiting.size >= tabs && !oldest.done) waiting.delete(oldest.value);
+  waiting.set(state, pending);
+}
+
+async function finishSignIn(app: Application, visit: Visit): Promise<Answer> {
+  const { search, session } = visit;
   const state = new URLSearchParams(search).get('state') ?? '';
   const pending = session?.data.pending.get(state);
   // Somebody else's answer, or one that came already: it must not sign this browser in.
@@ -176,6 +229,13 @@ async function finishSignIn(app: Application, { search, session }: Visit): Promi
   session.data.pending.delete(state);
 
   try {
+    if (pending.forApi) {
+      const sub = session.data.signIn?.claims.sub ?? '';
+      session.data.apiToken = await app.provider.finishApiAccess(search, state, pending, sub);
+      // Somebody else has signed in at the provider meanwhile: nothing is done in their name.
+      if (!session.data.apiToken) return { status: 403, body: pages.unexpectedAnswer(app.home) };
+      return await book(app, visit, pending.forApi);
+    }
     const signIn = await app.provider.finishSignIn(search, state, pending);
     // A new cookie for the new sign-in: nobody can have planted it before.
     app.sessions.end(session.id);

@@ -35,15 +35,19 @@ export class Browser {
   }
 
   /** Presses the button with exactly this label, on the page that is open. */
-  async press(label: string): Promise<void> {
+  async press(label: string, typed: Readonly<Record<string, string>> = {}): Promise<void> {
     const forms = this.text.match(/<form[^>]*>.*?<\/form>/gs) ?? [];
-    const form = forms.find((candidate) => /<button[^>]*>(.*?)<\/button>/s.exec(candidate)?.[1] === label);
+    const labelOf = (html = '') => html.replace(/<[^>]*>/g, '').trim();
+    const form = forms.find((candidate) =>
+      [...candidate.matchAll(/<button[^>]*>(.*?)<\/button>/gs)].some(([, html]) => labelOf(html) === label),
+    );
     if (!form) throw new Error(`no button "${label}" at ${this.url}:\n${this.text}`);
     const action = / action="([^"]*)"/.exec(form)?.[1] ?? '';
     const fields = new URLSearchParams();
     for (const [input] of form.matchAll(/<input[^>]*>/g)) {
       fields.append(/ name="([^"]*)"/.exec(input)?.[1] ?? '', / value="([^"]*)"/.exec(input)?.[1] ?? '');
     }
+    for (const [name, value] of Object.entries(typed)) fields.set(name, value);
     await this.open(new URL(action, this.url).href, { fields, origin: new URL(this.url).origin });
   }
 
