@@ -32,7 +32,12 @@ async function serve(settings: Settings): Promise<void> {
   const purging = startPurging(db, log);
   const notifying = startNotifying(app.services, log);
   const demoRunning = await demo?.startDemo(settings, app.services, log);
-  announce(settings, demoRunning?.welcome ?? null);
+  const welcome = demoRunning?.welcome ?? null;
+  if (cluster.isWorker) {
+    process.send?.({ ready: true, welcome });
+  } else {
+    announce(settings, welcome);
+  }
 
   let ending = false;
   const end = async () => {
@@ -66,15 +71,10 @@ function endWithNpm(end: () => Promise<void>): void {
   timer.unref();
 }
 
+/** All in one write: who waits for the line that says "ready" has the rest too. */
 function announce(settings: Settings, welcome: string | null): void {
-  if (cluster.isWorker) {
-    process.send?.({ ready: true, welcome });
-    return;
-  }
-  console.log(`Sallyport ready at ${settings.issuer}`);
-  if (welcome !== null) {
-    console.log(welcome);
-  }
+  const ready = `Sallyport ready at ${settings.issuer}`;
+  console.log(welcome === null ? ready : `${ready}\n${welcome}`);
 }
 
 /** The first worker brings the schema up to date and the demo with it; the others follow. One that dies is replaced. */
@@ -102,10 +102,7 @@ async function startWorkers(settings: Settings): Promise<void> {
       setTimeout(() => !ending && cluster.fork({ SALLYPORT_WORKER: 'replacement' }), seconds(1));
     }
   });
-  console.log(`Sallyport ready at ${settings.issuer}`);
-  if (welcome !== null) {
-    console.log(welcome);
-  }
+  announce(settings, welcome);
 }
 
 function ready(worker: Worker): Promise<string | null> {

@@ -1,10 +1,8 @@
-import { mkdirSync } from 'node:fs';
-import path from 'node:path';
-import { DataSource, type QueryRunner } from 'typeorm';
-import { projectRoot } from '../config/settings.ts';
-import { type Clock, seconds } from '../lib/clock.ts';
-import { NodeSqlite } from '../lib/node-sqlite.ts';
+import type { DataSource } from 'typeorm';
+import type { Clock } from '../lib/clock.ts';
 import { migrations } from '../migrations/index.ts';
+import { openMysql } from './mysql.ts';
+import { openSqlite } from './sqlite.ts';
 
 export type Value = string | number | null;
 
@@ -15,17 +13,6 @@ export interface Statement {
   readonly rows?: number;
   /** What follows from it: run once, after all others of the batch. */
   readonly followedBy?: readonly Statement[];
-}
-
-/** Every statement of a batch and, at its end, what follows from them. */
-function withConsequences(batch: readonly Statement[]): readonly Statement[] {
-  const consequences = new Map<string, Statement>();
-  for (const { followedBy = [] } of batch) {
-    for (const statement of followedBy) {
-      consequences.set(JSON.stringify([statement.sql, statement.values]), statement);
-    }
-  }
-  return consequences.size === 0 ? batch : [...batch, ...consequences.values()];
 }
 
 /**
@@ -66,247 +53,6 @@ export async function openDatabase(databaseUrl: string, options: DatabaseOptions
     : openMysql(databaseUrl, options);
 }
 
-async function openSqlite(databaseUrl: string, options: DatabaseOptions): Promise<Database> {
-  const given = databaseUrl.slice('sqlite:'.length);
-  const file = given === ':memory:' ? given : path.resolve(projectRoot, given.replace(/^\/\/(?=\/)/, ''));
-  if (file !== ':memory:') {
-    mkdirSync(path.dirname(file), { recursive: true });
-  }
-  const source = new DataSource({
-    type: 'better-sqlite3',
-    driver: NodeSqlite,
-    database: file,
-    migrations,
-    migrationsTransactionMode: 'each',
-    statementCacheSize: 500,
-    prepareDatabase: (connection: NodeSqlite) => {
-      connection.pragma('busy_timeout = 5000');
-      connection.pragma('journal_mode = WAL');
-      connection.pragma('synchronous = NORMAL');
-    },
-  });
-  await source.initialize();
-  const runner = source.createQueryRunner();
-  const connection = (await runner.connect()) as NodeSqlite;
-  // SQLite's own knows ASCII only; names are found by the same spelling on every database.
-  connection.define('lower', (text) => (typeof text === 'string' ? text.toLowerCase() : text));
-  const statements = new Map<string, ReturnType<NodeSqlite['prepare']>>();
-  const prepared = (sql: string) => {
-    let statement = statements.get(sql);
-    if (!statement) {
-      statement = connection.prepare(sql);
-      statements.set(sql, statement);
-    }
-    return statement;
-  };
-
-  return {
-    source,
-    dialect: 'sqlite',
-    clock: options.clock ?? { now: () => new Date() },
-    rows: async <Row>(sql: string, values: readonly Value[] = []) =>
-      prepared(sql).all(...checked(values)) as Row[],
-    row: async <Row>(sql: string, values: readonly Value[] = []) =>
-      (prepared(sql).all(...checked(values))[0] as Row | undefined) ?? null,
-    change: async (sql, values = []) => prepared(sql).run(...checked(values)).changes,
-    /** Nothing is awaited between BEGIN and COMMIT: one connection serves everybody, and a pause would let others in. */
-    together: async (batch) => {
-      // What people are told has happened is written by a batch: it, and all before it, outlives a power cut, not only a kill.
-      connection.exec('PRAGMA synchronous = FULL');
-      connection.exec('BEGIN IMMEDIATE');
-      try {
-        for (const { sql, values, rows } of withConsequences(batch)) {
-          const { changes } = prepared(sql).run(...checked(values));
-          if (rows !== undefined && changes !== rows) {
-            connection.exec('ROLLBACK');
-            return false;
-          }
-        }
-        connection.exec('COMMIT');
-        return true;
-      } catch (error) {
-        connection.exec('ROLLBACK');
-        throw error;
-      } finally {
-        connection.exec('PRAGMA synchronous = NORMAL');
-      }
-    },
-    ...statementBuilders('sqlite'),
-    close: async () => {
-      await source.destroy();
-    },
-  };
-}
-
-async function openMysql(databaseUrl: string, options: DatabaseOptions): Promise<Database> {
-  const source = new DataSource({
-    type: 'mysql',
-    url: databaseUrl,
-    charset: 'utf8mb4',
-    timezone: 'Z',
-    // Moments and counts are whole numbers far below 2^53.
-    supportBigNumbers: true,
-    bigNumberStrings: false,
-    migrations,
-    migrationsTransactionMode: 'each',
-    connectTimeout: seconds(5),
-    poolSize: options.poolSize ?? 10,
-    extra: {
-      multipleStatements: false,
-      maxPreparedStatements: 500,
-      trace: false,
-      enableKeepAlive: true,
-      queueLimit: 500,
-    },
-  });
-  await source.initialize();
-  const { clock, stop } = options.clock
-    ? { clock: options.clock, stop: () => {} }
-    : await serverClock(source);
-
-  return {
-    source,
-    dialect: 'mysql',
-    clock,
-    rows: async <Row>(sql: string, values: readonly Value[] = []) =>
-      (await inTime(source.query(sql, checked(values)))) as Row[],
-    row: async <Row>(sql: string, values: readonly Value[] = []) =>
-      ((await inTime(source.query(sql, checked(values)))) as Row[])[0] ?? null,
-    change: (sql, values = []) =>
-      undoneAgain(async () => affected(await inTime(source.query(sql, checked(values))))),
-    together: (batch) =>
-      undoneAgain(async () => {
-        const runner = source.createQueryRunner();
-        // The connection goes back when its transaction has ended, also where nobody waits for it any more.
-        return inTime(
-          inTransaction(runner, batch).finally(() => runner.release()),
-          patienceFor(batch),
-        );
-      }),
-    ...statementBuilders('mysql'),
-    close: async () => {
-      stop();
-      await source.destroy();
-    },
-  };
-}
-
-/** A database that says nothing is away: the request ends, and what was asked is done wholly or not at all. */
-async function inTime<Result>(answer: Promise<Result>, patience = seconds(8)): Promise<Result> {
-  let timer: NodeJS.Timeout | undefined;
-  const silence = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(Object.assign(new Error('the database does not answer'), { code: 'PROTOCOL_SEQUENCE_TIMEOUT' }));
-    }, patience);
-  });
-  try {
-    return await Promise.race([answer, silence]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** A form's batch is short; an import of thousands of people may take its time. */
-const patienceFor = (batch: readonly Statement[]): number =>
-  seconds(8) + batch.reduce((values, statement) => values + statement.values.length, 0);
-
-/** A deadlock or a lock wait undid the whole: nothing of it happened, so it may be tried again. */
-async function undoneAgain<Result>(work: () => Promise<Result>): Promise<Result> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await work();
-    } catch (error) {
-      const { code } = error as { code?: string };
-      if (attempt >= 3 || (code !== 'ER_LOCK_DEADLOCK' && code !== 'ER_LOCK_WAIT_TIMEOUT')) {
-        throw error;
-      }
-    }
-  }
-}
-
-async function inTransaction(runner: QueryRunner, batch: readonly Statement[]): Promise<boolean> {
-  await runner.startTransaction('READ COMMITTED');
-  try {
-    for (const { sql, values, rows } of withConsequences(batch)) {
-      const changed = affected(await runner.query(sql, checked(values)));
-      if (rows !== undefined && changed !== rows) {
-        await runner.rollbackTransaction();
-        return false;
-      }
-    }
-    await runner.commitTransaction();
-    return true;
-  } catch (error) {
-    await runner.rollbackTransaction().catch(() => {});
-    throw error;
-  }
-}
-
-/** Trap F6: a number matches any text that does not start with a digit, and an array becomes SQL. Only what was meant gets through. */
-function checked(values: readonly Value[]): Value[] {
-  for (const value of values) {
-    if (
-      value !== null &&
-      typeof value !== 'string' &&
-      !(typeof value === 'number' && Number.isFinite(value))
-    ) {
-      throw new TypeError(`a database value must be a text, a finite number or null, not ${typeof value}`);
-    }
-  }
-  return values as Value[];
-}
-
-function affected(result: unknown): number {
-  return (result as { affectedRows?: number }).affectedRows ?? 0;
-}
-
-function statementBuilders(
-  dialect: 'sqlite' | 'mysql',
-): Pick<Database, 'upsert' | 'insertIfAbsent' | 'insert'> {
-  const insertSql = (verb: string, table: string, columns: readonly string[]) =>
-    `${verb} INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`;
-
-  return {
-    insert: (table, row) => ({
-      sql: insertSql('INSERT', table, Object.keys(row)),
-      values: Object.values(row),
-    }),
-    insertIfAbsent: (table, row) => ({
-      sql: insertSql(dialect === 'sqlite' ? 'INSERT OR IGNORE' : 'INSERT IGNORE', table, Object.keys(row)),
-      values: Object.values(row),
-    }),
-    upsert: (table, key, row) => {
-      const columns = Object.keys(row);
-      const others = columns.filter((column) => !key.includes(column));
-      const update =
-        dialect === 'sqlite'
-          ? `ON CONFLICT (${key.join(', ')}) DO UPDATE SET ${others.map((c) => `${c} = excluded.${c}`).join(', ')}`
-          : `ON DUPLICATE KEY UPDATE ${others.map((c) => `${c} = VALUES(${c})`).join(', ')}`;
-      return { sql: `${insertSql('INSERT', table, columns)} ${update}`, values: Object.values(row) };
-    },
-  };
-}
-
-/** The server's time, measured now and then and carried on by a clock that nobody can set back. */
-async function serverClock(source: DataSource): Promise<{ clock: Clock; stop: () => void }> {
-  let offset = 0;
-  const measure = async () => {
-    const before = performance.now();
-    const [{ ms }] = (await source.query('SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS UNSIGNED) AS ms')) as [
-      { ms: number | string },
-    ];
-    const middle = (before + performance.now()) / 2;
-    offset = Number(ms) - middle;
-  };
-  await measure();
-  const timer = setInterval(() => void measure().catch(() => {}), seconds(15));
-  timer.unref();
-  return {
-    clock: { now: () => new Date(Math.round(offset + performance.now())) },
-    stop: () => clearInterval(timer),
-  };
-}
-
 /** Names of the migrations that have not run yet; empty where the schema is current. */
 export async function pendingMigrations(database: Database): Promise<string[]> {
   const done = new Set((await appliedMigrations(database)).map((row) => row.name));
@@ -314,14 +60,19 @@ export async function pendingMigrations(database: Database): Promise<string[]> {
 }
 
 async function appliedMigrations(database: Database): Promise<{ name: string }[]> {
-  const runner = database.source.createQueryRunner();
   try {
-    return (await runner.hasTable('migrations'))
-      ? await database.rows<{ name: string }>('SELECT name FROM migrations')
-      : [];
-  } finally {
-    await runner.release();
+    return await database.rows<{ name: string }>('SELECT name FROM migrations');
+  } catch (error) {
+    if (isNoSuchTable(error)) {
+      return [];
+    }
+    throw error;
   }
+}
+
+function isNoSuchTable(error: unknown): boolean {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  return code === 'ER_NO_SUCH_TABLE' || String(message).startsWith('no such table');
 }
 
 /** Brings the schema up to date; several processes may try at once, one does it. Returns what ran. */

@@ -33,6 +33,10 @@ export class NodeSqlite {
     return this;
   }
 
+  get inTransaction(): boolean {
+    return this.connection.isTransaction;
+  }
+
   close(): void {
     if (this.connection.isOpen) {
       this.connection.close();

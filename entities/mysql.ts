@@ -1,0 +1,193 @@
+import type { Pool, PoolConnection } from 'mysql2/promise';
+import { DataSource } from 'typeorm';
+import { type Clock, seconds } from '../lib/clock.ts';
+import { migrations } from '../migrations/index.ts';
+import type { Database, DatabaseOptions, Statement, Value } from './database.ts';
+import { checked, statementBuilders, withConsequences } from './statements.ts';
+
+/** How long one question may take. A form's batch is short; an import of thousands of people may take its time. */
+const patience = seconds(4);
+const patienceFor = (batch: readonly Statement[]): number =>
+  patience + batch.reduce((values, statement) => values + statement.values.length, 0);
+/** After a question that was not answered, all others are refused for so long: nobody waits for each in turn. */
+const rest = seconds(2);
+
+/** MySQL and MariaDB: TypeORM opens the pool and migrates; questions go to the pool as they are. */
+export async function openMysql(databaseUrl: string, options: DatabaseOptions): Promise<Database> {
+  const source = new DataSource({
+    type: 'mysql',
+    url: databaseUrl,
+    charset: 'utf8mb4',
+    timezone: 'Z',
+    // Moments and counts are whole numbers far below 2^53.
+    supportBigNumbers: true,
+    bigNumberStrings: false,
+    migrations,
+    migrationsTransactionMode: 'each',
+    connectTimeout: seconds(4),
+    poolSize: options.poolSize ?? 10,
+    extra: {
+      multipleStatements: false,
+      maxPreparedStatements: 500,
+      trace: false,
+      enableKeepAlive: true,
+      queueLimit: 500,
+    },
+  });
+  await source.initialize();
+  const connections = poolOf(source);
+  const { clock, stop } = options.clock
+    ? { clock: options.clock, stop: () => {} }
+    : await serverClock(connections);
+
+  const ask = (sql: string, values: readonly Value[]): Promise<unknown> => {
+    const right = checked(values);
+    return connections.use(patience, async (connection) => (await connection.query(sql, right))[0]);
+  };
+  return {
+    source,
+    dialect: 'mysql',
+    clock,
+    rows: async <Row>(sql: string, values: readonly Value[] = []) => (await ask(sql, values)) as Row[],
+    row: async <Row>(sql: string, values: readonly Value[] = []) =>
+      ((await ask(sql, values)) as Row[])[0] ?? null,
+    change: (sql, values = []) => undoneAgain(async () => affected(await ask(sql, values))),
+    together: (batch) =>
+      undoneAgain(() =>
+        connections.use(patienceFor(batch), (connection) => inTransaction(connection, batch)),
+      ),
+    ...statementBuilders('mysql'),
+    close: async () => {
+      stop();
+      await source.destroy();
+    },
+  };
+}
+
+interface Connections {
+  /** @throws where the database does not answer in time; what was asked is then done wholly or not at all */
+  use<Result>(patience: number, work: (connection: PoolConnection) => Promise<Result>): Promise<Result>;
+}
+
+function poolOf(source: DataSource): Connections {
+  const { pool } = source.driver as unknown as { pool: { promise(): Pool } };
+  const promised = pool.promise();
+  const known = new WeakSet<object>();
+  let silentUntil = 0;
+
+  return {
+    use: async (patience, work) => {
+      if (performance.now() < silentUntil) {
+        throw away();
+      }
+      let abandoned = false;
+      let connection: PoolConnection | null = null;
+      const answer = (async () => {
+        const taken = await promised.getConnection();
+        if (abandoned) {
+          taken.release();
+          throw away();
+        }
+        connection = taken;
+        try {
+          if (!known.has(taken.connection)) {
+            // Single use is decided by the number of rows that a statement changes; nothing is read twice in a transaction.
+            await taken.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
+            known.add(taken.connection);
+          }
+          return await work(taken);
+        } finally {
+          if (!abandoned) {
+            taken.release();
+          }
+        }
+      })();
+      try {
+        return await inTime(answer, patience);
+      } catch (error) {
+        if (error instanceof NoAnswer) {
+          abandoned = true;
+          silentUntil = performance.now() + rest;
+          // Nobody knows what it is waiting for: it is of no more use, and another takes its place.
+          (connection as PoolConnection | null)?.destroy();
+          answer.catch(() => {});
+        }
+        throw error;
+      }
+    },
+  };
+}
+
+class NoAnswer extends Error {
+  readonly code = 'PROTOCOL_SEQUENCE_TIMEOUT';
+}
+
+const away = (): NoAnswer => new NoAnswer('the database does not answer');
+
+async function inTime<Result>(answer: Promise<Result>, patience: number): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(away()), patience);
+  });
+  try {
+    return await Promise.race([answer, silence]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A deadlock or a lock wait undid the whole: nothing of it happened, so it may be tried again. */
+async function undoneAgain<Result>(work: () => Promise<Result>): Promise<Result> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (attempt >= 3 || (code !== 'ER_LOCK_DEADLOCK' && code !== 'ER_LOCK_WAIT_TIMEOUT')) {
+        throw error;
+      }
+    }
+  }
+}
+
+async function inTransaction(connection: PoolConnection, batch: readonly Statement[]): Promise<boolean> {
+  await connection.query('START TRANSACTION');
+  try {
+    for (const { sql, values, rows } of withConsequences(batch)) {
+      const changed = affected((await connection.query(sql, checked(values)))[0]);
+      if (rows !== undefined && changed !== rows) {
+        await connection.query('ROLLBACK');
+        return false;
+      }
+    }
+    await connection.query('COMMIT');
+    return true;
+  } catch (error) {
+    await connection.query('ROLLBACK').catch(() => connection.destroy());
+    throw error;
+  }
+}
+
+function affected(result: unknown): number {
+  return (result as { affectedRows?: number }).affectedRows ?? 0;
+}
+
+/** The server's time, measured now and then and carried on by a clock that nobody can set back. */
+async function serverClock(connections: Connections): Promise<{ clock: Clock; stop: () => void }> {
+  let offset = 0;
+  const measure = async () => {
+    await connections.use(patience, async (connection) => {
+      const before = performance.now();
+      const [rows] = await connection.query('SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS UNSIGNED) AS ms');
+      const [{ ms }] = rows as unknown as [{ ms: number | string }];
+      offset = Number(ms) - (before + performance.now()) / 2;
+    });
+  };
+  await measure();
+  const timer = setInterval(() => void measure().catch(() => {}), seconds(15));
+  timer.unref();
+  return {
+    clock: { now: () => new Date(Math.round(offset + performance.now())) },
+    stop: () => clearInterval(timer),
+  };
+}

@@ -1,0 +1,128 @@
+import { mkdirSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import path from 'node:path';
+import { DataSource } from 'typeorm';
+import { projectRoot } from '../config/settings.ts';
+import { NodeSqlite } from '../lib/node-sqlite.ts';
+import { migrations } from '../migrations/index.ts';
+import type { Database, DatabaseOptions, Value } from './database.ts';
+import { checked, statementBuilders, withConsequences } from './statements.ts';
+
+/** The embedded database: one connection for everybody, which TypeORM opens and migrates. */
+export async function openSqlite(databaseUrl: string, options: DatabaseOptions): Promise<Database> {
+  const given = databaseUrl.slice('sqlite:'.length);
+  const file = given === ':memory:' ? given : path.resolve(projectRoot, given.replace(/^\/\/(?=\/)/, ''));
+  if (file !== ':memory:') {
+    mkdirSync(path.dirname(file), { recursive: true });
+  }
+  const source = new DataSource({
+    type: 'better-sqlite3',
+    driver: NodeSqlite,
+    database: file,
+    migrations,
+    migrationsTransactionMode: 'each',
+    statementCacheSize: 500,
+    prepareDatabase: (connection: NodeSqlite) => {
+      connection.pragma('busy_timeout = 5000');
+      connection.pragma('journal_mode = WAL');
+      connection.pragma('synchronous = NORMAL');
+      // Some 20 MiB of log between two copies into the database, each of which holds everybody up.
+      connection.pragma('wal_autocheckpoint = 5000');
+    },
+  });
+  await source.initialize();
+  const runner = source.createQueryRunner();
+  const connection = (await runner.connect()) as NodeSqlite;
+  // SQLite's own knows ASCII only; names are found by the same spelling on every database.
+  connection.define('lower', (text) => (typeof text === 'string' ? text.toLowerCase() : text));
+  const log = file === ':memory:' ? null : writeAheadLog(`${file}-wal`);
+  const statements = new Map<string, ReturnType<NodeSqlite['prepare']>>();
+  const prepared = (sql: string) => {
+    let statement = statements.get(sql);
+    if (!statement) {
+      statement = connection.prepare(sql);
+      statements.set(sql, statement);
+    }
+    return statement;
+  };
+
+  return {
+    source,
+    dialect: 'sqlite',
+    clock: options.clock ?? { now: () => new Date() },
+    rows: async <Row>(sql: string, values: readonly Value[] = []) =>
+      prepared(sql).all(...checked(values)) as Row[],
+    row: async <Row>(sql: string, values: readonly Value[] = []) =>
+      (prepared(sql).all(...checked(values))[0] as Row | undefined) ?? null,
+    change: async (sql, values = []) => prepared(sql).run(...checked(values)).changes,
+    /**
+     * Nothing is awaited between BEGIN and COMMIT: one connection serves everybody, and a pause would let others in. What people
+     * are told has happened is written by a batch: it, and all before it, outlives a power cut, not only a kill.
+     */
+    together: async (batch) => {
+      connection.exec('BEGIN IMMEDIATE');
+      try {
+        for (const { sql, values, rows } of withConsequences(batch)) {
+          const { changes } = prepared(sql).run(...checked(values));
+          if (rows !== undefined && changes !== rows) {
+            connection.exec('ROLLBACK');
+            return false;
+          }
+        }
+        connection.exec('COMMIT');
+      } catch (error) {
+        if (connection.inTransaction) {
+          connection.exec('ROLLBACK');
+        }
+        throw error;
+      }
+      await log?.flushed();
+      return true;
+    },
+    ...statementBuilders('sqlite'),
+    close: async () => {
+      await log?.close();
+      await source.destroy();
+    },
+  };
+}
+
+/**
+ * SQLite's `synchronous = FULL` would wait for the disk at each commit, and the whole process with it. Commits are made in `NORMAL`
+ * instead, which only writes them to the log, and whoever made one waits for the disk here, off the main thread; those that come
+ * while it is being waited for share the next wait. Both keep the order of commits: a later one never outlives an earlier one.
+ */
+function writeAheadLog(file: string): { flushed(): Promise<void>; close(): Promise<void> } {
+  let handle: Promise<FileHandle> | null = null;
+  let running: Promise<void> | null = null;
+  let next: Promise<void> | null = null;
+
+  const flush = (): Promise<void> => {
+    // The log stays the same file for as long as a connection is open.
+    handle ??= open(file, 'r');
+    running = handle
+      .then((log) => log.datasync())
+      .finally(() => {
+        running = null;
+      });
+    return running;
+  };
+  return {
+    flushed: () => {
+      if (!running) {
+        return flush();
+      }
+      next ??= running
+        .catch(() => {})
+        .then(() => {
+          next = null;
+          return flush();
+        });
+      return next;
+    },
+    close: async () => {
+      await running?.catch(() => {});
+      await (await handle?.catch(() => null))?.close();
+    },
+  };
+}

@@ -1,0 +1,54 @@
+import type { Database, Statement, Value } from './database.ts';
+
+/** Trap F6: a number matches any text that does not start with a digit, and an array becomes SQL. Only what was meant gets through. */
+export function checked(values: readonly Value[]): Value[] {
+  for (const value of values) {
+    if (
+      value !== null &&
+      typeof value !== 'string' &&
+      !(typeof value === 'number' && Number.isFinite(value))
+    ) {
+      throw new TypeError(`a database value must be a text, a finite number or null, not ${typeof value}`);
+    }
+  }
+  return values as Value[];
+}
+
+/** The writes that SQLite and MySQL say differently. */
+export function statementBuilders(
+  dialect: Database['dialect'],
+): Pick<Database, 'upsert' | 'insertIfAbsent' | 'insert'> {
+  const insertSql = (verb: string, table: string, columns: readonly string[]) =>
+    `${verb} INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`;
+
+  return {
+    insert: (table, row) => ({
+      sql: insertSql('INSERT', table, Object.keys(row)),
+      values: Object.values(row),
+    }),
+    insertIfAbsent: (table, row) => ({
+      sql: insertSql(dialect === 'sqlite' ? 'INSERT OR IGNORE' : 'INSERT IGNORE', table, Object.keys(row)),
+      values: Object.values(row),
+    }),
+    upsert: (table, key, row) => {
+      const columns = Object.keys(row);
+      const others = columns.filter((column) => !key.includes(column));
+      const update =
+        dialect === 'sqlite'
+          ? `ON CONFLICT (${key.join(', ')}) DO UPDATE SET ${others.map((c) => `${c} = excluded.${c}`).join(', ')}`
+          : `ON DUPLICATE KEY UPDATE ${others.map((c) => `${c} = VALUES(${c})`).join(', ')}`;
+      return { sql: `${insertSql('INSERT', table, columns)} ${update}`, values: Object.values(row) };
+    },
+  };
+}
+
+/** Every statement of a batch and, at its end, what follows from them. */
+export function withConsequences(batch: readonly Statement[]): readonly Statement[] {
+  const consequences = new Map<string, Statement>();
+  for (const { followedBy = [] } of batch) {
+    for (const statement of followedBy) {
+      consequences.set(JSON.stringify([statement.sql, statement.values]), statement);
+    }
+  }
+  return consequences.size === 0 ? batch : [...batch, ...consequences.values()];
+}
