@@ -75,13 +75,16 @@ export async function createApp(settings: Settings, db: Database, log = createLo
   const queue = createWorkQueue();
   const renderer = createRenderer({ viewsDir: path.join(projectRoot, 'views'), cache: settings.production });
   const render = mailRenderer(renderer, settings.issuer);
+  let somethingToSend = false;
   const services: Services = {
     settings,
     db,
     ring,
     queue,
     passwords: createPasswords(queue),
-    notify: createNotify({ db, ring }),
+    notify: createNotify({ db, ring }, () => {
+      somethingToSend = true;
+    }),
     outbound: createOutbound(readAllowed(settings.outboundAllow)),
     renderText: textRenderer(renderer, settings.issuer),
     available: factors
@@ -142,9 +145,10 @@ export async function createApp(settings: Settings, db: Database, log = createLo
   provider.use(libraryForms(services, provider));
   provider.use(assetRoutes(path.join(projectRoot, 'public')).routes());
   provider.use(own.routes());
-  provider.use(async (ctx, next) => {
+  provider.use(async (_ctx, next) => {
     await next();
-    if (ctx.method === 'POST') {
+    if (somethingToSend) {
+      somethingToSend = false;
       courier.wake();
     }
   });

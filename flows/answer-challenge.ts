@@ -12,15 +12,16 @@ import { factorFor } from '../factors/index.ts';
 import { seal } from '../lib/seal.ts';
 import { attemptSucceeded, countAttempt, limitSubject, rules } from '../limits/attempts.ts';
 import type { Decision } from '../policy/types.ts';
-import type { Assessment } from './assess-sign-in.ts';
+import { type Assessment, assessAgain } from './assess-sign-in.ts';
 import type { KnownBrowser } from './known-browser.ts';
 import { sendLimit } from './message-limits.ts';
 import type { Services } from './services.ts';
-import { type SignIn, saveSignIn, signInStatement } from './sign-in-state.ts';
+import { type SignIn, saveSignIn, signInStatement, written } from './sign-in-state.ts';
 import { factorDataPlace, subjectFor } from './subject.ts';
 
 export type ChallengeOutcome =
-  | { readonly kind: 'right' }
+  /** The sign-in with what was proved, and what the policy says to it. */
+  | { readonly kind: 'right'; readonly signIn: SignIn; readonly assessment: Assessment }
   | { readonly kind: 'wrong' }
   | { readonly kind: 'blocked'; readonly retryAt: Date | null }
   /** The factor is not among those that may answer now. */
@@ -106,6 +107,13 @@ export async function answerChallenge(
           at: now.getTime(),
         }
       : null;
+  const state = {
+    ...signIn.state,
+    proofs: [...signIn.state.proofs, proof],
+    changed: true,
+    challenge: null,
+    remember,
+  };
   const first = await db.together([
     useFactor(
       answered.id,
@@ -113,13 +121,7 @@ export async function answerChallenge(
       seal(ring, factorDataPlace(user.id, answered.id), JSON.stringify(outcome.data)),
       now,
     ),
-    signInStatement(services, signIn, {
-      ...signIn.state,
-      proofs: [...signIn.state.proofs, proof],
-      changed: true,
-      challenge: null,
-      remember,
-    }),
+    signInStatement(services, signIn, state),
     attemptSucceeded(subject),
     // What was sent has come to the right one.
     ...(signIn.state.challenge?.sentAt
@@ -130,7 +132,11 @@ export async function answerChallenge(
     await failed(services, input, row, event);
     return { kind: 'wrong' };
   }
-  return { kind: 'right' };
+  return {
+    kind: 'right',
+    signIn: written(signIn, state),
+    assessment: assessAgain(assessment, state.proofs, state.choices),
+  };
 }
 
 /** The factor that was asked for; for signatures, any of the offered ones of its method. */

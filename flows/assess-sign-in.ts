@@ -37,6 +37,7 @@ export interface SignInQuestion {
 
 export interface Assessment {
   readonly decision: Decision;
+  readonly facts: Facts;
   readonly user: UserRow;
   readonly memberships: readonly UserMembership[];
   readonly factors: readonly FactorRow[];
@@ -93,6 +94,7 @@ export async function assessSignIn(services: Services, question: SignInQuestion)
   await recordGrace(services, user, memberships);
   return {
     decision: decide(facts),
+    facts,
     user,
     memberships,
     factors,
@@ -101,6 +103,16 @@ export async function assessSignIn(services: Services, question: SignInQuestion)
     deviceRejected: question.device?.kind === 'secret' && known === null,
     replacing,
   };
+}
+
+/** What was read a moment ago, asked again with what the person has proved since, in the same request. */
+export function assessAgain(
+  assessment: Assessment,
+  proofs: readonly StoredProof[],
+  choices: StoredChoices,
+): Assessment {
+  const facts = { ...assessment.facts, proofs: proofsFrom(proofs), choices: choicesFrom(choices) };
+  return { ...assessment, facts, decision: decide(facts) };
 }
 
 const isFor = (method: Method, user: UserRow): boolean =>

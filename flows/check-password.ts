@@ -1,4 +1,5 @@
 import { audit, type Origin } from '../audit/audit.ts';
+import type { Statement } from '../entities/database.ts';
 import { canonicalEmail, replacePasswordHash, type UserRow, userByEmail } from '../entities/users.ts';
 import { digest } from '../lib/digest.ts';
 import { attemptSucceeded, countAttempt, limitSubject, rules } from '../limits/attempts.ts';
@@ -6,7 +7,8 @@ import type { KnownBrowser } from './known-browser.ts';
 import type { Services } from './services.ts';
 
 export type PasswordOutcome =
-  | { readonly kind: 'right'; readonly user: UserRow }
+  /** `succeeded` ends the count of wrong ones; to be written together with what the right one changes. */
+  | { readonly kind: 'right'; readonly user: UserRow; readonly succeeded: Statement }
   | { readonly kind: 'wrong' }
   /** Not checked: too many wrong ones; null where only another way in is left. */
   | { readonly kind: 'blocked'; readonly retryAt: Date | null };
@@ -51,10 +53,8 @@ export async function checkPassword(
     await audit(db, input.origin, { ...event, type: 'password.failed' });
     return { kind: 'wrong' };
   }
-  const { sql, values } = attemptSucceeded(subject);
-  await db.change(sql, values);
   if (needsRehash && user.password_hash !== null) {
     await replacePasswordHash(db, user.id, user.password_hash, await passwords.hash(password));
   }
-  return { kind: 'right', user };
+  return { kind: 'right', user, succeeded: attemptSucceeded(subject) };
 }

@@ -117,6 +117,13 @@ export function signInStatement(
   );
 }
 
+/** The sign-in as it stands after that write. */
+export const written = (signIn: SignIn, state: SignInState): SignIn => ({
+  ...signIn,
+  version: signIn.version + 1,
+  state,
+});
+
 /** False where another request of the same interaction was first. */
 export const saveSignIn = (services: Services, signIn: SignIn, state: SignInState): Promise<boolean> =>
   services.db.together([signInStatement(services, signIn, state)]);

@@ -5,7 +5,7 @@ import type { ConfirmedFactor } from '../policy/types.ts';
 import { type Next, nextOf } from './next.ts';
 import { issuerNameFor, type Problem, showChallenge, showRecovery, showWays } from './pages.ts';
 import { blocked, notSent, wrong, wrongAnswer } from './problems.ts';
-import { onward, onwardOrFinish, type StepOf, type Steps } from './steps.ts';
+import { onward, type StepOf, type Steps, stepOrFinish } from './steps.ts';
 import { type Visit, visitOf } from './visit.ts';
 
 type ShowNext = (visit: Visit, next: Next) => Promise<void>;
@@ -42,7 +42,7 @@ export function challengeRoutes({ site: { services }, get, postIn }: Steps, show
     });
     const factor = next.decision.factors.find(({ id }) => id === factorId);
     if (outcome.kind === 'right') {
-      return onwardOrFinish(visit);
+      return stepOrFinish({ ...visit, signIn: outcome.signIn }, outcome.assessment);
     }
     if (!factor || outcome.kind === 'not_offered') {
       return onward(visit);

@@ -28,7 +28,7 @@ export function firstStepRoutes({ site: { services }, get, post }: Steps): void 
       case 'blocked':
         return showSignIn(visit, nobody, email, blocked(visit, outcome.retryAt));
       case 'right':
-        await takeFirstStep(services, signIn, outcome.user);
+        await takeFirstStep(services, signIn, outcome);
         onward(visit);
     }
   });

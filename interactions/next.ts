@@ -25,9 +25,11 @@ export type Next =
 /** Asks the policy anew, with what was proved so far. */
 export async function nextOf(visit: Visit): Promise<Next> {
   const assessment = await assess(visit);
-  if (!assessment) {
-    return { kind: 'sign_in', assessment };
-  }
+  return assessment ? nextAfter(visit, assessment) : { kind: 'sign_in', assessment };
+}
+
+/** What follows from what the policy has said. */
+export async function nextAfter(visit: Visit, assessment: Assessment): Promise<Next> {
   const { decision } = assessment;
   const { state } = visit.signIn;
   if (decision.kind !== 'sign_in' && state.newRecoveryCodes) {

@@ -2,14 +2,15 @@ import Router from '@koa/router';
 import type { Context } from 'koa';
 import { koaBody } from 'koa-body';
 import { audit } from '../audit/audit.ts';
+import type { Assessment } from '../flows/assess-sign-in.ts';
 import { findSignIn, type SignInState, saveSignIn } from '../flows/sign-in-state.ts';
 import { formOf, requireCsrf } from '../http/csrf.ts';
 import { requireSameOrigin } from '../http/same-origin.ts';
 import { allowFormTargets } from '../http/security-headers.ts';
 import type { Site } from '../http/site.ts';
 import { finish } from './finish.ts';
-import { type Next, nextOf } from './next.ts';
-import { type Visit, visitOf } from './visit.ts';
+import { type Next, nextAfter, nextOf } from './next.ts';
+import { assess, type Visit, visitOf } from './visit.ts';
 
 export type StepOf<Kind extends Next['kind']> = Extract<Next, { kind: Kind }>;
 export type Form = ReturnType<typeof formOf>;
@@ -93,14 +94,15 @@ export function onward(visit: Visit, factorId?: string): void {
  */
 export async function onwardOrFinish(visit: Visit): Promise<void> {
   const found = await findSignIn(visit.site.services, visit.uid);
-  if (found.kind === 'found') {
-    const fresh = { ...visit, signIn: found.signIn };
-    const next = await nextOf(fresh);
-    if (next.kind === 'finish') {
-      return finish(fresh, next, null);
-    }
-  }
-  onward(visit);
+  const fresh = found.kind === 'found' ? { ...visit, signIn: found.signIn } : visit;
+  const assessment = found.kind === 'found' ? await assess(fresh) : null;
+  return assessment ? stepOrFinish(fresh, assessment) : onward(visit);
+}
+
+/** The same, where what was just written and what the policy says to it are known. */
+export async function stepOrFinish(visit: Visit, assessment: Assessment): Promise<void> {
+  const next = await nextAfter(visit, assessment);
+  return next.kind === 'finish' ? finish(visit, next, null) : onward(visit);
 }
 
 /** Writes the next state of the sign-in and goes on. */

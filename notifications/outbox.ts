@@ -32,7 +32,7 @@ export interface TextMessage {
 
 /**
  * Tells people something. What comes back is written in the same batch as what it tells of, so that neither happens without
- * the other; it never fails that batch. Whether the recipient is usable is seen when the message is sent.
+ * the other; it never fails that batch. `written` is called for each, for who delivers them. Whether the recipient is usable is seen when the message is sent.
  */
 export interface Notify {
   mail(message: MailMessage): Statement;
@@ -72,9 +72,13 @@ export interface StoredText {
   readonly expiresAt: number | null;
 }
 
-export function createNotify({ db, ring }: { readonly db: Database; readonly ring: KeyRing }): Notify {
+export function createNotify(
+  { db, ring }: { readonly db: Database; readonly ring: KeyRing },
+  written: () => void = () => {},
+): Notify {
   const write = (channel: Channel, key: string | undefined, stored: Stored): Statement => {
     const now = db.clock.now();
+    written();
     const id = key === undefined ? newId(now) : keyedId(channel, key);
     return addMessage(db, { id, channel, now, message: seal(ring, place(id), JSON.stringify(stored)) });
   };

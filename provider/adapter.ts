@@ -53,7 +53,9 @@ export class RecordAdapter implements Adapter {
       payload: seal(this.ring, this.place(idDigest), JSON.stringify(session ? { ...kept, session } : kept)),
       expiresAt: expiresIn === undefined ? null : after(now, seconds(expiresIn)),
     };
-    if (await createRecord(this.db, write, now)) {
+    // An interaction's result is written to one that is there already.
+    const isNew = payload.result === undefined;
+    if (isNew && (await createRecord(this.db, write, now))) {
       return;
     }
     if (this.model === 'ReplayDetection') {
