@@ -8,9 +8,38 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 const oldest = 24;
 
 if (Number.parseInt(process.versions.node, 10) >= oldest) {
+  if (process.argv[2] === 'start') keepMemorySmall();
   await import('./main.ts');
 } else {
   runElsewhere(process.env.SALLYPORT_RUNTIME === 'found' ? null : runtimeNearby());
+}
+
+/**
+ * What serves for months should need no more memory than it uses: a small young generation, an old one that grows in small steps,
+ * and one heap for all threads, which would keep the 19 MiB of a password hash once each (docs/performance.md). And what was
+ * compiled once is found again at the next start. All that can be said only before a process starts, so this one starts itself
+ * anew, once, in its own place; where that cannot be, it merely needs more memory.
+ */
+function keepMemorySmall() {
+  const { SALLYPORT_MEMORY, ...env } = process.env;
+  if (SALLYPORT_MEMORY !== undefined || process.platform !== 'linux' || !process.execve) return;
+  const flags = ['--max-semi-space-size=4', '--heap-growing-percent=25'];
+  process.execve(
+    process.execPath,
+    [
+      process.execPath,
+      ...flags,
+      ...process.execArgv,
+      fileURLToPath(import.meta.url),
+      ...process.argv.slice(2),
+    ],
+    {
+      GLIBC_TUNABLES: 'glibc.malloc.arena_max=1:glibc.malloc.hugetlb=1',
+      NODE_COMPILE_CACHE: path.join(here, '../node_modules/.cache/sallyport'),
+      ...env,
+      SALLYPORT_MEMORY: 'small',
+    },
+  );
 }
 
 /** The Node that npm brought along as a dependency (contract.md, "Runtime"). */
