@@ -1,12 +1,20 @@
 import { type SignedInRoutes, signedInRoutes } from '../http/signed-in.ts';
 import type { Site } from '../http/site.ts';
+import { deviceRoutes } from './devices.ts';
+import { factorRoutes } from './factors.ts';
 import { overviewRoutes } from './overview.ts';
+import { recoveryCodeRoutes } from './recovery-codes.ts';
+import { setUpRoutes } from './set-up.ts';
 import { signOutRoutes } from './sign-out.ts';
 
 /** A member's own pages. Whatever they do, they do to the person of the session, and to nobody whom the request names. */
 export function accountRoutes(site: Site): SignedInRoutes['router'] {
   const pages = signedInRoutes(site, '/account', () => '/account');
   overviewRoutes(pages);
+  setUpRoutes(pages);
+  factorRoutes(pages);
+  recoveryCodeRoutes(pages);
+  deviceRoutes(pages);
   signOutRoutes(pages);
   return pages.router;
 }

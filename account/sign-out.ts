@@ -1,15 +1,13 @@
-import { sessionRow } from '../entities/sessions.ts';
+import { endSessionByUid } from '../flows/end-sessions.ts';
 import { common, show } from '../http/show.ts';
 import type { SignedInRoutes } from '../http/signed-in.ts';
-import { endSessions } from '../provider/end-sessions.ts';
 import { own } from './rules.ts';
 
 /** "Sign out": this session, everywhere that it was used. A remembered device stays remembered. */
 export function signOutRoutes({ post }: SignedInRoutes): void {
-  post('/sign-out', own, async ({ ctx, site, actor }) => {
+  post('/sign-out', own, async ({ ctx, site, session, actor }) => {
     const { services, provider, renderer } = site;
-    const row = await sessionRow(services.db, actor.sessionDigest);
-    await endSessions(provider, services, row ? [row] : [], actor.origin, 'signed out');
+    await endSessionByUid(services, session.uid, actor.origin, 'signed_out');
     ctx.cookies.set(provider.cookieName('session'), null, { path: '/', signed: false });
     ctx.cookies.set(`${provider.cookieName('session')}.sig`, null, { path: '/', signed: false });
     show(ctx, renderer, 'signed-out', { ...common(ctx), signIn: '/account' });

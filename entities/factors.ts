@@ -32,6 +32,7 @@ export const addFactor = (
     id: string;
     userId: string;
     method: Method;
+    name: string | null;
     data: string;
     lookup: string | null;
     highWater: number | null;
@@ -42,7 +43,7 @@ export const addFactor = (
     id: row.id,
     user_id: row.userId,
     method: row.method,
-    name: null,
+    name: row.name,
     data: row.data,
     lookup: row.lookup,
     high_water: row.highWater ?? -1,
@@ -79,6 +80,24 @@ export const useFactor = (
   sql: `UPDATE factors SET failures = 0, disabled_at = NULL, last_used_at = ?, data = COALESCE(?, data), high_water = COALESCE(?, high_water)
         WHERE id = ? AND (? IS NULL OR high_water < ?)`,
   values: [now.getTime(), data, highWater, factorId, highWater, highWater],
+  rows: 1,
+});
+
+/** Only the person's own; the batch is undone where it is not there any more. */
+export const removeFactorOf = (userId: string, id: string): Statement => ({
+  sql: 'DELETE FROM factors WHERE id = ? AND user_id = ?',
+  values: [id, userId],
+  rows: 1,
+});
+
+export const removeFactorsOf = (userId: string): Statement => ({
+  sql: 'DELETE FROM factors WHERE user_id = ?',
+  values: [userId],
+});
+
+export const renameFactor = (userId: string, id: string, name: string | null): Statement => ({
+  sql: 'UPDATE factors SET name = ? WHERE id = ? AND user_id = ?',
+  values: [name, id, userId],
   rows: 1,
 });
 

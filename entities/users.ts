@@ -74,6 +74,20 @@ export const securityChanged = (userId: string, now: Date): Statement => ({
   followedBy: [refreshDirectory([userId])],
 });
 
+/** The same, where nobody else has changed anything since it was read: of two changes at once, one is late and changes nothing. */
+export const securityChangedSince = (userId: string, version: number, now: Date): Statement => ({
+  sql: 'UPDATE users SET security_version = security_version + 1, updated_at = ? WHERE id = ? AND security_version = ?',
+  values: [now.getTime(), userId, version],
+  rows: 1,
+  followedBy: [refreshDirectory([userId])],
+});
+
+export const preferFactor = (userId: string, factorId: string | null): Statement => ({
+  sql: 'UPDATE users SET preferred_factor_id = ? WHERE id = ?',
+  values: [factorId, userId],
+  rows: 1,
+});
+
 /** A set-up was confirmed: the first one ends all grace for ever, and answers an admin's reset. */
 export const factorConfirmed = (userId: string, now: Date): Statement => ({
   sql: `UPDATE users SET security_version = security_version + 1, had_factor_at = COALESCE(had_factor_at, ?), reset_at = NULL,

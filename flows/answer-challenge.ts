@@ -15,6 +15,7 @@ import type { Decision } from '../policy/types.ts';
 import { type Assessment, assessAgain } from './assess-sign-in.ts';
 import type { KnownBrowser } from './known-browser.ts';
 import { sendLimit } from './message-limits.ts';
+import { securityMail } from './security-mail.ts';
 import type { Services } from './services.ts';
 import { type SignIn, saveSignIn, signInStatement, written } from './sign-in-state.ts';
 import { factorDataPlace, subjectFor } from './subject.ts';
@@ -156,7 +157,7 @@ async function failed(
   row: FactorRow,
   event: { userId: string; clientId: string; data: { method: string; factor: string } },
 ): Promise<void> {
-  const { db, notify } = services;
+  const { db } = services;
   const { user } = input.assessment;
   const failures = await failuresOf(db, row.id);
   if (factorFor(row.method).isSignature && input.signIn.state.challenge) {
@@ -168,20 +169,11 @@ async function failed(
       ? [auditEvent(db, input.origin, { ...event, type: 'factor.disabled' }), refreshDirectory([user.id])]
       : []),
     ...(failures >= failuresUntilTold
-      ? [
-          notify.mail({
-            to: user.email,
-            locale: user.locale,
-            template: 'sign-in-stopped',
-            values: {
-              name: user.name,
-              at: db.clock.now().toISOString(),
-              ip: input.origin.ip,
-              userAgent: input.origin.userAgent,
-            },
-            key: `sign-in-stopped ${row.id} ${row.last_used_at ?? 0}`,
-          }),
-        ]
+      ? securityMail(services, user, input.origin, {
+          template: 'sign-in-stopped',
+          values: { applicationName: null },
+          key: `sign-in-stopped ${row.id} ${row.last_used_at ?? 0}`,
+        })
       : []),
   ]);
 }

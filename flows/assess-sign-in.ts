@@ -115,7 +115,8 @@ export function assessAgain(
   return { ...assessment, facts, decision: decide(facts) };
 }
 
-const isFor = (method: Method, user: UserRow): boolean =>
+/** False where this person cannot set it up. */
+export const isFor = (method: Method, user: UserRow): boolean =>
   factorFor(method).isFor?.({
     emailVerified: user.email_verified === 1,
     phoneVerified: user.phone_verified === 1,

@@ -1,21 +1,20 @@
 import { audit, auditEvent, type Origin } from '../audit/audit.ts';
 import { isDuplicate, type Statement } from '../entities/database.ts';
 import { addFactor, removeFactor } from '../entities/factors.ts';
-import { instancePolicy } from '../entities/organizations.ts';
-import { addRecoveryCode, forgetRecoveryCodes } from '../entities/recovery-codes.ts';
 import { forgetRememberedDevices } from '../entities/remembered-devices.ts';
 import { useReset } from '../entities/two-factor-resets.ts';
 import { disconnectUser, factorConfirmed, phoneProved } from '../entities/users.ts';
 import type { Answer, Json, Step } from '../factors/factor.ts';
 import { factorFor } from '../factors/index.ts';
-import { digestRecoveryCode, newRecoveryCodes, newRecoverySalt } from '../factors/recovery-codes.ts';
 import { digest } from '../lib/digest.ts';
 import { newId } from '../lib/id.ts';
 import { seal } from '../lib/seal.ts';
 import { attemptSucceeded, countAttempt, limitSubject, rules } from '../limits/attempts.ts';
 import type { Method } from '../policy/types.ts';
 import type { Assessment } from './assess-sign-in.ts';
-import { boundSalt, recoveryCodeRules, sealedRecoveryCode } from './recovery-code-rules.ts';
+import { makeRecoveryCodes } from './make-recovery-codes.ts';
+import type { StoredProof } from './proofs.ts';
+import { securityMail } from './security-mail.ts';
 import { type SendOutcome, sendStep } from './send-step.ts';
 import type { Services } from './services.ts';
 import { type SignIn, saveSignIn, signInStatement } from './sign-in-state.ts';
@@ -58,7 +57,7 @@ export const dropEnrolment = (services: Services, signIn: SignIn): Promise<boole
   saveSignIn(services, signIn, { ...signIn.state, enrolment: null });
 
 export type EnrolmentOutcome =
-  | { readonly kind: 'confirmed' }
+  | { readonly kind: 'confirmed'; readonly proof: StoredProof; readonly codes: readonly string[] | null }
   /** `error` where it can be said better than for all wrong answers. */
   | { readonly kind: 'wrong'; readonly error?: string }
   | { readonly kind: 'blocked'; readonly retryAt: Date | null }
@@ -81,9 +80,13 @@ export async function confirmEnrolment(
     readonly origin: Origin;
     readonly clientId: string;
     readonly issuerName: string;
+    /** What people know it by; without it, the method's own name. */
+    readonly name?: string | null;
+    /** Writes that must happen with it, or nothing does. */
+    readonly also?: readonly Statement[];
   },
 ): Promise<EnrolmentOutcome> {
-  const { db, ring, notify } = services;
+  const { db, ring } = services;
   const { signIn, assessment } = input;
   const { user } = assessment;
   const { enrolment } = signIn.state;
@@ -149,6 +152,7 @@ export async function confirmEnrolment(
       id,
       userId: user.id,
       method,
+      name: input.name ?? null,
       data: seal(ring, factorDataPlace(user.id, id), JSON.stringify(enrolled.data)),
       lookup: enrolled.lookup === undefined ? null : digest(enrolled.lookup),
       highWater: enrolled.highWater,
@@ -161,20 +165,13 @@ export async function confirmEnrolment(
     ...(codes?.statements ?? []),
     attemptSucceeded(limit),
     auditEvent(db, input.origin, { ...event, type: 'factor.added' }),
-    notify.mail({
-      to: user.email,
-      locale: user.locale,
+    ...securityMail(services, user, input.origin, {
       template: 'factor-added',
-      values: {
-        name: user.name,
-        at: now.toISOString(),
-        ip: input.origin.ip,
-        userAgent: input.origin.userAgent,
-        factor: factor.label,
-      },
+      values: { factor: factor.label },
     }),
+    ...(input.also ?? []),
   ]);
-  return { kind: first ? 'confirmed' : 'wrong' };
+  return first ? { kind: 'confirmed', proof, codes: codes?.codes ?? null } : { kind: 'wrong' };
 }
 
 /** The link is used up, and whoever else was signed in or remembered is not any more; this sign-in goes on. */
@@ -200,25 +197,4 @@ async function inOne(db: Services['db'], statements: readonly Statement[]): Prom
     }
     throw error;
   }
-}
-
-async function makeRecoveryCodes(
-  services: Services,
-  assessment: Assessment,
-): Promise<{ codes: string[]; statements: Statement[] }> {
-  const { db, ring, queue } = services;
-  const userId = assessment.user.id;
-  const { showAgain } = recoveryCodeRules(assessment.memberships, await instancePolicy(db));
-  const codes = [...newRecoveryCodes()];
-  const salt = newRecoverySalt();
-  const digests = await Promise.all(
-    codes.map((code) => digestRecoveryCode({ ring, queue }, boundSalt(userId, salt), code)),
-  );
-  const now = db.clock.now();
-  const statements = codes.map((code, position) => {
-    const id = newId(now);
-    const sealed = showAgain ? sealedRecoveryCode(ring, userId, id, code) : null;
-    return addRecoveryCode(db, { id, userId, position, salt, digest: digests[position] ?? '', sealed, now });
-  });
-  return { codes, statements: [forgetRecoveryCodes(userId), ...statements] };
 }

@@ -10,6 +10,7 @@ import { isSecondStep } from '../policy/proofs.ts';
 import type { Decision } from '../policy/types.ts';
 import type { Assessment } from './assess-sign-in.ts';
 import { type Proved, proofsFrom, type StoredProof } from './proofs.ts';
+import { securityMail } from './security-mail.ts';
 import type { Services } from './services.ts';
 import { type SignIn, signInStatement } from './sign-in-state.ts';
 
@@ -42,7 +43,7 @@ export async function finishSignIn(
     readonly clientId: string;
   },
 ): Promise<FinishedSignIn | null> {
-  const { db, notify } = services;
+  const { db } = services;
   const { signIn, assessment, allowed } = input;
   const { user } = assessment;
   const { state } = signIn;
@@ -69,17 +70,9 @@ export async function finishSignIn(
             now: new Date(remember.at),
             expiresAt: after(new Date(remember.at), days(remember.days)),
           }),
-          notify.mail({
-            to: user.email,
-            locale: user.locale,
+          ...securityMail(services, user, input.origin, {
             template: 'new-device',
-            values: {
-              name: user.name,
-              at: now.toISOString(),
-              ip: input.origin.ip,
-              userAgent: input.origin.userAgent,
-              days: remember.days,
-            },
+            values: { days: remember.days },
           }),
           auditEvent(db, input.origin, {
             type: 'device.remembered',

@@ -16,6 +16,7 @@ import { attemptSucceeded, countAttempt, limitSubject, rules } from '../limits/a
 import type { Assessment } from './assess-sign-in.ts';
 import type { KnownBrowser } from './known-browser.ts';
 import { boundSalt, recoveryCodeRules, sealedRecoveryCode } from './recovery-code-rules.ts';
+import { securityMail } from './security-mail.ts';
 import type { Services } from './services.ts';
 import { type SignIn, signInStatement } from './sign-in-state.ts';
 
@@ -39,7 +40,7 @@ export async function useRecoveryCode(
     readonly clientId: string;
   },
 ): Promise<RecoveryOutcome> {
-  const { db, ring, queue, notify } = services;
+  const { db, ring, queue } = services;
   const { signIn, assessment } = input;
   const { user } = assessment;
   const event = { userId: user.id, clientId: input.clientId };
@@ -104,18 +105,7 @@ export async function useRecoveryCode(
     securityChanged(user.id, now),
     ...subjects.map(attemptSucceeded),
     auditEvent(db, input.origin, { ...event, type: 'recovery_code.used', data: { left } }),
-    notify.mail({
-      to: user.email,
-      locale: user.locale,
-      template: 'recovery-code-used',
-      values: {
-        name: user.name,
-        at: now.toISOString(),
-        ip: input.origin.ip,
-        userAgent: input.origin.userAgent,
-        left,
-      },
-    }),
+    ...securityMail(services, user, input.origin, { template: 'recovery-code-used', values: { left } }),
   ]);
   if (!first) {
     await audit(db, input.origin, { ...event, type: 'recovery_code.failed' });

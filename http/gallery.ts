@@ -1,3 +1,5 @@
+import { accountChanges } from './account-changes.ts';
+import { accountPages } from './gallery-account.ts';
 import type { Common, ConfirmPage, Frame, Language, Mails, MethodChoice, Pages, Sentence } from './pages.ts';
 
 /** One view in one state, with sample values: for the development page that shows them all, and for the tests. */
@@ -542,7 +544,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
       locals: { ...refused, organizationName: null, contact: null },
     },
 
-    { name: 'account/overview', state: 'first', locals: { ...framed, email: 'ada@acme.test' } },
+    ...accountPages(framed, at),
     { name: 'confirm', state: 'danger', locals: confirm },
     {
       name: 'confirm',
@@ -600,7 +602,12 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
 export function galleryMails(lang: Language = 'en'): readonly GalleryMail[] {
   const { brand } = common(lang);
   const shared = { lang, brand, name: 'Ada', accountUrl: 'https://id.acme.test/account' };
-  const happening = { at: new Date('2026-11-22T09:30:00Z'), device: 'Chrome on Linux', from: '203.0.113.7' };
+  const happening = {
+    at: new Date('2026-11-22T09:30:00Z'),
+    device: 'Chrome on Linux',
+    from: '203.0.113.7',
+    notMeUrl: null,
+  };
   const factor: Sentence = 'Authenticator app';
   return [
     {
@@ -616,6 +623,16 @@ export function galleryMails(lang: Language = 'en'): readonly GalleryMail[] {
       locals: { ...shared, ...happening, device: null, from: null, applicationName: 'Flight Planner' },
     },
     { name: 'sign-in-stopped', locals: { ...shared, ...happening, applicationName: null } },
+    {
+      name: 'account-changed',
+      locals: {
+        ...shared,
+        ...happening,
+        ...accountChanges.factor_removed,
+        what: 'My phone',
+        notMeUrl: 'https://id.acme.test/not-me/sample',
+      },
+    },
     { name: 'new-device', locals: { ...shared, ...happening, days: 30 } },
     {
       name: 'two-factor-reset-link',

@@ -2,6 +2,7 @@ import { factors } from '../factors/index.ts';
 import type { RenderMail, RenderText } from '../notifications/gateway.ts';
 import type { MessageValues } from '../notifications/outbox.ts';
 import { methods } from '../policy/types.ts';
+import { accountChanges } from './account-changes.ts';
 import { deviceName } from './device-name.ts';
 import { type Language, languages, type Mails } from './pages.ts';
 import type { Renderer } from './render.ts';
@@ -16,6 +17,7 @@ const names: { readonly [name in keyof Mails]: true } = {
   'new-device': true,
   'two-factor-reset-link': true,
   'membership-changed': true,
+  'account-changed': true,
   'policy-announced': true,
   'policy-reminder': true,
 };
@@ -34,6 +36,7 @@ export function mailRenderer(renderer: Renderer, issuer: string): RenderMail {
       name: values.name ?? null,
       ...happening(values),
       ...(typeof values.until === 'string' ? { until: new Date(values.until) } : {}),
+      ...(template === 'account-changed' ? changeOf(values) : {}),
       ...(template.startsWith('policy-') ? policyFacts(values) : {}),
     };
     return renderer.renderMail(template as keyof Mails, locals as unknown as Mails[keyof Mails]);
@@ -77,4 +80,14 @@ const happening = (values: MessageValues) => ({
   at: new Date(String(values.at ?? 0)),
   device: deviceName(typeof values.userAgent === 'string' ? values.userAgent : null),
   from: values.ip ?? null,
+  notMeUrl: values.notMeUrl ?? null,
 });
+
+/** What was changed, in words. */
+function changeOf({ change, what }: MessageValues) {
+  const words = accountChanges[String(change) as keyof typeof accountChanges];
+  if (!words) {
+    throw new Error(`there are no words for the change ${change}`);
+  }
+  return { ...words, what: what ?? '' };
+}

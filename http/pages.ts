@@ -108,8 +108,71 @@ export interface ConfirmPage extends FramedPage {
   readonly cancel: string;
 }
 
-export interface AccountPage extends FramedPage {
-  readonly email: string;
+export interface ListedFactor {
+  readonly method: Method;
+  readonly label: Sentence;
+  /** What the person calls it. */
+  readonly name: string | null;
+  readonly addedAt: Date;
+  readonly usedAt: Date | null;
+  readonly isPreferred: boolean;
+  /** Too many wrong answers: it must be set up again. */
+  readonly isClosed: boolean;
+  /** GET. */
+  readonly url: string;
+}
+
+export interface ListedDevice {
+  readonly name: string | null;
+  readonly from: string | null;
+  readonly usedAt: Date;
+  readonly until: Date;
+  readonly isThis: boolean;
+  /** POST. */
+  readonly forget: string;
+}
+
+export interface AccountOverviewPage extends FramedPage {
+  readonly isOn: boolean;
+  /** Signed in with a recovery code, and no factor used since. */
+  readonly recovered: boolean;
+  /** Why it cannot be turned off; null where it can. */
+  readonly required: Sentence | null;
+  readonly factors: readonly ListedFactor[];
+  /** POST; null where there is nothing to add. */
+  readonly add: string | null;
+  /** POST; null where it is off, or may not be. */
+  readonly disable: string | null;
+  readonly codesLeft: number;
+  /** POST; each null where it is not offered. */
+  readonly showCodes: string | null;
+  readonly regenerate: string | null;
+  readonly devices: readonly ListedDevice[];
+  /** POST. */
+  readonly forgetAll: string;
+}
+
+export interface AccountFactorPage extends FramedPage {
+  readonly method: Method;
+  readonly label: Sentence;
+  /** What the person calls it; empty where nothing. */
+  readonly givenName: string;
+  readonly addedAt: Date;
+  readonly usedAt: Date | null;
+  readonly isPreferred: boolean;
+  readonly isClosed: boolean;
+  /** POST name. */
+  readonly action: string;
+  /** POST; null where it is the only one. */
+  readonly prefer: string | null;
+  /** GET. */
+  readonly remove: string;
+  readonly back: string;
+}
+
+export interface AccountRecoveryCodesPage extends FramedPage {
+  readonly codes: readonly string[];
+  readonly back: string;
 }
 
 export interface SignInPage extends Common {
@@ -206,7 +269,9 @@ export type EnrolWhy =
   | { readonly kind: 'recommended'; readonly organizationName: string | null }
   | { readonly kind: 'instance' }
   | { readonly kind: 'application' }
-  | { readonly kind: 'reset' };
+  | { readonly kind: 'reset' }
+  /** Nobody: the person wants it. */
+  | { readonly kind: 'wanted' };
 
 export interface MethodChoice {
   readonly method: Method;
@@ -224,6 +289,8 @@ export interface EnrolPage extends Common {
   readonly chosen: Method | null;
   readonly error: Sentence | null;
   readonly wayOut: WayOutForm;
+  /** GET, "Cancel", where the set-up belongs to no sign-in. */
+  readonly leave?: string;
 }
 
 export interface SetUpPage extends Common {
@@ -237,6 +304,8 @@ export interface SetUpPage extends Common {
   readonly wayOut: WayOutForm;
   /** GET, "Choose another method"; null where there is only this one. */
   readonly back: string | null;
+  /** GET, "Cancel", where the set-up belongs to no sign-in. */
+  readonly leave?: string;
 }
 
 export interface MailboxPage extends Common {
@@ -388,7 +457,9 @@ export interface InboxMessagePage extends Common {
 
 export interface Pages {
   readonly confirm: ConfirmPage;
-  readonly 'account/overview': AccountPage;
+  readonly 'account/overview': AccountOverviewPage;
+  readonly 'account/factor': AccountFactorPage;
+  readonly 'account/recovery-codes': AccountRecoveryCodesPage;
   readonly 'sign-in': SignInPage;
   readonly challenge: ChallengePage;
   readonly 'challenge-recovery': ChallengeRecoveryPage;
@@ -415,6 +486,8 @@ export interface Pages {
 
 /** Where and when something happened, as the mails tell it. */
 export interface Happening {
+  /** "This was not me": ends all sessions and leads to a new password; null where the mail has none. */
+  readonly notMeUrl: string | null;
   readonly at: Date;
   /** "Chrome on Linux"; null where unknown. */
   readonly device: string | null;
@@ -480,6 +553,13 @@ export interface PolicyMail extends MailCommon {
   readonly hasOther: boolean;
 }
 
+export interface AccountChangedMail extends MailCommon, Happening {
+  readonly subject: Sentence;
+  /** One sentence, with {organization} and perhaps {what}. */
+  readonly text: string;
+  readonly what: string;
+}
+
 export interface NewDeviceMail extends MailCommon, Happening {
   readonly days: number;
 }
@@ -507,6 +587,7 @@ export interface Mails {
   readonly 'new-device': NewDeviceMail;
   readonly 'two-factor-reset-link': TwoFactorResetLinkMail;
   readonly 'membership-changed': MembershipChangedMail;
+  readonly 'account-changed': AccountChangedMail;
   readonly 'policy-announced': PolicyMail;
   readonly 'policy-reminder': PolicyMail;
 }

@@ -71,6 +71,7 @@ export function createRenderer({ viewsDir, cache, assetsUrl = '/assets' }: Rende
     factorView,
     clock,
     formatDate: (date: Date) => formats[lang].date.format(date),
+    formatDay: (date: Date) => formats[lang].day.format(date),
     formatDateTime: (date: Date) => `${formats[lang].dateTime.format(date)} UTC`,
   });
 
@@ -155,6 +156,12 @@ function formatsOf(locale: string) {
   return {
     plural: new Intl.PluralRules(locale),
     date: new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'long', timeZone: 'UTC' }),
+    day: new Intl.DateTimeFormat(locale, {
+      day: 'numeric',
+      month: 'short',
+      year: 'numeric',
+      timeZone: 'UTC',
+    }),
     dateTime: new Intl.DateTimeFormat(locale, {
       day: 'numeric',
       month: 'long',

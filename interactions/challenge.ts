@@ -1,10 +1,12 @@
 import { factorFor } from '../factors/index.ts';
 import { answerChallenge } from '../flows/answer-challenge.ts';
+import { issuerNameFor } from '../flows/home-organization.ts';
 import { type ChallengeStart, startChallenge } from '../flows/start-challenge.ts';
+import type { Problem } from '../http/problems.ts';
+import { blocked, notSent, wrong, wrongAnswer } from '../http/problems.ts';
 import type { ConfirmedFactor } from '../policy/types.ts';
 import { type Next, nextOf } from './next.ts';
-import { issuerNameFor, type Problem, showChallenge, showRecovery, showWays } from './pages.ts';
-import { blocked, notSent, wrong, wrongAnswer } from './problems.ts';
+import { showChallenge, showRecovery, showWays } from './pages.ts';
 import { onward, type StepOf, type Steps, stepOrFinish } from './steps.ts';
 import { type Visit, visitOf } from './visit.ts';
 

@@ -3,8 +3,8 @@ import { signInWithPasskey, startPasskeySignIn } from '../flows/passkey-sign-in.
 import { emptyState } from '../flows/sign-in-state.ts';
 import { takeFirstStep } from '../flows/take-first-step.ts';
 import { RequestError } from '../http/errors.ts';
+import { blocked, wrongPasskey, wrongPassword } from '../http/problems.ts';
 import { showSignIn } from './pages.ts';
-import { blocked, wrongPasskey, wrongPassword } from './problems.ts';
 import { move, onward, type StepOf, type Steps } from './steps.ts';
 
 const nobody: StepOf<'sign_in'> = { kind: 'sign_in', assessment: null };

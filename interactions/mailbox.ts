@@ -1,6 +1,6 @@
 import { answerMailboxCode, sendMailboxCode } from '../flows/mailbox-code.ts';
+import { blocked, notSent, wrong, wrongSentCode } from '../http/problems.ts';
 import { showMailbox } from './pages.ts';
-import { blocked, notSent, wrong, wrongSentCode } from './problems.ts';
 import { onward, type StepOf, type Steps } from './steps.ts';
 import type { Visit } from './visit.ts';
 

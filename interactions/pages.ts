@@ -1,32 +1,17 @@
-import type { Json } from '../factors/factor.ts';
 import { factorFor } from '../factors/index.ts';
 import { codeMinutes } from '../factors/sent-code.ts';
 import type { Assessment } from '../flows/assess-sign-in.ts';
+import { organizationNameOf } from '../flows/home-organization.ts';
 import type { SignInState } from '../flows/sign-in-state.ts';
 import { csrfToken } from '../http/csrf.ts';
-import type {
-  Common,
-  EnrolWhy,
-  FactorChoice,
-  Note,
-  Pages,
-  Resend,
-  Sentence,
-  ShownFactor,
-  WayOutForm,
-} from '../http/pages.ts';
+import { resendForm, shownFactor } from '../http/factor-form.ts';
+import type { Common, EnrolWhy, FactorChoice, Note, Pages, Sentence, WayOutForm } from '../http/pages.ts';
+import type { Problem } from '../http/problems.ts';
 import { brandOf, common, show } from '../http/show.ts';
-import { days, seconds } from '../lib/clock.ts';
-import type { ConfirmedFactor, EnrolReason, Method, WayOut } from '../policy/types.ts';
+import { days } from '../lib/clock.ts';
+import type { ConfirmedFactor, EnrolReason, WayOut } from '../policy/types.ts';
 import type { Next } from './next.ts';
 import type { Visit } from './visit.ts';
-
-/** What was wrong with the last form, shown beside its field; what was typed is kept, a password never. */
-export interface Problem {
-  readonly error: Sentence;
-  readonly typed?: string;
-  readonly status: number;
-}
 
 type StepOf<Kind extends Next['kind']> = Extract<Next, { kind: Kind }>;
 
@@ -35,19 +20,8 @@ const at = (visit: Visit, path = ''): string => `/interaction/${visit.uid}${path
 /** The name that people know the place by: of the application's organization, or of their own. */
 function organizationNameFor(visit: Visit, assessment: Assessment | null): string | null {
   const own = visit.client.organization_name as string | null | undefined;
-  return own ?? homeOf(assessment)?.name ?? null;
+  return own ?? (assessment && organizationNameOf(assessment));
 }
-
-function homeOf(assessment: Assessment | null): { readonly name: string } | null {
-  const memberships = assessment?.memberships ?? [];
-  const home = memberships.find(
-    ({ organization }) => organization.id === assessment?.user.home_organization_id,
-  );
-  return (home ?? memberships[0])?.organization ?? null;
-}
-
-/** What an authenticator app shows beside the account: the company's name (product.md §3). */
-export const issuerNameFor = (assessment: Assessment): string => homeOf(assessment)?.name ?? 'Sallyport';
 
 export function commonOf(visit: Visit, assessment: Assessment | null): Common {
   const { ctx, client, interaction, site } = visit;
@@ -102,7 +76,7 @@ export function showChallenge(
     ...commonOf(visit, assessment),
     action: at(visit, `/challenge/${factor.id}`),
     factor: shownFactor(factor.method, begun?.shown ?? null),
-    resend: resendForm(visit, `/challenge/${factor.id}/send`, begun?.sentAt ?? null),
+    resend: resendForm(visit, at(visit, `/challenge/${factor.id}/send`), begun?.sentAt ?? null),
     typed: problem?.typed ?? '',
     error: problem?.error ?? null,
     note: null,
@@ -112,22 +86,6 @@ export function showChallenge(
     useRecoveryCode: decision.recoveryCode ? at(visit, '/recovery') : null,
   };
   show(visit.ctx, visit.site.renderer, 'challenge', locals, problem?.status ?? 200);
-}
-
-const shownFactor = (method: Method, shown: Json): ShownFactor => ({
-  ...(shown instanceof Object && !Array.isArray(shown) ? shown : {}),
-  method,
-});
-
-/** How soon something can be sent once more, so that nobody sends twice while the first is on its way. */
-const resendAfter = seconds(30);
-
-function resendForm(visit: Visit, path: string, sentAt: number | null): Resend | null {
-  if (sentAt === null) {
-    return null;
-  }
-  const left = sentAt + resendAfter - visit.site.services.db.clock.now().getTime();
-  return { action: at(visit, path), secondsLeft: Math.max(0, Math.ceil(left / 1000)) };
 }
 
 /** One entry per way: all passkeys are one, since the browser asks which. */
@@ -243,7 +201,7 @@ export function showSetUp(
     ...commonOf(visit, assessment),
     action: at(visit, '/enrol/confirm'),
     factor: shownFactor(enrolment.method, enrolment.shown),
-    resend: resendForm(visit, '/enrol/send', enrolment.sentAt),
+    resend: resendForm(visit, at(visit, '/enrol/send'), enrolment.sentAt),
     typed: problem?.typed ?? '',
     error: problem?.error ?? null,
     wayOut: wayOutForm(visit, decision.wayOut),
@@ -263,7 +221,7 @@ export function showMailbox(visit: Visit, assessment: Assessment, problem: Probl
     typed: problem?.typed ?? '',
     error: problem?.error ?? null,
     note: null,
-    resend: resendForm(visit, '/mailbox/send', mailbox?.sentAt ?? 0),
+    resend: resendForm(visit, at(visit, '/mailbox/send'), mailbox?.sentAt ?? 0),
   };
   show(visit.ctx, visit.site.renderer, 'mailbox', locals, problem?.status ?? 200);
 }

@@ -1,7 +1,7 @@
 import { useRecoveryCode } from '../flows/use-recovery-code.ts';
+import { blocked, wrong, wrongRecoveryCode } from '../http/problems.ts';
 import type { Next } from './next.ts';
 import { showRecovery, showRecoveryCodes } from './pages.ts';
-import { blocked, wrong, wrongRecoveryCode } from './problems.ts';
 import { move, onward, type Steps } from './steps.ts';
 import type { Visit } from './visit.ts';
 

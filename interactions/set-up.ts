@@ -1,12 +1,14 @@
 import { factorFor } from '../factors/index.ts';
 import { confirmEnrolment, dropEnrolment, startEnrolment } from '../flows/enrol-factor.ts';
+import { issuerNameFor } from '../flows/home-organization.ts';
 import type { SendOutcome } from '../flows/send-step.ts';
 import type { SignInState } from '../flows/sign-in-state.ts';
 import { skipSetup } from '../flows/skip-setup.ts';
+import type { Problem } from '../http/problems.ts';
+import { blocked, notSent, wrong, wrongAnswer } from '../http/problems.ts';
 import { type Method, methods } from '../policy/types.ts';
 import { type Next, nextOf } from './next.ts';
-import { issuerNameFor, type Problem, showEnrol, showSetUp } from './pages.ts';
-import { blocked, notSent, wrong, wrongAnswer } from './problems.ts';
+import { showEnrol, showSetUp } from './pages.ts';
 import { type Form, move, onward, onwardOrFinish, type StepOf, type Steps } from './steps.ts';
 import { type Visit, visitOf } from './visit.ts';
 

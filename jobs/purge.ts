@@ -3,6 +3,7 @@ import type { Database } from '../entities/database.ts';
 import { purgeHeldForms } from '../entities/held-forms.ts';
 import { purgeIdempotencyKeys } from '../entities/idempotency-keys.ts';
 import { purgeLimits } from '../entities/limits.ts';
+import { purgeLinks } from '../entities/one-time-links.ts';
 import { purgeOutbox } from '../entities/outbox.ts';
 import { purgeRecords } from '../entities/provider-records.ts';
 import { purgeRememberedDevices } from '../entities/remembered-devices.ts';
@@ -21,6 +22,7 @@ export async function purge(db: Database): Promise<void> {
   await purgeSessions(db, before);
   await purgeSignIns(db, before);
   await purgeHeldForms(db, before);
+  await purgeLinks(db, before);
   await purgeLimits(db, before);
   await purgeIdempotencyKeys(db, before);
   await purgeRememberedDevices(db, before);

@@ -141,6 +141,15 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         created_at ${t.time} NOT NULL,
         expires_at ${t.time} NOT NULL
       )`,
+      `CREATE TABLE IF NOT EXISTS one_time_links (
+        id_digest ${t.digest} NOT NULL PRIMARY KEY,
+        purpose ${t.word} NOT NULL,
+        user_id ${t.id} NOT NULL,
+        data ${t.text} NOT NULL,
+        created_at ${t.time} NOT NULL,
+        expires_at ${t.time} NOT NULL,
+        used_at ${t.time}
+      )`,
       `CREATE TABLE IF NOT EXISTS provider_records (
         model ${t.word} NOT NULL,
         id_digest ${t.digest} NOT NULL,
@@ -243,6 +252,8 @@ export class FirstSchema1790000000001 implements MigrationInterface {
       'sign_ins_by_account ON sign_ins (account_id)',
       'sign_ins_by_expiry ON sign_ins (expires_at)',
       'held_forms_by_expiry ON held_forms (expires_at)',
+      'one_time_links_by_user ON one_time_links (user_id)',
+      'one_time_links_by_expiry ON one_time_links (expires_at)',
       'provider_records_by_grant ON provider_records (grant_digest)',
       'provider_records_by_user_code ON provider_records (user_code_digest)',
       'provider_records_by_account ON provider_records (account_id)',
@@ -276,6 +287,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
       'limits',
       'signing_keys',
       'provider_records',
+      'one_time_links',
       'held_forms',
       'sign_ins',
       'sessions',

@@ -86,6 +86,7 @@ async function withPasskey(
       id,
       userId: user.id,
       method: 'passkey',
+      name: null,
       data: seal(ring, factorDataPlace(user.id, id), JSON.stringify(enrolled.data)),
       lookup: digest(enrolled.lookup ?? ''),
       highWater: enrolled.highWater,

@@ -1,9 +1,18 @@
+import type { Context } from 'koa';
 import { factorFor } from '../factors/index.ts';
 import type { ChallengeStart } from '../flows/start-challenge.ts';
-import type { Sentence } from '../http/pages.ts';
 import type { Method } from '../policy/types.ts';
-import type { Problem } from './pages.ts';
-import type { Visit } from './visit.ts';
+import type { Sentence } from './pages.ts';
+import type { Site } from './site.ts';
+
+/** What was wrong with the last form, shown beside its field; what was typed is kept, a password never. */
+export interface Problem {
+  readonly error: Sentence;
+  readonly typed?: string;
+  readonly status: number;
+}
+
+type Visit = { readonly ctx: Context; readonly site: Pick<Site, 'services'> };
 
 /** One sentence for all wrong answers of a kind; the audit log has the reason. */
 export const wrongPassword: Sentence = 'The e-mail address or the password is not right.';

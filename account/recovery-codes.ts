@@ -1,0 +1,66 @@
+import { regenerateRecoveryCodes } from '../flows/regenerate-recovery-codes.ts';
+import { showRecoveryCodes } from '../flows/show-recovery-codes.ts';
+import { show } from '../http/show.ts';
+import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
+import { framed } from '../http/signed-in-page.ts';
+import { done } from './factors.ts';
+import { dangerous } from './rules.ts';
+import { section } from './section.ts';
+
+/** "Show recovery codes" and "Regenerate recovery codes". */
+export function recoveryCodeRoutes({ get, post }: SignedInRoutes): void {
+  get('/recovery-codes', dangerous, (visit) => showCodes(visit));
+  post('/recovery-codes', dangerous, (visit) => showCodes(visit));
+
+  get('/recovery-codes/regenerate', dangerous, (visit) => askToRegenerate(visit));
+  post('/recovery-codes/regenerate', dangerous, async (visit, form) => {
+    if (form.confirm !== 'yes' || !mayRegenerate(visit)) {
+      return askToRegenerate(visit);
+    }
+    const { site, actor, assessment, ctx } = visit;
+    const id = await regenerateRecoveryCodes(site.services, { actor, assessment });
+    if (id === null) {
+      return done(visit, 'Something was changed meanwhile, so nothing happened. Look again.', 'warn');
+    }
+    ctx.status = 303;
+    ctx.redirect(`/account/set-up/${id}`);
+  });
+}
+
+async function showCodes(visit: SignedIn): Promise<void> {
+  const { ctx, site, actor, assessment } = visit;
+  const codes = await showRecoveryCodes(site.services, { actor, assessment });
+  if (!codes) {
+    return done(visit, 'Your recovery codes cannot be shown again. You can make new ones.', 'warn');
+  }
+  show(ctx, site.renderer, 'account/recovery-codes', { ...framed(visit, section), codes, back: '/account' });
+}
+
+/** Not with a recovery code alone: whoever found one could make eight of it (reference/control-panel-mfa.txt). */
+export const mayRegenerate = ({ recovered, assessment }: SignedIn): boolean =>
+  !recovered && assessment.factors.length > 0;
+
+function askToRegenerate(visit: SignedIn): void {
+  if (!mayRegenerate(visit)) {
+    const why =
+      'You signed in with a recovery code. New codes can be made once you have used or set up a factor.';
+    done(visit, why, 'warn');
+    return;
+  }
+  show(visit.ctx, visit.site.renderer, 'confirm', {
+    ...framed(visit, section),
+    title: 'Regenerate recovery codes?',
+    consequences: [
+      'You get eight new codes.',
+      'All codes that you have now stop working at once.',
+      'Devices that you asked us to remember are forgotten.',
+    ],
+    action: '/account/recovery-codes/regenerate',
+    hidden: [{ name: 'confirm', value: 'yes' }],
+    button: 'Regenerate recovery codes',
+    tone: 'primary',
+    password: false,
+    passwordError: null,
+    cancel: '/account',
+  });
+}

@@ -1,0 +1,114 @@
+import { auditEvent } from '../audit/audit.ts';
+import type { Statement } from '../entities/database.ts';
+import { removeFactorOf, removeFactorsOf } from '../entities/factors.ts';
+import { policyFrom } from '../entities/memberships.ts';
+import { instancePolicy } from '../entities/organizations.ts';
+import { forgetRecoveryCodes } from '../entities/recovery-codes.ts';
+import { forgetRememberedDevices } from '../entities/remembered-devices.ts';
+import { preferFactor, securityChangedSince } from '../entities/users.ts';
+import { factorFor } from '../factors/index.ts';
+import { defaultPolicy } from '../policy/defaults.ts';
+import { type Forbidding, whoForbids } from '../policy/must-keep.ts';
+import type { Method } from '../policy/types.ts';
+import { type Actor, stillSignedIn } from './actor.ts';
+import type { Assessment } from './assess-sign-in.ts';
+import { type AccountChange, changeMail } from './security-mail.ts';
+import type { Services } from './services.ts';
+
+export type Removal =
+  | { readonly kind: 'done' }
+  /** A policy requires what would be gone. */
+  | { readonly kind: 'forbidden'; readonly by: readonly Forbidding[] }
+  /** There is no such factor of this person. */
+  | { readonly kind: 'unknown' }
+  /** Something was changed meanwhile, or the session was ended: nothing happened. */
+  | { readonly kind: 'conflict' };
+
+/** Who would forbid that these methods are all that the person has. */
+export async function forbiddenBy(
+  { db }: Services,
+  { memberships }: Assessment,
+  remaining: readonly Method[],
+): Promise<readonly Forbidding[]> {
+  const instance = await instancePolicy(db);
+  return whoForbids(memberships, instance ? policyFrom(instance) : defaultPolicy, remaining);
+}
+
+/** One factor goes; with the last one all that belongs to it. Every remembered device is forgotten. */
+export async function removeFactor(
+  services: Services,
+  input: { readonly actor: Actor; readonly assessment: Assessment; readonly factorId: string },
+): Promise<Removal> {
+  const { assessment, factorId } = input;
+  const factor = assessment.factors.find(({ id }) => id === factorId);
+  if (!factor) {
+    return { kind: 'unknown' };
+  }
+  const rest = assessment.factors.filter(({ id }) => id !== factorId);
+  const by = await forbiddenBy(services, assessment, methodsOf(rest));
+  if (by.length > 0) {
+    return { kind: 'forbidden', by };
+  }
+  const { user } = assessment;
+  return change(services, input, {
+    type: 'factor.removed',
+    data: { method: factor.method, last: rest.length === 0 },
+    mail: 'factor_removed',
+    what: factor.name ?? factorFor(factor.method).label,
+    statements: [
+      removeFactorOf(user.id, factorId),
+      ...(user.preferred_factor_id === factorId ? [preferFactor(user.id, null)] : []),
+      ...(rest.length === 0 ? [forgetRecoveryCodes(user.id)] : []),
+    ],
+  });
+}
+
+/** "Disable": all factors, recovery codes and remembered devices go. */
+export async function disableTwoFactor(
+  services: Services,
+  input: { readonly actor: Actor; readonly assessment: Assessment },
+): Promise<Removal> {
+  const { assessment } = input;
+  const { user } = assessment;
+  const by = await forbiddenBy(services, assessment, []);
+  if (by.length > 0) {
+    return { kind: 'forbidden', by };
+  }
+  return change(services, input, {
+    type: 'factors.disabled',
+    data: { methods: methodsOf(assessment.factors) },
+    mail: 'factors_off',
+    what: null,
+    statements: [removeFactorsOf(user.id), forgetRecoveryCodes(user.id), preferFactor(user.id, null)],
+  });
+}
+
+const methodsOf = (factors: readonly { readonly method: Method }[]): Method[] => [
+  ...new Set(factors.map(({ method }) => method)),
+];
+
+/** Of two removals at once the second has read too much: it changes nothing, so that two halves never make a whole (T094). */
+async function change(
+  services: Services,
+  { actor, assessment }: { readonly actor: Actor; readonly assessment: Assessment },
+  what: {
+    readonly type: 'factor.removed' | 'factors.disabled';
+    readonly data: { readonly [name: string]: string | boolean | readonly string[] };
+    readonly mail: AccountChange;
+    readonly what: string | null;
+    readonly statements: readonly Statement[];
+  },
+): Promise<Removal> {
+  const { db } = services;
+  const { user } = assessment;
+  const now = db.clock.now();
+  const done = await db.together([
+    stillSignedIn(services, actor),
+    securityChangedSince(user.id, user.security_version, now),
+    ...what.statements,
+    forgetRememberedDevices(user.id, now),
+    auditEvent(db, actor.origin, { type: what.type, userId: user.id, data: what.data }),
+    ...changeMail(services, user, actor.origin, what.mail, { what: what.what }),
+  ]);
+  return { kind: done ? 'done' : 'conflict' };
+}

@@ -1,0 +1,67 @@
+import type { Origin } from '../audit/audit.ts';
+import type { Statement } from '../entities/database.ts';
+import type { UserRow } from '../entities/users.ts';
+import type { MessageValues } from '../notifications/outbox.ts';
+import { makeLink } from './one-time-link.ts';
+import type { Services } from './services.ts';
+
+/**
+ * Tells a person what happened to their account: when, from where, and with a link for the case that it was not them. To stand in the
+ * batch of what it tells of. `to` is where it goes instead of their address of today.
+ */
+export function securityMail(
+  services: Services,
+  user: UserRow,
+  origin: Origin,
+  mail: {
+    readonly template: string;
+    readonly values?: MessageValues;
+    readonly to?: string;
+    readonly key?: string;
+  },
+): Statement[] {
+  const link = makeLink(services, 'not_me', user.id);
+  return [
+    link.statement,
+    services.notify.mail({
+      to: mail.to ?? user.email,
+      locale: user.locale,
+      template: mail.template,
+      values: {
+        name: user.name,
+        at: services.db.clock.now().toISOString(),
+        ip: origin.ip,
+        userAgent: origin.userAgent,
+        notMeUrl: link.url,
+        ...mail.values,
+      },
+      ...(mail.key === undefined ? {} : { key: mail.key }),
+    }),
+  ];
+}
+
+/** Something about how a person signs in has changed; the words are in `http/account-changes.ts`. */
+export type AccountChange =
+  | 'factor_removed'
+  | 'factors_off'
+  | 'recovery_codes_made'
+  | 'recovery_codes_shown'
+  | 'password_changed'
+  | 'password_reset'
+  | 'email_changed'
+  | 'phone_changed'
+  | 'sessions_ended';
+
+export const changeMail = (
+  services: Services,
+  user: UserRow,
+  origin: Origin,
+  change: AccountChange,
+  values: MessageValues = {},
+  to?: string,
+): Statement[] =>
+  securityMail(services, user, origin, {
+    template: 'account-changed',
+    values: { change, ...values },
+    ...(to === undefined ? {} : { to }),
+  });

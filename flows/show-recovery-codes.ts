@@ -1,0 +1,42 @@
+import { auditEvent } from '../audit/audit.ts';
+import { instancePolicy } from '../entities/organizations.ts';
+import { unusedRecoveryCodes } from '../entities/recovery-codes.ts';
+import { open } from '../lib/seal.ts';
+import { type Actor, stillSignedIn } from './actor.ts';
+import type { Assessment } from './assess-sign-in.ts';
+import { recoveryCodePlace, recoveryCodeRules } from './recovery-code-rules.ts';
+import { changeMail } from './security-mail.ts';
+import type { Services } from './services.ts';
+
+/** True where every organization of the person lets codes be shown again, and those that they have can be read. */
+export async function maySeeRecoveryCodes(services: Services, assessment: Assessment): Promise<boolean> {
+  const { db } = services;
+  if (!recoveryCodeRules(assessment.memberships, await instancePolicy(db)).showAgain) {
+    return false;
+  }
+  const unused = await unusedRecoveryCodes(db, assessment.user.id);
+  return unused.length > 0 && unused.every(({ sealed }) => sealed !== null);
+}
+
+/** The codes that are left, once more; the person is told that somebody has looked. Null where they may not be seen. */
+export async function showRecoveryCodes(
+  services: Services,
+  { actor, assessment }: { readonly actor: Actor; readonly assessment: Assessment },
+): Promise<readonly string[] | null> {
+  const { db, ring } = services;
+  if (!(await maySeeRecoveryCodes(services, assessment))) {
+    return null;
+  }
+  const userId = assessment.user.id;
+  const unused = await unusedRecoveryCodes(db, userId);
+  const told = await db.together([
+    stillSignedIn(services, actor),
+    auditEvent(db, actor.origin, { type: 'recovery_codes.shown', userId }),
+    ...changeMail(services, assessment.user, actor.origin, 'recovery_codes_shown'),
+  ]);
+  return told
+    ? unused.flatMap(({ id, sealed }) =>
+        sealed === null ? [] : [open(ring, recoveryCodePlace(userId, id), sealed)],
+      )
+    : null;
+}

@@ -1,0 +1,43 @@
+import type { AccountChange } from '../flows/security-mail.ts';
+
+/** What a mail says of a change: the subject, and one sentence. `{what}` is the thing that was changed. */
+export const accountChanges: Readonly<
+  Record<AccountChange, { readonly subject: string; readonly text: string }>
+> = {
+  factor_removed: {
+    subject: 'A way to sign in was removed',
+    text: '"{what}" was removed from your account at {organization}. Sign-ins do not ask for it any more.',
+  },
+  factors_off: {
+    subject: 'Two-factor authentication was turned off',
+    text: 'Two-factor authentication was turned off for your account at {organization}. From now on the password alone is enough.',
+  },
+  recovery_codes_made: {
+    subject: 'New recovery codes were made',
+    text: 'New recovery codes were made for your account at {organization}. The old ones do not work any more.',
+  },
+  recovery_codes_shown: {
+    subject: 'Your recovery codes were shown',
+    text: 'The recovery codes of your account at {organization} were shown on a page of your account.',
+  },
+  password_changed: {
+    subject: 'Your password was changed',
+    text: 'The password of your account at {organization} was changed. Everywhere else you are signed out.',
+  },
+  password_reset: {
+    subject: 'Your password was reset',
+    text: 'A new password was set for your account at {organization} through a link in a mail. You are signed out everywhere.',
+  },
+  email_changed: {
+    subject: 'Your e-mail address was changed',
+    text: 'The e-mail address of your account at {organization} is now {what}. Mail goes there from now on.',
+  },
+  phone_changed: {
+    subject: 'Your phone number was changed',
+    text: 'The phone number of your account at {organization} was changed: {what}.',
+  },
+  sessions_ended: {
+    subject: 'You were signed out everywhere',
+    text: 'All sessions of your account at {organization} were ended.',
+  },
+};

@@ -1,0 +1,28 @@
+import type { Context } from 'koa';
+import type { Json } from '../factors/factor.ts';
+import { seconds } from '../lib/clock.ts';
+import type { Method } from '../policy/types.ts';
+import type { Resend, ShownFactor } from './pages.ts';
+import type { Site } from './site.ts';
+
+/** What a factor's own view is given. */
+export const shownFactor = (method: Method, shown: Json): ShownFactor => ({
+  ...(shown instanceof Object && !Array.isArray(shown) ? shown : {}),
+  method,
+});
+
+/** How soon something can be sent once more, so that nobody sends twice while the first is on its way. */
+const resendAfter = seconds(30);
+
+/** "Send a new code", with its count-down; null where nothing was sent. */
+export function resendForm(
+  { site }: { readonly ctx: Context; readonly site: Pick<Site, 'services'> },
+  action: string,
+  sentAt: number | null,
+): Resend | null {
+  if (sentAt === null) {
+    return null;
+  }
+  const left = sentAt + resendAfter - site.services.db.clock.now().getTime();
+  return { action, secondsLeft: Math.max(0, Math.ceil(left / 1000)) };
+}
