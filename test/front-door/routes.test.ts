@@ -31,13 +31,17 @@ function ownRoutes(door: FrontDoor): string[] {
   const provider = door.apps[0]?.provider as unknown as {
     readonly middleware: readonly { readonly router?: { readonly stack: readonly Layer[] } }[];
   };
-  return provider.middleware
-    .flatMap(({ router }) => router?.stack ?? [])
-    .flatMap(({ path, methods }) =>
-      methods
-        .filter((method) => method !== 'HEAD')
-        .map((method) => `${method} ${String(path).replace(/(?<=.)\/$/, '')}`),
-    );
+  return (
+    provider.middleware
+      .flatMap(({ router }) => router?.stack ?? [])
+      // What answers every other address below a folder, with any method, says that there is nothing.
+      .filter(({ path, methods }) => !(String(path).includes('{*') && methods.length > 20))
+      .flatMap(({ path, methods }) =>
+        methods
+          .filter((method) => method !== 'HEAD')
+          .map((method) => `${method} ${String(path).replace(/(?<=.)\/$/, '')}`),
+      )
+  );
 }
 
 const name = ({ method, path }: RouteRecord): string => `${method} ${path}`;
