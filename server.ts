@@ -38,6 +38,8 @@ import { createMailTransport } from './notifications/mail-transport.ts';
 import { createNotify } from './notifications/outbox.ts';
 import { createSmsGateway } from './notifications/sms-gateway.ts';
 import { createProvider, sendLogoutToken } from './provider/create-provider.ts';
+import { organizationRoutes } from './organizations/routes.ts';
+import { createProvider } from './provider/create-provider.ts';
 
 export interface App {
   readonly services: Services;
@@ -156,6 +158,7 @@ export async function createApp(settings: Settings, db: Database, log = createLo
   provider.use(interactionRoutes(site).routes());
   provider.use(signedInReturn(site).routes());
   provider.use(accountRoutes(site).routes());
+  provider.use(organizationRoutes(site).routes());
   provider.use(resetLinkRoutes(site).routes());
   if (settings.demo) {
     const channels = (['email', 'sms'] as const).filter((channel) =>

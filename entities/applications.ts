@@ -26,3 +26,10 @@ export const applicationById = (db: Database, clientId: string) =>
 
 export const resourceServer = (db: Database, resource: string) =>
   db.row<ApplicationRow>('SELECT * FROM applications WHERE resource = ?', [resource]);
+
+/** Those of one organization, and those that all share, by name. */
+export const applicationsFor = (db: Database, organizationId: string) =>
+  db.rows<ApplicationRow>(
+    'SELECT * FROM applications WHERE organization_id = ? OR organization_id IS NULL ORDER BY name, client_id LIMIT 500',
+    [organizationId],
+  );

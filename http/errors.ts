@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Context, Next } from 'koa';
 import { errors as oidcErrors } from 'oidc-provider';
 import type { Logger } from 'pino';
+import { NotPermitted } from '../flows/organization-actor.ts';
 import { Overloaded } from '../lib/work-queue.ts';
 import type { Sentence } from './pages.ts';
 
@@ -201,6 +202,9 @@ export function describeError(error: unknown, log: Logger): ShownError {
 function codeOf(error: unknown): ErrorCode {
   if (error instanceof RequestError) {
     return error.code;
+  }
+  if (error instanceof NotPermitted) {
+    return 'not_found';
   }
   if (error instanceof Overloaded) {
     return 'busy';

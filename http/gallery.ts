@@ -1,5 +1,6 @@
 import { accountChanges } from './account-changes.ts';
 import { accountPages } from './gallery-account.ts';
+import { organizationGallery } from './organization-gallery.ts';
 import type { Common, ConfirmPage, Frame, Language, Mails, MethodChoice, Pages, Sentence } from './pages.ts';
 
 /** One view in one state, with sample values: for the development page that shows them all, and for the tests. */
@@ -545,6 +546,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     },
 
     ...accountPages(framed, at),
+    ...organizationGallery(framed),
     { name: 'confirm', state: 'danger', locals: confirm },
     {
       name: 'confirm',

@@ -1,4 +1,5 @@
 import type { Method, Role } from '../policy/types.ts';
+import type { OrganizationPages } from './organization-pages.ts';
 
 /**
  * What each view needs. A route prepares these values and calls `render(name, locals)`; the names of the views are the
@@ -455,7 +456,7 @@ export interface InboxMessagePage extends Common {
   readonly inbox: string;
 }
 
-export interface Pages {
+export interface Pages extends OrganizationPages {
   readonly confirm: ConfirmPage;
   readonly 'account/overview': AccountOverviewPage;
   readonly 'account/factor': AccountFactorPage;

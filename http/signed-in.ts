@@ -242,7 +242,10 @@ async function pageAgain({ ctx, site, actor }: SignedIn, { keeps = [] }: Rules):
   const fields = Object.fromEntries(
     keeps.flatMap((name) => {
       const value = form[name];
-      return typeof value === 'string' ? [[name, value]] : [];
+      // Several boxes of one name are held as lines.
+      const text =
+        Array.isArray(value) && value.every((one) => typeof one === 'string') ? value.join('\n') : value;
+      return typeof text === 'string' ? [[name, text]] : [];
     }),
   );
   if (Object.keys(fields).length === 0) {

@@ -124,6 +124,18 @@ export class Browser {
         fields.append(name, decode(/ value="([^"]*)"/.exec(input)?.[1] ?? ''));
       }
     }
+    for (const [, name = '', options = ''] of form.matchAll(
+      /<select[^>]* name="([^"]*)"[^>]*>(.*?)<\/select>/gs,
+    )) {
+      const chosen =
+        /<option value="([^"]*)" selected/.exec(options) ?? /<option value="([^"]*)"/.exec(options);
+      fields.append(name, decode(chosen?.[1] ?? ''));
+    }
+    for (const [, name = '', text = ''] of form.matchAll(
+      /<textarea[^>]* name="([^"]*)"[^>]*>(.*?)<\/textarea>/gs,
+    )) {
+      fields.append(name, decode(text));
+    }
     return { action: decode(action), fields };
   }
 

@@ -53,7 +53,9 @@ const sentenceKeys = new Set([
 function sentencesIn(value: unknown, key = ''): readonly string[] {
   if (typeof value === 'string') return sentenceKeys.has(key) ? [value] : [];
   if (value === null || typeof value !== 'object') return [];
-  if ('tone' in value && 'text' in value) return [String(value.text)];
+  if ('tone' in value && 'text' in value) {
+    return typeof value.text === 'string' ? [value.text] : sentencesIn(value.text);
+  }
   return Object.entries(value).flatMap(([name, item]) =>
     sentencesIn(item, key === 'scopes' || key === 'consequences' ? 'label' : name),
   );

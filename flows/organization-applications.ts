@@ -1,0 +1,253 @@
+import * as z from 'zod';
+import { auditEvent } from '../audit/audit.ts';
+import { type ApplicationRow, applicationById, applicationsFor } from '../entities/applications.ts';
+import { updateRow } from '../entities/configuration.ts';
+import { token } from '../lib/random.ts';
+import { seal } from '../lib/seal.ts';
+import { type ApplicationAssurance, applicationAssurances } from '../policy/types.ts';
+import { clientMetadata, type Metadata, metadataProblems } from './client-metadata.ts';
+import { actorData, type OrganizationVisit, requirePermission } from './organization-actor.ts';
+import type { Services } from './services.ts';
+
+export interface ApplicationEntry {
+  readonly clientId: string;
+  readonly name: string;
+  readonly assurance: ApplicationAssurance;
+  /** Of the whole instance: an organization may cover it by its policy, and cannot change it. */
+  readonly isShared: boolean;
+  readonly isFirstParty: boolean;
+  readonly hasSecret: boolean;
+  readonly metadata: Metadata;
+}
+
+const entryOf = (row: ApplicationRow): ApplicationEntry => ({
+  clientId: row.client_id,
+  name: row.name,
+  assurance: row.assurance,
+  isShared: row.organization_id === null,
+  isFirstParty: row.first_party === 1,
+  hasSecret: row.secret !== null,
+  metadata: JSON.parse(row.metadata) as Metadata,
+});
+
+/** The applications that an organization's members sign in to: its own, and those of the instance. */
+export async function organizationApplications(
+  services: Pick<Services, 'db'>,
+  visit: OrganizationVisit,
+): Promise<ApplicationEntry[]> {
+  requirePermission(visit.actor, 'applications.read');
+  const rows = await applicationsFor(services.db, visit.organization.id);
+  return rows.map(entryOf);
+}
+
+/** One application of this very organization; null for everybody else's, and for those that all share. */
+export async function ownApplicationOf(
+  services: Pick<Services, 'db'>,
+  visit: OrganizationVisit,
+  clientId: string,
+): Promise<ApplicationEntry | null> {
+  requirePermission(visit.actor, 'applications.read');
+  const row = await applicationById(services.db, clientId);
+  return row && row.organization_id === visit.organization.id ? entryOf(row) : null;
+}
+
+/** What owners and admins decide about an application. `confidential`: it can keep a secret (a server, not a browser or a phone). */
+export interface ApplicationWish {
+  readonly name: string;
+  readonly kind: 'confidential' | 'public';
+  readonly redirectUris: readonly string[];
+  readonly postLogoutRedirectUris: readonly string[];
+  readonly assurance: ApplicationAssurance;
+  readonly isFirstParty: boolean;
+}
+
+export type ApplicationProblem = {
+  readonly field: 'name' | 'redirectUris' | 'postLogoutRedirectUris';
+  readonly message: string;
+};
+
+export type ApplicationOutcome =
+  | { readonly kind: 'saved'; readonly clientId: string; readonly secret: string | null }
+  | { readonly kind: 'invalid'; readonly problems: readonly ApplicationProblem[] }
+  | { readonly kind: 'not_found' };
+
+const names = {
+  redirect_uris: 'redirectUris',
+  post_logout_redirect_uris: 'postLogoutRedirectUris',
+} as const;
+
+/** What is wrong with a wish, each with its field; the same rules as for configuration files and registering programs. */
+export function applicationProblems(wish: ApplicationWish, before: Metadata = {}): ApplicationProblem[] {
+  const problems: ApplicationProblem[] = [];
+  if (!/^\P{Cc}{1,200}$/u.test(wish.name.trim())) {
+    problems.push({ field: 'name', message: 'Enter a name of at most 200 characters.' });
+  }
+  const metadata = metadataOf(wish, before);
+  for (const [name, field] of Object.entries(names) as [keyof typeof names, ApplicationProblem['field']][]) {
+    const read = clientMetadata[name].safeParse(metadata[name]);
+    for (const issue of read.error?.issues ?? []) {
+      const uri = typeof issue.path[0] === 'number' ? (metadata[name] as string[])[issue.path[0]] : undefined;
+      problems.push({
+        field,
+        message: uri === undefined ? issue.message : `${uri.slice(0, 200)}: ${issue.message}`,
+      });
+    }
+  }
+  for (const { name, message } of problems.length > 0
+    ? []
+    : metadataProblems(metadata, wish.kind === 'confidential')) {
+    const field = names[name as keyof typeof names];
+    problems.push({ field: field ?? 'redirectUris', message });
+  }
+  return problems;
+}
+
+function metadataOf(wish: ApplicationWish, before: Metadata): Record<string, unknown> {
+  const method = before.token_endpoint_auth_method;
+  const isKeyed = method === 'private_key_jwt';
+  return {
+    ...before,
+    redirect_uris: [...new Set(wish.redirectUris)],
+    post_logout_redirect_uris: [...new Set(wish.postLogoutRedirectUris)],
+    token_endpoint_auth_method:
+      wish.kind === 'public'
+        ? 'none'
+        : isKeyed || method === 'client_secret_post'
+          ? method
+          : 'client_secret_basic',
+  };
+}
+
+const secretPlace = (clientId: string) => ({ table: 'applications', column: 'secret', row: clientId });
+
+/** Registers an application of this organization. The secret is in the answer, and nowhere else. */
+export async function addApplication(
+  services: Pick<Services, 'db' | 'ring'>,
+  visit: OrganizationVisit,
+  wish: ApplicationWish,
+): Promise<ApplicationOutcome> {
+  requirePermission(visit.actor, 'applications.change');
+  const problems = applicationProblems(wish);
+  if (problems.length > 0) return { kind: 'invalid', problems };
+  const { db, ring } = services;
+  const now = db.clock.now().getTime();
+  const clientId = token(128);
+  const secret = wish.kind === 'confidential' ? token() : null;
+  await db.together([
+    db.insert('applications', {
+      client_id: clientId,
+      organization_id: visit.organization.id,
+      name: wish.name.trim(),
+      secret: secret === null ? null : seal(ring, secretPlace(clientId), secret),
+      metadata: JSON.stringify(metadataOf(wish, {})),
+      resource: null,
+      first_party: wish.isFirstParty ? 1 : 0,
+      assurance: z.enum(applicationAssurances).parse(wish.assurance),
+      created_at: now,
+      updated_at: now,
+    }),
+    event(services, visit, 'application.registered', clientId, { name: wish.name.trim() }),
+  ]);
+  return { kind: 'saved', clientId, secret };
+}
+
+/** Changes what the form shows and leaves everything else of the registration as it is. */
+export async function changeApplication(
+  services: Pick<Services, 'db' | 'ring'>,
+  visit: OrganizationVisit,
+  clientId: string,
+  wish: ApplicationWish,
+): Promise<ApplicationOutcome> {
+  requirePermission(visit.actor, 'applications.change');
+  const { db, ring } = services;
+  const before = await ownApplicationOf(services, visit, clientId);
+  if (!before) return { kind: 'not_found' };
+  const problems = applicationProblems(wish, before.metadata);
+  if (problems.length > 0) return { kind: 'invalid', problems };
+  const metadata = metadataOf(wish, before.metadata);
+  const isKeyed = metadata.token_endpoint_auth_method === 'private_key_jwt';
+  // A program that becomes able to keep a secret needs one.
+  const secret = wish.kind === 'confidential' && !before.hasSecret && !isKeyed ? token() : null;
+  const saved = await db.together([
+    updateRow(
+      'applications',
+      { client_id: clientId, organization_id: visit.organization.id },
+      {
+        name: wish.name.trim(),
+        metadata: JSON.stringify(metadata),
+        first_party: wish.isFirstParty ? 1 : 0,
+        assurance: z.enum(applicationAssurances).parse(wish.assurance),
+        updated_at: db.clock.now().getTime(),
+        ...(wish.kind === 'public'
+          ? { secret: null }
+          : secret === null
+            ? {}
+            : { secret: seal(ring, secretPlace(clientId), secret) }),
+      },
+    ),
+    event(services, visit, 'application.changed', clientId, { assurance: wish.assurance }),
+  ]);
+  return saved ? { kind: 'saved', clientId, secret } : { kind: 'not_found' };
+}
+
+/** A new secret; the old one is worth nothing from now on. */
+export async function rotateSecret(
+  services: Pick<Services, 'db' | 'ring'>,
+  visit: OrganizationVisit,
+  clientId: string,
+): Promise<ApplicationOutcome> {
+  requirePermission(visit.actor, 'applications.change');
+  const { db, ring } = services;
+  const secret = token();
+  const saved = await db.together([
+    {
+      sql: 'UPDATE applications SET secret = ?, updated_at = ? WHERE client_id = ? AND organization_id = ? AND secret IS NOT NULL',
+      values: [
+        seal(ring, secretPlace(clientId), secret),
+        db.clock.now().getTime(),
+        clientId,
+        visit.organization.id,
+      ],
+      rows: 1,
+    },
+    event(services, visit, 'application.secret_rotated', clientId, {}),
+  ]);
+  return saved ? { kind: 'saved', clientId, secret } : { kind: 'not_found' };
+}
+
+export async function removeApplication(
+  services: Pick<Services, 'db'>,
+  visit: OrganizationVisit,
+  clientId: string,
+): Promise<'done' | 'not_found'> {
+  requirePermission(visit.actor, 'applications.change');
+  const removed = await services.db.together([
+    {
+      sql: 'DELETE FROM applications WHERE client_id = ? AND organization_id = ?',
+      values: [clientId, visit.organization.id],
+      rows: 1,
+    },
+    { sql: 'DELETE FROM consents WHERE client_id = ?', values: [clientId] },
+    event(services, visit, 'application.removed', clientId, {}),
+  ]);
+  return removed ? 'done' : 'not_found';
+}
+
+const event = (
+  { db }: Pick<Services, 'db'>,
+  { organization, actor }: OrganizationVisit,
+  type:
+    | 'application.registered'
+    | 'application.changed'
+    | 'application.removed'
+    | 'application.secret_rotated',
+  clientId: string,
+  data: Readonly<Record<string, string>>,
+) =>
+  auditEvent(db, actor.origin, {
+    type,
+    userId: actor.kind === 'person' ? actor.id : null,
+    organizationId: organization.id,
+    clientId,
+    data: { ...actorData(actor), ...data },
+  });

@@ -1,0 +1,314 @@
+import type { FramedPage, HiddenField, Link, Note, Sentence } from './pages.ts';
+
+/** What the views of `views/organizations/` need; see `Pages`. */
+
+export interface Option {
+  readonly value: string;
+  readonly label: Sentence;
+  readonly hint?: Sentence | null;
+  readonly chosen: boolean;
+}
+
+/** How far somebody is, as a small coloured word; the word alone says it. */
+export interface Tag {
+  readonly tone: 'ok' | 'warn' | 'danger' | 'plain';
+  readonly text: Sentence;
+}
+
+export interface MemberRow {
+  readonly url: string;
+  readonly name: string;
+  readonly email: string;
+  readonly role: Sentence;
+  /** Labels of what they have set up. */
+  readonly methods: readonly Sentence[];
+  readonly tag: Tag;
+  readonly lastSignIn: { readonly at: Date; readonly how: Sentence } | null;
+}
+
+export interface PreviewList {
+  readonly rows: readonly {
+    readonly name: string;
+    readonly email: string;
+    readonly role: Sentence;
+    readonly by: Date | null;
+  }[];
+  /** More than are listed. */
+  readonly more: number;
+}
+
+export interface TwoFactorPage extends FramedPage {
+  /** Preview: GET. Save: POST. */
+  readonly action: string;
+  readonly version: string;
+  /** Names the values that the preview is about; empty before there is one. */
+  readonly previewed: string;
+  readonly note: Note | null;
+  readonly requirement: readonly Option[];
+  readonly others: readonly Option[];
+  readonly graceDays: readonly Option[];
+  readonly methods: readonly Option[];
+  readonly rememberDeviceDays: readonly Option[];
+  readonly applications: readonly Option[];
+  readonly coversAll: boolean;
+  readonly showAgain: boolean;
+  readonly replaceUsed: boolean;
+  /** What the changed values would do; null before anything was changed. */
+  readonly preview: {
+    readonly mustAct: number;
+    readonly of: number;
+    readonly stopped: number;
+    readonly until: Date | null;
+    readonly adviseAdminsFirst: boolean;
+    readonly owners: readonly string[];
+    readonly ownersCount: number;
+    readonly hasNoMethod: boolean;
+    readonly list: PreviewList;
+  } | null;
+  readonly now: { readonly mustAct: number; readonly overdue: number; readonly of: number };
+  /** For people without a factor: the code that was sent to them. */
+  readonly code: { readonly id: string; readonly to: string; readonly error: Sentence | null } | null;
+  readonly notices: string;
+}
+
+export interface NoticesPage extends FramedPage {
+  readonly failed: number;
+  readonly rows: readonly {
+    readonly name: string;
+    readonly email: string;
+    readonly what: Sentence;
+    readonly at: Date;
+    readonly tag: Tag;
+  }[];
+  readonly next: string | null;
+  /** POST; null where nobody must act. */
+  readonly remind: { readonly action: string; readonly people: number } | null;
+}
+
+export interface MembersPage extends FramedPage {
+  readonly action: string;
+  readonly search: string;
+  readonly twoFactor: readonly Option[];
+  readonly method: readonly Option[];
+  readonly role: readonly Option[];
+  readonly state: readonly Option[];
+  readonly isFiltered: boolean;
+  readonly total: number;
+  readonly rows: readonly MemberRow[];
+  readonly first: string | null;
+  readonly next: string | null;
+  readonly invite: string | null;
+  readonly importing: string | null;
+  readonly exporting: string | null;
+}
+
+export interface MemberPage extends FramedPage {
+  readonly name: string;
+  readonly email: string;
+  readonly role: Sentence;
+  readonly tag: Tag;
+  readonly joinedAt: Date;
+  readonly lastSignIn: {
+    readonly at: Date;
+    readonly how: Sentence;
+    /** Null: an application of another organization. */
+    readonly application: string | null;
+  } | null;
+  readonly factors: readonly {
+    readonly label: Sentence;
+    readonly name: string | null;
+    readonly addedAt: Date;
+    readonly lastUsedAt: Date | null;
+    readonly tag: Tag | null;
+  }[];
+  readonly audit: string;
+  /** Each null where this actor may not. */
+  readonly reset: string | null;
+  readonly roles: { readonly action: string; readonly options: readonly Option[] } | null;
+  readonly remove: string | null;
+  readonly why: Sentence | null;
+}
+
+export interface ResetPage extends FramedPage {
+  readonly name: string;
+  readonly email: string;
+  /** POST. */
+  readonly action: string;
+  readonly forms: readonly Option[];
+  readonly checks: readonly Option[];
+  readonly reason: string;
+  readonly formError: Sentence | null;
+  readonly checkError: Sentence | null;
+  readonly reasonError: Sentence | null;
+  readonly note: Note | null;
+  readonly cancel: string;
+}
+
+export interface Chart {
+  readonly title: Sentence;
+  /** What a picture shows, in one sentence. */
+  readonly label: Sentence;
+  readonly width: number;
+  readonly height: number;
+  readonly lines: readonly { readonly kind: string; readonly d: string }[];
+  readonly bars: readonly {
+    readonly x: number;
+    readonly y: number;
+    readonly width: number;
+    readonly height: number;
+    readonly kind: string;
+  }[];
+  readonly texts: readonly {
+    readonly x: number;
+    readonly y: number;
+    readonly anchor: 'start' | 'middle' | 'end';
+    readonly kind: string;
+    readonly text: string | Date | { readonly sentence: Sentence };
+  }[];
+  readonly head: readonly Sentence[];
+  readonly rows: readonly (readonly (string | number | Date | { readonly sentence: Sentence })[])[];
+}
+
+export interface OverviewPage extends FramedPage {
+  readonly status: Sentence;
+  readonly figures: readonly {
+    readonly value: string;
+    readonly text: Sentence;
+    readonly url: string | null;
+  }[];
+  readonly charts: readonly Chart[];
+  readonly overdue: readonly MemberRow[];
+  readonly overdueTotal: number;
+  readonly overdueUrl: string;
+  readonly remind: { readonly action: string; readonly people: number } | null;
+}
+
+export interface PasskeysPage extends FramedPage {
+  readonly action: string;
+  readonly version: string;
+  readonly isOn: boolean;
+  readonly isAvailable: boolean;
+  readonly isOnly: boolean;
+  readonly figures: readonly {
+    readonly value: string;
+    readonly text: Sentence;
+    readonly url: string | null;
+  }[];
+  readonly recent: readonly {
+    readonly url: string;
+    readonly name: string;
+    readonly email: string;
+    readonly passkey: string | null;
+    readonly at: Date;
+  }[];
+  readonly note: Note | null;
+}
+
+export interface AuditPage extends FramedPage {
+  readonly action: string;
+  readonly types: readonly Option[];
+  readonly person: string;
+  readonly applications: readonly Option[];
+  readonly since: string;
+  readonly until: string;
+  readonly isFiltered: boolean;
+  readonly problem: Sentence | null;
+  readonly rows: readonly {
+    readonly at: Date;
+    readonly what: Sentence;
+    readonly type: string;
+    readonly who: string | null;
+    readonly by: string | null;
+    readonly application: string | null;
+    readonly from: string | null;
+    readonly device: string | null;
+    readonly facts: readonly { readonly name: string; readonly value: string }[];
+    readonly position: number;
+  }[];
+  readonly first: string | null;
+  readonly next: string | null;
+  readonly csv: string;
+  readonly jsonLines: string;
+}
+
+export interface ApplicationsPage extends FramedPage {
+  readonly add: string;
+  readonly rows: readonly {
+    readonly url: string;
+    readonly name: string;
+    readonly clientId: string;
+    readonly assurance: Sentence;
+    readonly isShared: boolean;
+  }[];
+}
+
+export interface ApplicationForm {
+  readonly name: string;
+  readonly redirectUris: string;
+  readonly logoutUris: string;
+  readonly kind: readonly Option[];
+  readonly assurance: readonly Option[];
+  readonly isFirstParty: boolean;
+  readonly errors: {
+    readonly name: Sentence | null;
+    readonly redirectUris: Sentence | null;
+    readonly logoutUris: Sentence | null;
+  };
+}
+
+export interface ApplicationPage extends FramedPage {
+  /** Null: a new one. */
+  readonly clientId: string | null;
+  readonly title: string;
+  readonly action: string;
+  readonly form: ApplicationForm;
+  readonly formError: Sentence | null;
+  /** A new secret, shown here once. */
+  readonly secret: string | null;
+  readonly rotate: string | null;
+  readonly remove: string | null;
+  readonly test: string | null;
+  readonly settings: readonly { readonly label: Sentence; readonly value: string }[];
+  readonly recipes: readonly { readonly name: string; readonly lines: string }[];
+  readonly cancel: string;
+}
+
+export interface BrandingPage extends FramedPage {
+  readonly action: string;
+  readonly name: string;
+  readonly accent: string;
+  readonly logoUrl: string | null;
+  readonly nameError: Sentence | null;
+  readonly accentError: Sentence | null;
+  readonly logoError: Sentence | null;
+  readonly contrast: Sentence | null;
+  readonly removeLogo: string | null;
+}
+
+export interface ImportPage extends FramedPage {
+  readonly action: string;
+  readonly csv: string;
+  readonly error: Sentence | null;
+  /** What a file would do; null before one was read. */
+  readonly preview: {
+    readonly fresh: number;
+    readonly known: number;
+    readonly wrong: readonly { readonly line: number; readonly text: string; readonly why: Sentence }[];
+    readonly rows: readonly {
+      readonly email: string;
+      readonly name: string;
+      readonly role: Sentence;
+      readonly what: Sentence;
+    }[];
+    readonly hidden: readonly HiddenField[];
+  } | null;
+  readonly back: Link;
+}
+
+export interface OrganizationPages {
+  readonly 'organizations/two-factor': TwoFactorPage;
+  readonly 'organizations/notices': NoticesPage;
+  readonly 'organizations/members': MembersPage;
+  readonly 'organizations/member': MemberPage;
+  readonly 'organizations/reset': ResetPage;
+}

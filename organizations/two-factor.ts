@@ -1,0 +1,372 @@
+import * as z from 'zod';
+import { factors } from '../factors/index.ts';
+import { changeOrganizationPolicy } from '../flows/change-organization-policy.ts';
+import type { PolicyChange } from '../flows/change-policy.ts';
+import { isConfirmed, sendConfirmation } from '../flows/confirm-by-mail.ts';
+import { announcePolicies, readNotices, remindNow } from '../flows/notify-members.ts';
+import type { OrganizationVisit } from '../flows/organization-actor.ts';
+import { organizationApplications } from '../flows/organization-applications.ts';
+import { type PolicyPreview, policyVersion, previewPolicy } from '../flows/preview-policy.ts';
+import { readMemberFigures } from '../flows/read-members.ts';
+import { leaveFlash } from '../http/flash.ts';
+import type { TwoFactorPage } from '../http/organization-pages.ts';
+import type { Note, Sentence } from '../http/pages.ts';
+import { show } from '../http/show.ts';
+import type { Form, SignedIn, SignedInRoutes } from '../http/signed-in.ts';
+import { days } from '../lib/clock.ts';
+import { digest } from '../lib/digest.ts';
+import { methods, requirements } from '../policy/types.ts';
+import { basePath, framedBy, inSession, organizationOf, textOf, textsOf, withProof } from './visit.ts';
+import { options, roleLabels } from './words.ts';
+
+/** What the form sends; the same names in a query are a preview. */
+const fields = [
+  'requirement',
+  'others',
+  'graceDays',
+  'methods',
+  'rememberDeviceDays',
+  'coverage',
+  'applications',
+  'showAgain',
+  'replaceUsed',
+  'version',
+] as const;
+
+const wanted = z.object({
+  requirement: z.enum(requirements),
+  others: z.enum(['optional', 'recommended']),
+  graceDays: z.coerce.number().int().min(0).max(90),
+  methods: z.array(z.enum(methods)).min(1),
+  rememberDeviceDays: z.coerce.number().int().min(0).max(365),
+  applications: z.union([z.literal('all'), z.array(z.string().max(191)).min(1)]),
+  recoveryCodes: z.object({ showAgain: z.boolean(), replaceUsed: z.boolean() }),
+});
+type Wanted = z.infer<typeof wanted>;
+
+const requirementLabels: Readonly<Record<Wanted['requirement'], readonly [string, string]>> = {
+  optional: ['Optional', 'People may turn it on for themselves.'],
+  recommended: ['Recommended', 'Everyone is asked at sign-in and may say "Not now".'],
+  required_for_admins: ['Required for admins', 'Owners and admins must. A good first step.'],
+  required_for_all: ['Required for all', 'Everyone must, to reach any application.'],
+};
+
+interface Shown {
+  readonly values: Wanted;
+  readonly preview: PolicyPreview | null;
+  readonly note: Note | null;
+  readonly code: TwoFactorPage['code'];
+}
+
+/** Who must have a second factor, from when, and which ones count. */
+export function twoFactorRoutes({ get, post }: SignedInRoutes): void {
+  get('/:slug/two-factor', inSession('policy.read'), async (visit) => {
+    const there = await organizationOf(visit);
+    const stored = valuesOf(there);
+    const given = Object.keys(visit.held).length > 0 ? visit.held : visit.ctx.query;
+    if (given.requirement === undefined) {
+      return showPage(visit, there, { values: stored, preview: null, note: null, code: null });
+    }
+    const read = readWanted(given, stored);
+    if (!read.ok)
+      return showPage(visit, there, { values: stored, preview: null, note: read.note, code: null });
+    const preview = await previewPolicy(visit.site.services, there, changeOf(read.values));
+    const note: Note | null =
+      given === visit.held
+        ? { tone: 'info', text: 'You have confirmed that it is you. Look at it once more, then save.' }
+        : null;
+    return showPage(visit, there, { values: read.values, preview, note, code: null });
+  });
+
+  post('/:slug/two-factor', withProof('policy.change', fields), save);
+
+  get('/:slug/two-factor/mails', inSession('policy.read'), async (visit) => {
+    const there = await organizationOf(visit);
+    const { ctx, site } = visit;
+    const [createdAt, userId] = textOf(ctx.query.after).split('.');
+    const from =
+      createdAt && userId && /^\d{1,15}$/.test(createdAt) ? { createdAt: Number(createdAt), userId } : null;
+    const { notices, hasMore, failed } = await readNotices(site.services, there, from);
+    const figures = await readMemberFigures(site.services, there.organization.id, there.policy);
+    const last = notices.at(-1);
+    show(ctx, site.renderer, 'organizations/notices', {
+      ...(await framedBy(visit)),
+      failed,
+      rows: notices.map((notice) => ({
+        name: notice.name ?? notice.email,
+        email: notice.email,
+        what: noticeWords(notice.kind),
+        at: new Date(notice.created_at),
+        tag:
+          notice.failed_at !== null
+            ? { tone: 'danger', text: 'Did not arrive' }
+            : notice.sent_at !== null
+              ? { tone: 'ok', text: 'Sent' }
+              : { tone: 'plain', text: 'Waiting' },
+      })),
+      next:
+        hasMore && last ? `${ctx.path}?after=${last.created_at}.${encodeURIComponent(last.user_id)}` : null,
+      remind:
+        figures.mustAct === 0
+          ? null
+          : { action: `${basePath(ctx)}/two-factor/remind`, people: figures.mustAct },
+    });
+  });
+
+  post('/:slug/two-factor/remind', inSession('policy.change'), async (visit) => {
+    const { ctx, site } = visit;
+    const n = await remindNow(site.services, await organizationOf(visit));
+    leaveFlash(ctx, site.services.ring, {
+      tone: 'ok',
+      text:
+        n === 0
+          ? 'Everybody who must act has had a mail today.'
+          : { sentence: '{n} mail is on its way.|{n} mails are on their way.', values: { n } },
+    });
+    ctx.status = 303;
+    ctx.redirect(`${basePath(ctx)}/two-factor/mails`);
+  });
+}
+
+async function save(visit: SignedIn, form: Form): Promise<void> {
+  const { ctx, site, actor, assessment } = visit;
+  const { services } = site;
+  const there = await organizationOf(visit);
+  const stored = valuesOf(there);
+  const read = readWanted(form, stored);
+  if (!read.ok)
+    return showPage(visit, there, { values: stored, preview: null, note: read.note, code: null }, 422);
+  const { values } = read;
+  const again = async (note: Note | null, code: TwoFactorPage['code'], status = 200) => {
+    const preview = await previewPolicy(services, there, changeOf(values));
+    return showPage(visit, there, { values, preview, note, code }, status);
+  };
+  const preview = await previewPolicy(services, there, changeOf(values));
+  if (preview.isChange && textOf(form.previewed) !== nameOf(values)) {
+    return again({ tone: 'info', text: 'This is what it changes. Look at it, then save.' }, null);
+  }
+  // Whoever has a factor has just used it (the guard's fresh proof); the others prove their mailbox.
+  const needsCode = assessment.factors.length === 0 && preview.isChange;
+  if (needsCode) {
+    const id = textOf(form.codeId);
+    const isRight = id !== '' && (await isConfirmed(services, actor, ctx.path, { id, code: form.code }));
+    if (!isRight) {
+      const sent = id === '' ? await sendConfirmation(services, actor, assessment, ctx.path) : id;
+      if (sent === null)
+        return again(
+          { tone: 'danger', text: 'No code can be sent at the moment. Try again in a few minutes.' },
+          null,
+          429,
+        );
+      const error: Sentence | null =
+        id === '' ? null : 'That code is not right. Enter the newest one that you got.';
+      return again(null, { id: sent, to: actor.user.email, error }, id === '' ? 200 : 422);
+    }
+  }
+  const outcome = await changeOrganizationPolicy(services, there, {
+    change: changeOf(values),
+    expectedVersion: textOf(form.version),
+    notify: form.quiet !== '1',
+    confirmedBy: needsCode ? 'email_code' : 'factor',
+  });
+  switch (outcome.kind) {
+    case 'conflict': {
+      const fresh = { ...there };
+      return showPage(
+        visit,
+        fresh,
+        {
+          values: valuesOf(there),
+          preview: null,
+          note: {
+            tone: 'danger',
+            text: 'Somebody else has changed this policy since you opened it. Nothing of yours was saved. This is how it is now.',
+          },
+          code: null,
+        },
+        409,
+      );
+    }
+    case 'owners_lack_factor':
+    case 'no_method':
+      return again(null, null, 422);
+    default:
+      leaveFlash(ctx, services.ring, {
+        tone: 'ok',
+        text:
+          outcome.kind === 'unchanged'
+            ? 'Nothing was changed.'
+            : outcome.toNotify === 0
+              ? 'The policy is saved. It holds from now on, at every sign-in.'
+              : {
+                  sentence:
+                    'The policy is saved and holds from now on. {n} person gets a mail.|The policy is saved and holds from now on. {n} people get a mail.',
+                  values: { n: outcome.toNotify },
+                },
+      });
+      // The job does it within seconds, wherever this process ends; here it begins at once.
+      void announcePolicies(services).catch(() => {});
+      ctx.status = 303;
+      ctx.redirect(ctx.path);
+  }
+}
+
+const valuesOf = ({ policy }: OrganizationVisit): Wanted => ({
+  requirement: policy.requirement,
+  others: policy.others,
+  graceDays: policy.graceDays,
+  methods: [...policy.methods],
+  rememberDeviceDays: policy.rememberDeviceDays,
+  applications: policy.applications,
+  recoveryCodes: policy.recoveryCodes,
+});
+
+const changeOf = (values: Wanted): PolicyChange => values;
+
+const nameOf = (values: Wanted): string => digest(JSON.stringify(values)).slice(0, 16);
+
+/** A box that is not there was not checked; a field that is not there stays as it is. */
+function readWanted(
+  given: { readonly [field: string]: unknown },
+  stored: Wanted,
+): { readonly ok: true; readonly values: Wanted } | { readonly ok: false; readonly note: Note } {
+  const has = (name: string) => given[name] !== undefined && given[name] !== '';
+  const boxes = textsOf(given.methods);
+  if (boxes.length === 0) {
+    return { ok: false, note: { tone: 'danger', text: 'Choose at least one method that counts.' } };
+  }
+  const listed = textsOf(given.applications).sort();
+  if (given.coverage === 'listed' && listed.length === 0) {
+    return { ok: false, note: { tone: 'danger', text: 'Choose at least one application, or all of them.' } };
+  }
+  const read = wanted.safeParse({
+    requirement: given.requirement,
+    others: has('others') ? given.others : stored.others,
+    graceDays: has('graceDays') ? textOf(given.graceDays) : stored.graceDays,
+    methods: methods.filter((method) => boxes.includes(method)),
+    rememberDeviceDays: has('rememberDeviceDays')
+      ? textOf(given.rememberDeviceDays)
+      : stored.rememberDeviceDays,
+    applications:
+      given.coverage === 'listed' ? listed : given.coverage === 'all' ? 'all' : stored.applications,
+    recoveryCodes: { showAgain: given.showAgain === '1', replaceUsed: given.replaceUsed === '1' },
+  });
+  if (!read.success) {
+    return {
+      ok: false,
+      note: { tone: 'danger', text: 'Something in this form cannot be read. Nothing was changed.' },
+    };
+  }
+  return { ok: true, values: read.data };
+}
+
+async function showPage(
+  visit: SignedIn,
+  there: OrganizationVisit,
+  { values, preview, note, code }: Shown,
+  status = 200,
+): Promise<void> {
+  const { ctx, site } = visit;
+  const { services } = site;
+  const now = services.db.clock.now();
+  const figures = await readMemberFigures(services, there.organization.id, there.policy);
+  const applications = await organizationApplications(services, there);
+  const grace = [...new Set([0, 7, 30, values.graceDays])].sort((a, b) => a - b);
+  const remember = [...new Set([0, 7, 14, 30, 90, values.rememberDeviceDays])].sort((a, b) => a - b);
+  show(
+    ctx,
+    site.renderer,
+    'organizations/two-factor',
+    {
+      ...(await framedBy(visit)),
+      action: `${basePath(ctx)}/two-factor`,
+      version: policyVersion(there.organization.policy),
+      previewed: preview ? nameOf(values) : '',
+      note,
+      requirement: options(
+        requirements.map((value) => [value, ...requirementLabels[value]] as const),
+        values.requirement,
+      ),
+      others: options(
+        [
+          ['optional', 'Optional'],
+          ['recommended', 'Recommended'],
+        ],
+        values.others,
+      ),
+      graceDays: options(
+        grace.map((n) => [String(n), graceLabel(n)] as const),
+        String(values.graceDays),
+      ),
+      methods: factors
+        .filter(({ id }) => services.available.includes(id) || values.methods.includes(id))
+        .map(({ id, label }) => ({
+          value: id,
+          label,
+          hint: weaknesses[id] ?? null,
+          chosen: values.methods.includes(id),
+        })),
+      rememberDeviceDays: options(
+        remember.map((n) => [String(n), rememberLabel(n)] as const),
+        String(values.rememberDeviceDays),
+      ),
+      applications: applications.map(({ clientId, name }) => ({
+        value: clientId,
+        label: { sentence: '{application}', values: { application: name } },
+        chosen: values.applications !== 'all' && values.applications.includes(clientId),
+      })),
+      coversAll: values.applications === 'all',
+      showAgain: values.recoveryCodes.showAgain,
+      replaceUsed: values.recoveryCodes.replaceUsed,
+      preview:
+        preview?.isChange === true
+          ? {
+              mustAct: preview.after.mustAct,
+              of: preview.after.members,
+              stopped: preview.after.overdue,
+              until: preview.after.inGrace > 0 ? new Date(now.getTime() + days(values.graceDays)) : null,
+              adviseAdminsFirst: preview.adviseAdminsFirst,
+              owners: preview.ownersWithout.map(({ name, email }) => (name ? `${name} (${email})` : email)),
+              ownersCount: preview.after.byRole.owner,
+              hasNoMethod: preview.hasNoMethod,
+              list: {
+                rows: preview.mustAct.members.slice(0, 50).map((member) => ({
+                  name: member.name ?? member.email,
+                  email: member.email,
+                  role: roleLabels[member.role],
+                  by: member.state.kind === 'in_grace' ? member.state.until : null,
+                })),
+                more: Math.max(0, preview.after.mustAct - Math.min(50, preview.mustAct.members.length)),
+              },
+            }
+          : null,
+      now: { mustAct: figures.mustAct, overdue: figures.overdue, of: figures.members },
+      code,
+      notices: `${basePath(ctx)}/two-factor/mails`,
+    },
+    status,
+  );
+}
+
+const weaknesses: { readonly [method: string]: Sentence } = {
+  sms: 'can be intercepted',
+  email: 'two steps, not two factors',
+};
+
+const graceLabel = (n: number): Sentence =>
+  n === 0 ? 'None: at the next sign-in' : { sentence: '{n} day|{n} days', values: { n } };
+const rememberLabel = (n: number): Sentence =>
+  n === 0 ? 'Never' : { sentence: 'For {n} day|For {n} days', values: { n } };
+
+function noticeWords(kind: string): Sentence {
+  switch (kind) {
+    case 'announced':
+      return 'Policy saved';
+    case 'asked':
+      return 'Reminder by hand';
+    case '0':
+      return 'Reminder on the day';
+    default:
+      return { sentence: 'Reminder {n} day before|Reminder {n} days before', values: { n: Number(kind) } };
+  }
+}

@@ -1,0 +1,230 @@
+import test, { type ExecutionContext } from 'ava';
+import { removeMember } from '../../flows/change-member.ts';
+import { minutes } from '../../lib/clock.ts';
+import type { Browser } from './browser.ts';
+import { count, mailedCode } from './evidence.ts';
+import { idOf, servicesOf, takeMails, visitAs } from './organization-rig.ts';
+import {
+  acme,
+  type FrontDoor,
+  frontDoor,
+  type Kind,
+  kinds,
+  nextDay,
+  nextStep,
+  password,
+  passwordHash,
+  passwordStep,
+  secret,
+} from './rig.ts';
+
+const people = {
+  ada: { role: 'owner', totp: secret },
+  chiara: { role: 'admin', totp: secret },
+  ben: {},
+  dai: { totp: secret },
+};
+const birch = {
+  organizations: [{ slug: 'birch', name: 'Birch', policy: { methods: ['totp'] } }],
+  users: [
+    {
+      email: 'gus@acme.test',
+      name: 'gus',
+      passwordHash,
+      emailVerified: true,
+      memberships: [{ organization: 'birch', role: 'owner' }],
+    },
+    {
+      email: 'hal@acme.test',
+      name: 'hal',
+      passwordHash,
+      emailVerified: true,
+      memberships: [{ organization: 'birch', role: 'member' }],
+    },
+  ],
+};
+const open = (t: ExecutionContext, kind: Kind, policy: object = { requirement: 'optional' }) =>
+  frontDoor(t, kind, { configuration: acme(policy, people, birch), replicas: 2 });
+
+async function arrive(door: FrontDoor, who: string, path: string, replica = 0): Promise<Browser> {
+  const browser = door.browser(replica);
+  await browser.open(path);
+  await browser.press('Sign in', { email: `${who}@acme.test`, password });
+  if (browser.buttons.includes('Verify')) {
+    await browser.press('Verify', { code: door.code() });
+    nextStep(door);
+  }
+  return browser;
+}
+
+const figure = (browser: Browser, name: string): number =>
+  Number(new RegExp(`data-${name}>(\\d+)`).exec(browser.text)?.[1] ?? Number.NaN);
+
+for (const kind of kinds) {
+  test(`an owner goes from optional to required: preview, confirmation, mails, and a week later nobody gets past (T086, T091) (${kind})`, async (t) => {
+    const door = await open(t, kind);
+    const ada = await arrive(door, 'ada', '/organizations/acme/two-factor');
+    t.is(ada.heading, 'Two-factor authentication');
+    // The first press shows what it changes; nothing is saved yet.
+    await ada.press('Save and notify', { requirement: 'required_for_all', graceDays: '7' });
+    t.deepEqual([figure(ada, 'must-act'), figure(ada, 'stopped')], [1, 0]);
+    t.regex(ada.text, /Start with Required for admins/);
+    t.is(await count(door, 'audit_events', "type = 'policy.changed'"), 0);
+    // A proof that is too old is given anew, and the form is kept meanwhile.
+    door.clock.forward(minutes(11));
+    await ada.press('Save and notify');
+    t.is(ada.heading, 'Sign in');
+    await ada.press('Sign in', { email: 'ada@acme.test', password });
+    await ada.press('Verify', { code: door.code() });
+    t.regex(ada.url, /two-factor\?held=/);
+    t.is(figure(ada, 'must-act'), 1);
+    await takeMails(door);
+    await ada.press('Save and notify');
+    t.regex(ada.text, /1 person gets a mail/);
+    t.is(await count(door, 'audit_events', "type = 'policy.changed'"), 1);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    t.deepEqual(
+      (await takeMails(door)).map(({ to, template }) => [to, template]),
+      [['ben@acme.test', 'policy-announced']],
+    );
+
+    await ada.open('/organizations/acme/two-factor/mails');
+    t.regex(ada.text, /ben@acme\.test/);
+    await ada.open('/organizations/acme/members?state=in_grace');
+    t.regex(ada.text, /7 days left|6 days left/);
+
+    nextDay(door, 7);
+    door.clock.forward(minutes(1));
+    const ben = door.browser();
+    await passwordStep(ben, 'ben');
+    t.is(ben.heading, 'Set up two-factor authentication');
+    t.false(ben.buttons.includes('Skip for now'));
+    const again = await arrive(door, 'ada', '/organizations/acme/members?state=overdue');
+    t.regex(again.text, /ben@acme\.test/);
+    t.notRegex(again.text, /dai@acme\.test/);
+  });
+
+  test(`two owners' forms: the second is told that the policy has changed, and saves nothing (${kind})`, async (t) => {
+    const door = await open(t, kind);
+    const ada = await arrive(door, 'ada', '/organizations/acme/two-factor');
+    const chiara = await arrive(door, 'chiara', '/organizations/acme/two-factor', 1);
+    for (const [browser, graceDays] of [
+      [ada, '30'],
+      [chiara, '0'],
+    ] as const) {
+      await browser.press('Save and notify', { graceDays });
+    }
+    await ada.press('Save and notify');
+    t.regex(ada.text, /The policy is saved/);
+    await chiara.press('Save and notify');
+    t.is(chiara.status, 409);
+    t.regex(chiara.text, /Somebody else has changed this policy/);
+    t.is(JSON.parse((await visitAs(door, 'ada')).organization.policy).graceDays, 30);
+  });
+
+  test(`an owner without a factor confirms by a code from their mail, and cannot require what they lack (T098) (${kind})`, async (t) => {
+    const door = await open(t, kind);
+    const gus = await arrive(door, 'gus', '/organizations/birch/two-factor');
+    await gus.press('Save and notify', { requirement: 'required_for_all' });
+    t.regex(gus.text, /These lack one[\s\S]*gus@acme\.test/);
+    await gus.press('Save and notify', { requirement: 'recommended' });
+    await gus.press('Save and notify');
+    t.regex(gus.text, /enter the 6-digit code/);
+    const code = await mailedCode(door);
+    await gus.press('Save and notify', { code: code === '000000' ? '111111' : '000000' });
+    t.is(gus.status, 422);
+    t.is(await count(door, 'audit_events', "type = 'policy.changed'"), 0);
+    await gus.press('Save and notify', { code });
+    // It holds from now on, for whoever has saved it too.
+    t.is(gus.heading, 'Set up two-factor authentication');
+    await gus.press('Not now');
+    t.regex(gus.text, /The policy is saved/);
+    const event = await door.db.row<{ data: string }>(
+      "SELECT data FROM audit_events WHERE type = 'policy.changed'",
+    );
+    t.is(JSON.parse(event?.data ?? '{}').confirmedBy, 'email_code');
+  });
+
+  test(`a member's page resets, changes roles and removes; a removed admin has no access at the next request (T100, T103) (${kind})`, async (t) => {
+    const door = await open(t, kind);
+    const ada = await arrive(door, 'ada', '/organizations/acme/members?search=dai');
+    const dai = await idOf(door, 'dai');
+    await ada.open(`/organizations/acme/members/${dai}`);
+    t.is(ada.heading, 'dai');
+    await ada.open(/href="([^"]*\/reset)"/.exec(ada.text)?.[1] ?? 'no link');
+    await ada.press('Reset 2FA', { form: 'now' });
+    t.is(ada.status, 422);
+    t.regex(ada.text, /Say how you made sure/);
+    await ada.press('Reset 2FA', { form: 'now', identityCheck: 'in_person', reason: 'lost phone' });
+    t.regex(ada.text, /The second factor was reset/);
+    t.is(await count(door, 'factors', 'user_id = ?', dai), 0);
+
+    await ada.press('Change role', { role: 'admin' });
+    t.regex(ada.text, /The role is changed/);
+    const chiara = await arrive(door, 'chiara', '/organizations/acme/members', 1);
+    t.is(chiara.status, 200);
+    await ada.open(`/organizations/acme/members/${await idOf(door, 'chiara')}/remove`);
+    await ada.press('Remove');
+    t.regex(ada.text, /was removed/);
+    await chiara.open('/organizations/acme/members');
+    t.is(chiara.status, 404);
+  });
+
+  test(`whoever has no business there finds no page: other organizations, members, and other people's ids (T100) (${kind})`, async (t) => {
+    const door = await open(t, kind);
+    const ids: Record<string, string> = {};
+    for (const who of ['ada', 'ben', 'dai', 'gus', 'hal']) ids[who] = await idOf(door, who);
+    const routes = (door.apps[0]?.routes.all ?? []).filter(({ path }) =>
+      path.startsWith('/organizations/:slug'),
+    );
+    t.true(routes.length > 8);
+    const ada = await arrive(door, 'ada', '/organizations/acme/members');
+    const ben = await arrive(door, 'ben', '/account');
+    const csrf = (browser: Browser) => /name="_csrf" value="([^"]*)"/.exec(browser.text)?.[1] ?? '';
+    const before = JSON.stringify(await state(door));
+    const send = async (from: Browser, method: string, path: string) => {
+      const browser = from.copy();
+      const fields = new URLSearchParams({
+        _csrf: csrf(from),
+        role: 'owner',
+        form: 'now',
+        identityCheck: 'in_person',
+        reason: 'because',
+        requirement: 'recommended',
+        methods: 'totp',
+        version: 'x',
+        name: 'x',
+        organization: 'birch',
+        slug: 'birch',
+        userId: ids.hal ?? '',
+      });
+      await browser.open(path, method === 'GET' ? undefined : { fields });
+      return browser.status;
+    };
+    for (const { method, path } of routes) {
+      // An owner of another organization; a member of this one; and a person of another one under one's own organization.
+      const foreign = path.replace(':slug', 'birch').replaceAll(/:\w+/g, String(ids.hal));
+      t.is(await send(ada, method, foreign), 404, `owner of Acme: ${method} ${foreign}`);
+      const own = path.replace(':slug', 'acme').replaceAll(/:\w+/g, String(ids.dai));
+      t.is(await send(ben, method, own), 404, `member: ${method} ${own}`);
+      if (path.includes(':id')) {
+        for (const id of [ids.hal, 'x', '%00', "' OR 1=1 --"]) {
+          const mixed = path.replace(':slug', 'acme').replaceAll(/:\w+/g, encodeURIComponent(String(id)));
+          const status = await send(ada, method, mixed);
+          t.true([404, 302, 303].includes(status) || status === 404, `${method} ${mixed}: ${status}`);
+        }
+      }
+    }
+    t.is(JSON.stringify(await state(door)), before);
+    await removeMember(servicesOf(door), await visitAs(door, 'ada'), { userId: ids.dai ?? '' });
+  });
+}
+
+const state = async (door: FrontDoor) => [
+  await door.db.rows(
+    'SELECT user_id, organization_id, role, removed_at FROM memberships ORDER BY user_id, organization_id',
+  ),
+  await door.db.rows('SELECT id, reset_at, security_version FROM users ORDER BY id'),
+  await door.db.rows('SELECT id, name, policy FROM organizations ORDER BY id'),
+  await door.db.rows('SELECT client_id, name, secret FROM applications ORDER BY client_id'),
+];
