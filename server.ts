@@ -37,9 +37,8 @@ import { createInbox } from './notifications/inbox.ts';
 import { createMailTransport } from './notifications/mail-transport.ts';
 import { createNotify } from './notifications/outbox.ts';
 import { createSmsGateway } from './notifications/sms-gateway.ts';
-import { createProvider, sendLogoutToken } from './provider/create-provider.ts';
 import { organizationRoutes } from './organizations/routes.ts';
-import { createProvider } from './provider/create-provider.ts';
+import { createProvider, createProvider, sendLogoutToken } from './provider/create-provider.ts';
 
 export interface App {
   readonly services: Services;
