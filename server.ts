@@ -38,7 +38,7 @@ import { createMailTransport } from './notifications/mail-transport.ts';
 import { createNotify } from './notifications/outbox.ts';
 import { createSmsGateway } from './notifications/sms-gateway.ts';
 import { organizationRoutes } from './organizations/routes.ts';
-import { createProvider, createProvider, sendLogoutToken } from './provider/create-provider.ts';
+import { createProvider, sendLogoutToken } from './provider/create-provider.ts';
 
 export interface App {
   readonly services: Services;
