@@ -6,10 +6,12 @@ import type { Provider } from 'oidc-provider';
 import { type Logger, pino } from 'pino';
 import { accountRoutes } from './account/routes.ts';
 import { apiRoutes } from './api/routes.ts';
+import { ssfRoutes } from './api/ssf.ts';
 import { projectRoot, type Settings } from './config/settings.ts';
 import { type Database, pendingMigrations } from './entities/database.ts';
 import { factors } from './factors/index.ts';
 import { checkKeys } from './flows/check-keys.ts';
+import { passOnSignals } from './flows/pass-on-signals.ts';
 import type { Services } from './flows/services.ts';
 import { assetRoutes } from './http/assets.ts';
 import { browserCookie } from './http/browser-cookie.ts';
@@ -39,6 +41,7 @@ import { createNotify } from './notifications/outbox.ts';
 import { createSmsGateway } from './notifications/sms-gateway.ts';
 import { organizationRoutes } from './organizations/routes.ts';
 import { createProvider, sendLogoutToken } from './provider/create-provider.ts';
+import { pushSignal } from './provider/security-event-tokens.ts';
 
 export interface App {
   readonly services: Services;
@@ -101,6 +104,8 @@ export async function createApp(settings: Settings, db: Database, log = createLo
         ? null
         : createMailTransport({ mailUrl: settings.mailUrl, mailFrom: settings.mailFrom }),
     logout: (message) => sendLogoutToken(provider, message),
+    signal: (message, id, signal) => pushSignal(services, message, id, signal),
+    prepare: () => passOnSignals(services),
     sms: settings.smsUrl === null ? null : createSmsGateway(settings.smsUrl),
     log,
   });
@@ -154,6 +159,7 @@ export async function createApp(settings: Settings, db: Database, log = createLo
     }
   });
   provider.use(apiRoutes({ services, provider }).routes());
+  provider.use(ssfRoutes({ services, provider }).routes());
   provider.use(interactionRoutes(site).routes());
   provider.use(signedInReturn(site).routes());
   provider.use(accountRoutes(site).routes());

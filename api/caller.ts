@@ -43,7 +43,7 @@ interface Token {
 export async function callerOf(
   { provider, services }: ApiSite,
   ctx: Context,
-  operation: Operation,
+  operation: Pick<Operation, 'scope' | 'fresh'>,
 ): Promise<Caller> {
   const [, value] = /^Bearer ([A-Za-z0-9._~+/-]+=*)$/i.exec(ctx.get('Authorization')) ?? [];
   if (value === undefined) {

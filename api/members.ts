@@ -1,5 +1,12 @@
 import * as z from 'zod';
+import { changeRole, removeMember } from '../flows/change-member.ts';
 import { type MemberEntry, readMember, readMembers } from '../flows/read-members.ts';
+import {
+  type ResetOutcome,
+  resetReason,
+  resetTwoFactorByMail,
+  resetTwoFactorNow,
+} from '../flows/reset-two-factor.ts';
 import { RequestError } from '../http/errors.ts';
 import { organizationFor } from './caller.ts';
 import { operation } from './operation.ts';
@@ -105,4 +112,90 @@ export const memberOperations = [
       return { body: memberBody(found) };
     },
   }),
+  operation({
+    id: 'changeMemberRole',
+    verb: 'patch',
+    path: '/organizations/{organization}/members/{user}',
+    tag: 'Members',
+    summary: 'Gives a member another role; the last owner stays one',
+    scope: 'members:write',
+    fresh: true,
+    params: ofMember,
+    query: null,
+    body: z.strictObject({ role }),
+    status: 200,
+    answer: member,
+    problems: [403, 404, 409],
+    handle: async ({ site, caller, params, body }) => {
+      const visit = await organizationFor(site, caller, params.organization);
+      refuseUnlessDone(await changeRole(site.services, visit, { userId: params.user, role: body.role }));
+      const found = await readMember(site.services, visit, params.user);
+      if (!found) throw new RequestError('not_found');
+      return { body: memberBody(found) };
+    },
+  }),
+  operation({
+    id: 'removeMember',
+    verb: 'delete',
+    path: '/organizations/{organization}/members/{user}',
+    tag: 'Members',
+    summary: 'Takes somebody out of the organization; their account stays',
+    scope: 'members:write',
+    fresh: true,
+    params: ofMember,
+    query: null,
+    body: null,
+    status: 204,
+    answer: null,
+    problems: [403, 404, 409],
+    handle: async ({ site, caller, params }) => {
+      const visit = await organizationFor(site, caller, params.organization);
+      refuseUnlessDone(await removeMember(site.services, visit, { userId: params.user }));
+      return { status: 204 };
+    },
+  }),
+  operation({
+    id: 'resetTwoFactor',
+    verb: 'post',
+    path: '/organizations/{organization}/members/{user}/reset-two-factor',
+    tag: 'Factors',
+    summary: 'Lets a member set up their second factor anew',
+    description:
+      'now: all factors, codes and remembered devices go, and sessions end; for the home organization of the account alone. by_mail: what they have stays good until they have followed the link and set up a new one.',
+    scope: 'factors:write',
+    fresh: true,
+    params: ofMember,
+    query: null,
+    body: resetReason.extend({ how: z.enum(['now', 'by_mail']) }).strict(),
+    status: 204,
+    answer: null,
+    problems: [403, 404, 409, 429],
+    handle: async ({ site, caller, params, body: { how, ...reason } }) => {
+      const visit = await organizationFor(site, caller, params.organization);
+      const input = { userId: params.user, ...reason };
+      refuseUnlessDone(
+        how === 'now'
+          ? await resetTwoFactorNow(site.services, visit, input)
+          : await resetTwoFactorByMail(site.services, visit, input),
+      );
+      return { status: 204 };
+    },
+  }),
 ];
+
+function refuseUnlessDone(outcome: ResetOutcome): void {
+  switch (outcome.kind) {
+    case 'done':
+      return;
+    case 'not_found':
+      throw new RequestError('not_found');
+    case 'refused':
+      throw new RequestError(outcome.why === 'last_owner' ? 'conflict' : 'not_permitted');
+    case 'not_home':
+      throw new RequestError('not_permitted');
+    case 'too_many':
+      throw new RequestError('rate_limited');
+    default:
+      throw new RequestError('conflict');
+  }
+}

@@ -1,26 +1,21 @@
 import * as z from 'zod';
+import { audit } from '../audit/audit.ts';
 import { membershipsOf } from '../entities/memberships.ts';
-import { organizationPage } from '../entities/organizations.ts';
+import { organizationBySlug, organizationPage } from '../entities/organizations.ts';
+import { applyConfiguration, ConfigurationConflict } from '../flows/apply-configuration.ts';
 import { changeOrganizationPolicy } from '../flows/change-organization-policy.ts';
 import { rulesOf } from '../flows/change-policy.ts';
-import type { OrganizationVisit } from '../flows/organization-actor.ts';
+import { policyChange } from '../flows/configuration-file.ts';
+import { actorData, type OrganizationVisit, requirePermission } from '../flows/organization-actor.ts';
 import { policyVersion, previewPolicy } from '../flows/preview-policy.ts';
 import { readMemberFigures } from '../flows/read-members.ts';
 import { RequestError } from '../http/errors.ts';
+import { days } from '../lib/clock.ts';
+import { issueRegistrationToken } from '../provider/registration.ts';
 import { organizationFor } from './caller.ts';
 import { member, memberBody } from './members.ts';
-import { operation } from './operation.ts';
-import {
-  inOrganization,
-  line,
-  moment,
-  momentOrNull,
-  pageOf,
-  paging,
-  policyChange,
-  policyRules,
-  slug,
-} from './schemas.ts';
+import { type ApiSite, operation } from './operation.ts';
+import { inOrganization, line, moment, momentOrNull, pageOf, paging, policyRules, slug } from './schemas.ts';
 
 const organization = z.object({ slug, name: line(1024), createdAt: moment });
 
@@ -119,6 +114,83 @@ export const organizationOperations = [
     handle: async ({ site, caller, params }) => {
       const visit = await organizationFor(site, caller, params.organization);
       return { body: shown(visit.organization) };
+    },
+  }),
+  operation({
+    id: 'createOrganization',
+    verb: 'post',
+    path: '/organizations',
+    tag: 'Organizations',
+    summary: 'Makes an organization; for applications of the instance',
+    scope: 'organizations:write',
+    fresh: true,
+    params: z.strictObject({}),
+    query: null,
+    body: z.strictObject({ slug, name: line(200) }),
+    status: 201,
+    answer: organization,
+    problems: [403, 409],
+    handle: async ({ site, caller, body }) => {
+      if (caller.kind !== 'application' || caller.organizationId !== null) {
+        throw new RequestError('not_permitted');
+      }
+      if (await organizationBySlug(site.services.db, body.slug)) throw new RequestError('conflict');
+      await applyHere(site, { organizations: [body] });
+      const visit = await organizationFor(site, caller, body.slug);
+      return { status: 201, body: shown(visit.organization) };
+    },
+  }),
+  operation({
+    id: 'renameOrganization',
+    verb: 'patch',
+    path: '/organizations/{organization}',
+    tag: 'Organizations',
+    summary: 'Gives the organization another name',
+    scope: 'organizations:write',
+    fresh: true,
+    params: inOrganization,
+    query: null,
+    body: z.strictObject({ name: line(200) }),
+    status: 200,
+    answer: organization,
+    problems: [403, 404, 409],
+    handle: async ({ site, caller, params, body }) => {
+      const { organization: row, actor } = await organizationFor(site, caller, params.organization);
+      requirePermission(actor, 'branding.change');
+      await applyHere(site, { organizations: [{ slug: row.slug, name: body.name }] });
+      const visit = await organizationFor(site, caller, params.organization);
+      return { body: shown(visit.organization) };
+    },
+  }),
+  operation({
+    id: 'issueRegistrationToken',
+    verb: 'post',
+    path: '/organizations/{organization}/registration-tokens',
+    tag: 'Applications',
+    summary: 'A token with which programs may register applications of the organization (RFC 7591)',
+    scope: 'applications:write',
+    fresh: true,
+    params: inOrganization,
+    query: null,
+    body: z.strictObject({ days: z.number().int().min(1).max(365).default(1) }),
+    status: 201,
+    answer: z.object({ token: z.string(), expiresAt: moment }),
+    problems: [403, 404],
+    handle: async ({ site, caller, params, body }) => {
+      const { organization: row, actor } = await organizationFor(site, caller, params.organization);
+      requirePermission(actor, 'applications.change');
+      const issued = await issueRegistrationToken(site.services, {
+        organizationId: row.id,
+        lifetime: days(body.days),
+      });
+      await audit(site.services.db, actor.origin, {
+        type: 'registration_token.issued',
+        organizationId: row.id,
+        userId: actor.kind === 'person' ? actor.id : null,
+        clientId: caller.clientId,
+        data: { ...actorData(actor), days: body.days },
+      });
+      return { status: 201, body: { token: issued.token, expiresAt: issued.expiresAt.toISOString() } };
     },
   }),
   operation({
@@ -243,6 +315,16 @@ export const organizationOperations = [
     },
   }),
 ];
+
+/** What a configuration file would do. */
+async function applyHere({ services }: ApiSite, configuration: object): Promise<void> {
+  try {
+    await applyConfiguration(services, { name: 'the API', text: JSON.stringify(configuration) });
+  } catch (error) {
+    if (error instanceof ConfigurationConflict) throw new RequestError('conflict', { cause: error });
+    throw error;
+  }
+}
 
 function withoutUndefined<Given extends object>(given: Given): Given {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Given;

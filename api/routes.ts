@@ -1,6 +1,6 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
-import type * as z from 'zod';
+import { NotPermitted } from '../flows/organization-actor.ts';
 import { RequestError } from '../http/errors.ts';
 import { callerOf } from './caller.ts';
 import { once } from './idempotency.ts';
@@ -8,6 +8,7 @@ import { openapi } from './openapi.ts';
 import type { Answer, ApiSite, Operation } from './operation.ts';
 import { operations } from './operations.ts';
 import { countRequest } from './rate-limit.ts';
+import { bodyOf, checked, parsed } from './request.ts';
 
 /** The management API: every route is one of `operations`, and goes through the same steps. */
 export function apiRoutes(site: ApiSite): Router {
@@ -39,7 +40,7 @@ async function serve(site: ApiSite, ctx: Context, operation: Operation): Promise
   const text = operation.verb === 'get' ? '' : await bodyOf(ctx);
   const body = operation.body ? checked(operation.body, parsed(ctx, text), 'body') : noBody(text);
   const call = { site, ctx, caller, params, query, body } as never;
-  const answer = await once(site, ctx, caller, operation, text, () => operation.handle(call));
+  const answer = await once(site, ctx, caller, operation, text, () => permitted(operation.handle(call)));
   send(ctx, operation, answer);
 }
 
@@ -57,19 +58,6 @@ function send(
   }
   ctx.body = body;
   ctx.type = 'application/json';
-}
-
-function checked(schema: z.ZodType, value: unknown, where: 'path' | 'query' | 'body'): unknown {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  // What a path cannot mean is not there.
-  if (where === 'path') throw new RequestError('not_found');
-  throw new RequestError('invalid', {
-    errors: result.error.issues.slice(0, 20).map((issue) => ({
-      pointer: `${where === 'body' ? '#' : `#${where}`}/${issue.path.map(String).join('/')}`,
-      detail: issue.message,
-    })),
-  });
 }
 
 /** A parameter that comes twice is no parameter that we know (security.md T031). */
@@ -92,26 +80,12 @@ function noBody(text: string): undefined {
   return undefined;
 }
 
-const mostBytes = 256 * 1024;
-
-async function bodyOf(ctx: Context): Promise<string> {
-  const parts: Buffer[] = [];
-  let size = 0;
-  for await (const part of ctx.req as AsyncIterable<Buffer>) {
-    size += part.length;
-    if (size > mostBytes) throw new RequestError('too_large');
-    parts.push(part);
-  }
-  return Buffer.concat(parts).toString('utf8');
-}
-
-function parsed(ctx: Context, text: string): unknown {
-  if (!ctx.is('application/json')) {
-    throw new RequestError('unsupported_media_type');
-  }
+/** What a flow does not permit is said like everything else. */
+async function permitted(work: Promise<Answer>): Promise<Answer> {
   try {
-    return JSON.parse(text);
-  } catch {
-    throw new RequestError('invalid', { errors: [{ pointer: '#', detail: 'is not JSON' }] });
+    return await work;
+  } catch (error) {
+    if (error instanceof NotPermitted) throw new RequestError('not_permitted', { cause: error });
+    throw error;
   }
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { methods, requirements, roles } from '../policy/types.ts';
+import { storedPolicy } from '../entities/memberships.ts';
+import { methods, roles } from '../policy/types.ts';
 
 /** The words of the API. Names are those of the configuration file. */
 
@@ -47,27 +48,10 @@ export const listOf = <Item extends z.ZodType>(item: Item) => z.object({ data: z
 export const method = z.enum(methods);
 export const role = z.enum(roles);
 
-export const policyRules = z.object({
-  requirement: z.enum(requirements),
-  others: z.enum(['optional', 'recommended']),
-  graceDays: z.number().int().min(0).max(90),
-  methods: z.array(method).min(1),
-  rememberDeviceDays: z.number().int().min(0).max(365),
-  applications: z.union([z.literal('all'), z.array(clientId).max(1000)]),
-  recoveryCodes: z.object({ showAgain: z.boolean(), replaceUsed: z.boolean() }),
-});
-
-/** What is to change; what is absent stays. */
-export const policyChange = z.strictObject({
-  requirement: policyRules.shape.requirement.optional(),
-  others: policyRules.shape.others.optional(),
-  graceDays: policyRules.shape.graceDays.optional(),
-  methods: policyRules.shape.methods.optional(),
-  rememberDeviceDays: policyRules.shape.rememberDeviceDays.optional(),
-  applications: policyRules.shape.applications.optional(),
-  recoveryCodes: z
-    .strictObject({ showAgain: z.boolean().optional(), replaceUsed: z.boolean().optional() })
-    .optional(),
+export const policyRules = storedPolicy.omit({
+  adminsRequiredSince: true,
+  allRequiredSince: true,
+  changedAt: true,
 });
 
 export const problem = z.object({

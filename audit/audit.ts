@@ -52,6 +52,8 @@ export type AuditType =
   | 'application.registered'
   | 'application.changed'
   | 'application.removed'
+  | 'registration_token.issued'
+  | 'signals.changed'
   | 'configuration.applied'
   | 'policy.changed'
   | 'policy.announced'

@@ -69,3 +69,10 @@ export function auditPage(db: Database, organizationId: string, question: AuditQ
     [organizationId, organizationId, organizationId, ...conditions.map(([, value]) => value), limit],
   );
 }
+
+/** Events of these types from a moment on, in the order in which they happened. */
+export const auditEventsSince = (db: Database, since: Date, types: readonly string[], limit: number) =>
+  db.rows<AuditEventRow>(
+    `SELECT * FROM audit_events WHERE id >= ? AND type IN (${types.map(() => '?').join(', ')}) ORDER BY id LIMIT ?`,
+    [since.getTime().toString(16).padStart(12, '0'), ...types, limit],
+  );

@@ -171,3 +171,47 @@ const read = (row: StoredRow): OutboxRow => ({
 });
 
 const numberOrNull = (value: number | string | null) => (value === null ? null : Number(value));
+
+/** What a stream of signals has not taken yet, the oldest first. */
+export async function waitingFor(db: Database, recipient: string, limit: number): Promise<OutboxRow[]> {
+  const rows = await db.rows<StoredRow>(
+    `SELECT * FROM outbox WHERE recipient = ? AND channel = 'signal' AND sent_at IS NULL AND failed_at IS NULL
+     ORDER BY created_at, id LIMIT ?`,
+    [recipient, limit],
+  );
+  return rows.map(read);
+}
+
+/** A receiver has fetched these and says so; what it calls wrong is never offered again. */
+export const messagesAcknowledged = (
+  db: Database,
+  recipient: string,
+  ids: readonly string[],
+  now: Date,
+  outcome: 'sent_at' | 'failed_at',
+) =>
+  db.change(
+    `UPDATE outbox SET ${outcome} = ?, message = '' WHERE recipient = ? AND channel = 'signal' AND sent_at IS NULL
+       AND failed_at IS NULL AND id IN (${ids.map(() => '?').join(', ')})`,
+    [now.getTime(), recipient, ...ids],
+  );
+
+/** All that waits for a stream: pushed from a moment on, held, or forgotten. */
+export const waitingDueAt = (recipient: string, at: Date | null): Statement => ({
+  sql: `UPDATE outbox SET next_at = ? WHERE recipient = ? AND channel = 'signal' AND sent_at IS NULL AND failed_at IS NULL`,
+  values: [at?.getTime() ?? null, recipient],
+});
+
+export const waitingForgotten = (recipient: string): Statement => ({
+  sql: "DELETE FROM outbox WHERE recipient = ? AND channel = 'signal'",
+  values: [recipient],
+});
+
+/** Of a stream, what was put here since. */
+export async function passedOnSince(db: Database, recipient: string, since: Date): Promise<Set<string>> {
+  const rows = await db.rows<{ id: string }>(
+    'SELECT id FROM outbox WHERE recipient = ? AND created_at >= ?',
+    [recipient, since.getTime()],
+  );
+  return new Set(rows.map(({ id }) => id));
+}

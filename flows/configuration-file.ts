@@ -67,7 +67,9 @@ const policyShape = {
     })
     .optional(),
 };
-const policy = z.strictObject(policyShape);
+/** A policy as a file and the API may give it: what is absent stays as it is. */
+export const policyChange = z.strictObject(policyShape);
+const policy = policyChange;
 
 const organizationShape = { slug, name: line(200).optional(), policy: policy.optional() };
 

@@ -217,6 +217,26 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         failed_at ${t.time},
         PRIMARY KEY (organization_id, user_id, kind, deadline)
       )`,
+      `CREATE TABLE IF NOT EXISTS signal_streams (
+        id ${t.id} NOT NULL PRIMARY KEY,
+        client_id ${t.word} NOT NULL,
+        organization_id ${t.id},
+        delivery ${t.word} NOT NULL,
+        endpoint_url ${t.line},
+        authorization_header ${t.text},
+        events ${t.text} NOT NULL,
+        description ${t.line},
+        status ${t.word} NOT NULL,
+        reason ${t.line},
+        passed_until ${t.time} NOT NULL,
+        verified_at ${t.time},
+        created_at ${t.time} NOT NULL
+      )`,
+      `CREATE TABLE IF NOT EXISTS signal_subjects (
+        stream_id ${t.id} NOT NULL,
+        user_id ${t.id} NOT NULL,
+        PRIMARY KEY (stream_id, user_id)
+      )`,
       `CREATE TABLE IF NOT EXISTS idempotency_keys (
         key_digest ${t.digest} NOT NULL PRIMARY KEY,
         request_digest ${t.digest} NOT NULL,
@@ -266,6 +286,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
       'policy_announcements_by_end ON policy_announcements (finished_at)',
       'policy_notices_by_age ON policy_notices (organization_id, created_at, user_id, kind)',
       'policy_notices_by_end ON policy_notices (settled, created_at)',
+      'signal_streams_by_client ON signal_streams (client_id)',
       'idempotency_keys_by_expiry ON idempotency_keys (expires_at)',
       'outbox_by_turn ON outbox (channel, next_at)',
       'outbox_by_age ON outbox (created_at)',
@@ -281,6 +302,8 @@ export class FirstSchema1790000000001 implements MigrationInterface {
       'outbox',
       'two_factor_resets',
       'idempotency_keys',
+      'signal_subjects',
+      'signal_streams',
       'policy_notices',
       'policy_announcements',
       'audit_events',

@@ -20,7 +20,7 @@ import {
   type SmsGateway,
   UnusableRecipientError,
 } from './gateway.ts';
-import { type LogoutMessage, openMessage, type Stored } from './outbox.ts';
+import { type LogoutMessage, openMessage, type Stored, type StoredSignal } from './outbox.ts';
 
 /** A pino logger will do. Gets ids, channels and reasons, never a recipient or a word of a message. */
 export interface Log {
@@ -42,6 +42,10 @@ export interface CourierOptions {
   readonly sms: SmsGateway | null;
   /** Tells an application of a session's end; throws where it was not taken. */
   readonly logout: (message: LogoutMessage, signal: AbortSignal) => Promise<void>;
+  /** Pushes one signal to its receiver; `id` is its `jti`. Throws where it was not taken. */
+  readonly signal: (message: StoredSignal, id: string, signal: AbortSignal) => Promise<void>;
+  /** Puts into the outbox what follows from what has happened since; before each look at it. */
+  readonly prepare?: () => Promise<void>;
   readonly log: Log;
   /** For metrics. */
   readonly observe?: (delivery: Delivery, channel: Channel) => void;
@@ -67,17 +71,22 @@ const leaseTime = minutes(2);
 const keptInInbox = 200;
 const backOff = [seconds(10), seconds(30), minutes(2), minutes(10), minutes(30), hours(1)] as const;
 const givenUpAfter = hours(24);
+/** A receiver that was away for days catches up. */
+const signalsGivenUpAfter = hours(24 * 7);
 
 /** Several couriers, in several processes and on several machines, may serve one database: a lease makes each message one's own. */
 export function createCourier(options: CourierOptions): Courier {
   const { log, transport } = options;
-  const lanes = (['email', 'sms', 'logout'] as const).map((channel) => createLane(options, channel));
+  const lanes = (['email', 'sms', 'logout', 'signal'] as const).map((channel) =>
+    createLane(options, channel),
+  );
   let timer: NodeJS.Timeout | null = null;
   let stopped = false;
   let failing = false;
 
   const deliverDue = async () => {
     if (stopped) return 0;
+    await options.prepare?.();
     const outcomes = await Promise.allSettled(lanes.map((lane) => lane.run()));
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed) throw failed.reason;
@@ -182,6 +191,7 @@ function createDelivery({
   transport,
   sms,
   logout,
+  signal: push,
   log,
   observe,
   patience = seconds(20),
@@ -198,6 +208,10 @@ function createDelivery({
     }
     if (stored.by === 'logout') {
       await within(patience, (signal) => logout(stored, signal));
+      return;
+    }
+    if (stored.by === 'signal') {
+      await within(patience, (signal) => push(stored, id, signal));
       return;
     }
     const { to, text } = stored;
@@ -217,7 +231,7 @@ function createDelivery({
       return false;
     };
 
-    let deadline = row.createdAt + givenUpAfter;
+    let deadline = row.createdAt + (row.channel === 'signal' ? signalsGivenUpAfter : givenUpAfter);
     try {
       if (!accepted.has(row.id)) {
         const stored = openMessage(ring, row);

@@ -39,6 +39,25 @@ export interface Notify {
   sms(message: TextMessage): Statement;
   /** An application is told that a session has ended (OpenID Connect Back-Channel Logout 1.0). */
   logout(message: LogoutMessage): Statement;
+  /** A receiver of shared signals is told something (OpenID SSF 1.0). */
+  signal(message: SignalMessage): Statement;
+}
+
+export interface SignalMessage {
+  readonly streamId: string;
+  /** What it tells of: the same key is one signal. */
+  readonly key: string;
+  /** Of the security event token: whom it is about, and what has happened. */
+  readonly claims: { readonly sub_id: object; readonly events: Readonly<Record<string, object>> };
+  /** False where it waits to be fetched, or for the stream to go on. */
+  readonly now: boolean;
+}
+
+export interface StoredSignal {
+  readonly by: 'signal';
+  readonly streamId: string;
+  readonly claims: SignalMessage['claims'];
+  readonly expiresAt: number | null;
 }
 
 export interface LogoutMessage {
@@ -48,7 +67,7 @@ export interface LogoutMessage {
 }
 
 /** What a row of the outbox says when it is opened. */
-export type Stored = StoredMail | StoredText | StoredLogout;
+export type Stored = StoredMail | StoredText | StoredLogout | StoredSignal;
 
 export interface StoredLogout extends LogoutMessage {
   readonly by: 'logout';
@@ -98,11 +117,27 @@ export function createNotify(
       write('sms', key, { by: 'sms', to, text, expiresAt: expiresAt?.getTime() ?? null }),
     logout: ({ clientId, sub, sid }) =>
       write('logout', `${clientId} ${sid}`, { by: 'logout', clientId, sub, sid, expiresAt: null }),
+    signal: ({ streamId, key, claims, now: isDue }) => {
+      const now = db.clock.now();
+      const id = signalId(streamId, key);
+      const stored: StoredSignal = { by: 'signal', streamId, claims, expiresAt: null };
+      return addMessage(db, {
+        id,
+        channel: 'signal',
+        recipient: streamId,
+        now,
+        nextAt: isDue ? now : null,
+        message: seal(ring, place(id), JSON.stringify(stored)),
+      });
+    },
   };
 }
 
 /** The row of a message that was written with a key. */
 export const keyedId = (channel: Channel, key: string): string => digest(`outbox ${channel} ${key}`);
+
+/** The row, and the `jti`, of what a stream is told of one thing. */
+export const signalId = (streamId: string, key: string): string => digest(`outbox signal ${streamId} ${key}`);
 
 /** What the row says. Throws where its seal is broken or its key is gone. */
 export const openMessage = (ring: KeyRing, row: OutboxRow): Stored =>

@@ -173,6 +173,7 @@ export function createPost(
     transport,
     sms: null,
     logout: async () => {},
+    signal: async () => {},
     log,
     ...options,
   });

@@ -1,0 +1,88 @@
+import type { AuditType } from '../audit/audit.ts';
+import type { AuditEventRow } from '../entities/audit-events.ts';
+import { type Acr, acrs } from '../policy/assurance.ts';
+
+const caep = 'https://schemas.openid.net/secevent/caep/event-type';
+const ssf = 'https://schemas.openid.net/secevent/ssf/event-type';
+
+/** What receivers can be told of (CAEP 1.0, 3). */
+export const eventTypes = [
+  `${caep}/session-revoked`,
+  `${caep}/credential-change`,
+  `${caep}/assurance-level-change`,
+] as const;
+export type EventType = (typeof eventTypes)[number];
+
+export const verificationEvent = `${ssf}/verification`;
+export const streamUpdatedEvent = `${ssf}/stream-updated`;
+
+export interface Signal {
+  readonly type: EventType;
+  readonly event: Readonly<Record<string, unknown>>;
+}
+
+type Data = Readonly<Record<string, unknown>>;
+type Rule = (data: Data) => Signal | null;
+
+const sessionRevoked =
+  (who: 'admin' | 'user' | 'policy'): Rule =>
+  (data) => ({
+    type: `${caep}/session-revoked`,
+    event: {
+      initiating_entity: data.reason === 'disconnected' || data.reason === 'by_an_admin' ? 'admin' : who,
+      ...(typeof data.reason === 'string' ? { reason_admin: { en: data.reason } } : {}),
+    },
+  });
+
+const credentialTypes: Readonly<Record<string, string>> = {
+  totp: 'app',
+  passkey: 'fido2-roaming',
+  sms: 'phone-sms',
+  email: 'email',
+  device: 'app',
+};
+
+const credentialChange =
+  (change: 'create' | 'revoke' | 'update' | 'delete', type?: string): Rule =>
+  (data) => ({
+    type: `${caep}/credential-change`,
+    event: {
+      credential_type: type ?? credentialTypes[String(data.method)] ?? 'app',
+      change_type: change,
+    },
+  });
+
+const assuranceChange: Rule = ({ acr, before }) => {
+  const [current, previous] = [acrs.indexOf(acr as Acr), acrs.indexOf(before as Acr)];
+  if (current < 0 || previous < 0 || current === previous) return null;
+  return {
+    type: `${caep}/assurance-level-change`,
+    event: {
+      namespace: 'urn:sallyport:acr',
+      current_level: acr,
+      previous_level: before,
+      change_direction: current > previous ? 'increase' : 'decrease',
+      initiating_entity: 'user',
+    },
+  };
+};
+
+/** Which events of the audit log receivers are told of. What happens is written down there by every flow, so nothing is forgotten. */
+const rules: Partial<Record<AuditType, Rule>> = {
+  'session.ended': sessionRevoked('user'),
+  'sign_in.succeeded': assuranceChange,
+  'factor.added': credentialChange('create'),
+  'factor.disabled': credentialChange('revoke'),
+  'recovery_codes.made': credentialChange('update', 'recovery-codes'),
+  'recovery_code.used': credentialChange('revoke', 'recovery-codes'),
+  'two_factor.reset': credentialChange('revoke', 'all-second-factors'),
+};
+
+export const signalledTypes = Object.keys(rules);
+
+/** What an event of the audit log means to receivers; null for nothing. */
+export function signalOf(row: AuditEventRow): Signal | null {
+  const rule = rules[row.type as AuditType];
+  const signal = rule?.(JSON.parse(row.data) as Data) ?? null;
+  return signal && { ...signal, event: { event_timestamp: Math.floor(row.at / 1000), ...signal.event } };
+}

@@ -1,0 +1,585 @@
+import parallel from 'ava';
+import { openapi } from '../../api/openapi.ts';
+import { operations } from '../../api/operations.ts';
+import { apiScopes } from '../../policy/api-scopes.ts';
+import { type Ask, answeredWell, apiClient, asker, tokenFor } from './api-rig.ts';
+import {
+  acme,
+  application,
+  type FrontDoor,
+  frontDoor,
+  kinds,
+  nextStep,
+  passwordStep,
+  secret,
+  signIn,
+} from './rig.ts';
+
+const idOf = async (door: FrontDoor, email: string): Promise<string> =>
+  (await door.db.row<{ id: string }>('SELECT id FROM users WHERE email = ?', [email]))?.id ?? '';
+
+const person = (email: string, organization: string, role = 'member', more: object = {}) => ({
+  email,
+  name: email.split('@')[0],
+  passwordHash:
+    '$argon2id$v=19$m=19456,t=2,p=1$c2FsbHlwb3J0LXRlc3QtMQ$44NYPSaIzEyOG7MgEie1pXx1CFumD9wSbx4FyCaCeik',
+  emailVerified: true,
+  memberships: [{ organization, role }],
+  ...more,
+});
+
+const configuration = acme(
+  { rememberDeviceDays: 30 },
+  {
+    ada: { totp: secret },
+    bea: { totp: secret },
+    cyd: {},
+    olga: { role: 'owner', totp: secret },
+    adam: { role: 'admin', totp: secret },
+  },
+  {
+    organizations: [{ slug: 'birch', name: 'Birch Studio', policy: { methods: ['totp'] } }],
+    users: [
+      person('gus@birch.test', 'birch', 'owner', { factors: { totp: secret } }),
+      person('hal@birch.test', 'birch'),
+    ],
+    applications: [
+      apiClient('acme-api', 'acme'),
+      apiClient('birch-api', 'birch'),
+      apiClient('instance-api'),
+      application('console', { organization: 'acme', api_scopes: [...apiScopes] }),
+      application('birch-app', { organization: 'birch' }),
+    ],
+  },
+);
+
+/** Whatever an operation needs, for one tenant. */
+interface Tenant {
+  readonly organization: string;
+  readonly user: string;
+  readonly session: string;
+  readonly device: string;
+  readonly client: string;
+}
+
+const addressOf = (path: string, tenant: Tenant): string =>
+  path.replace(
+    /\{(\w+)\}/g,
+    (_, name: string) => (tenant as unknown as Record<string, string>)[name] ?? 'none',
+  );
+
+/** A body that fits, for operations that want one. */
+const bodies: Readonly<Record<string, object>> = {
+  previewPolicy: { requirement: 'required_for_all', graceDays: 7 },
+  changePolicy: { graceDays: 9 },
+  createOrganization: { slug: 'cedar', name: 'Cedar' },
+  renameOrganization: { name: 'New name' },
+  issueRegistrationToken: { days: 2 },
+  changeMemberRole: { role: 'admin' },
+  resetTwoFactor: { how: 'by_mail', identityCheck: 'video_call', reason: 'lost phone' },
+  disconnect: { reason: 'test' },
+};
+
+const fingerprint = async (door: FrontDoor): Promise<string> => {
+  const tables = [
+    'organizations',
+    'users',
+    'memberships',
+    'factors',
+    'remembered_devices',
+    'sessions',
+    'applications',
+  ];
+  const rows = [];
+  for (const table of tables) rows.push(await door.db.rows(`SELECT * FROM ${table} ORDER BY 1, 2`));
+  return JSON.stringify(rows);
+};
+
+for (const kind of kinds) {
+  const test = kind === 'MariaDB' ? parallel.serial : parallel;
+
+  test(`${kind}: every operation does what its document says, for its own tenant and for nobody else (T100, T104)`, async (t) => {
+    const door = await frontDoor(t, kind, { configuration, replicas: 2 });
+    const ada = await idOf(door, 'ada@acme.test');
+    await signIn(door, door.browser(), { remember: true });
+    nextStep(door);
+    await signIn(door, door.browser(), { remember: true });
+    nextStep(door);
+    const tokens = {
+      acme: await tokenFor(door, 'acme-api'),
+      birch: await tokenFor(door, 'birch-api'),
+      instance: await tokenFor(door, 'instance-api'),
+    };
+    const api = asker(door, tokens.acme, 1);
+    const sessions = (await api('get', `/users/${ada}/sessions`)).body.data;
+    const devices = (await api('get', `/users/${ada}/remembered-devices`)).body.data;
+    t.deepEqual([sessions.length, devices.length], [2, 2]);
+    const tenant: Tenant = {
+      organization: 'acme',
+      user: ada,
+      session: sessions[0].id,
+      device: devices[0].id,
+      client: 'acme-api',
+    };
+    const ifMatch = {
+      'If-Match': (await api('get', '/organizations/acme/policy')).headers.get('ETag') ?? '',
+    };
+
+    // First everybody who may not: another tenant, no token, too little scope, somebody else's id beside one's own.
+    const before = await fingerprint(door);
+    const foreign = asker(door, tokens.birch);
+    const gus = await idOf(door, 'gus@birch.test');
+    for (const operation of operations) {
+      const body = bodies[operation.id];
+      const path = addressOf(operation.path, tenant);
+      const isTheirs = operation.path.includes('{');
+      if (isTheirs) {
+        const answer = await foreign(operation.verb, path, body, ifMatch);
+        t.is(answer.status, 404, `${operation.id}: another tenant's`);
+        t.notRegex(JSON.stringify(answer.body), /ada|Acme/);
+        // Their own organization's name in the path with our person's id, and the other way round.
+        if (operation.path.includes('{user}')) {
+          for (const [asked, part] of [
+            [foreign, { organization: 'birch' }],
+            [api, { user: gus }],
+          ] as const) {
+            const mixed = addressOf(operation.path, { ...tenant, ...part });
+            t.is(
+              (await asked(operation.verb, mixed, body, ifMatch)).status,
+              404,
+              `${operation.id}: ${mixed}`,
+            );
+          }
+        }
+      }
+      for (const [what, token, status] of [
+        ['no token', '', 401],
+        ['a wrong token', 'x'.repeat(43), 401],
+      ] as const) {
+        const answer = await asker(door, token)(operation.verb, path, body, ifMatch);
+        t.is(answer.status, status, `${operation.id}: ${what}`);
+        t.regex(answer.headers.get('WWW-Authenticate') ?? '', /^Bearer/);
+      }
+    }
+    const scoped = new Map<string, Ask>();
+    for (const scope of apiScopes) scoped.set(scope, asker(door, await tokenFor(door, 'acme-api', scope)));
+    for (const operation of operations) {
+      const other = apiScopes.find((scope) => scope !== operation.scope) ?? '';
+      const answer = await scoped.get(other)?.(
+        operation.verb,
+        addressOf(operation.path, tenant),
+        bodies[operation.id],
+        ifMatch,
+      );
+      t.is(answer?.status, 403, `${operation.id} with ${other}`);
+      t.regex(
+        answer?.headers.get('WWW-Authenticate') ?? '',
+        new RegExp(`insufficient_scope.*scope="${operation.scope}"`),
+      );
+    }
+    t.true((await fingerprint(door)) === before, 'nothing of that did anything');
+
+    // Then whoever may, the readers first, what ends things last.
+    const order = ['get', 'patch', 'put', 'post', 'delete'];
+    const late = ['removeMember', 'forgetRememberedDevices', 'disconnect', 'resetTwoFactor'];
+    const inOrder = operations.toSorted(
+      (a, b) => late.indexOf(a.id) - late.indexOf(b.id) || order.indexOf(a.verb) - order.indexOf(b.verb),
+    );
+    for (const operation of inOrder.filter(({ id }) => id !== 'removeMember')) {
+      const asked = operation.id === 'createOrganization' ? asker(door, tokens.instance) : api;
+      const answer = await asked(
+        operation.verb,
+        addressOf(operation.path, tenant),
+        bodies[operation.id],
+        ifMatch,
+      );
+      t.is(answer.status, operation.status, `${operation.id}: ${JSON.stringify(answer.body)}`);
+    }
+    t.is(
+      (await api('delete', `/organizations/acme/members/${await idOf(door, 'cyd@acme.test')}`)).status,
+      204,
+    );
+    t.deepEqual(
+      operations.map(({ id }) => id).filter((id) => !answeredWell().has(id)),
+      [],
+    );
+  });
+
+  test(`${kind}: a policy is changed only as it was seen, lists go on where they stopped, and a request counts once (ETag, keyset, Idempotency-Key)`, async (t) => {
+    const door = await frontDoor(t, kind, { configuration });
+    const api = asker(door, await tokenFor(door, 'acme-api'));
+    const path = '/organizations/acme/policy';
+    const first = await api('get', path);
+    const etag = first.headers.get('ETag') ?? '';
+    t.is((await api('patch', path, { graceDays: 3 })).status, 428);
+    t.is((await api('patch', path, { graceDays: 3 }, { 'If-Match': '"old"' })).status, 412);
+    const raced = await Promise.all(
+      [3, 4, 5].map((graceDays) => api('patch', path, { graceDays }, { 'If-Match': etag })),
+    );
+    t.deepEqual(raced.map(({ status }) => status).toSorted(), [200, 412, 412]);
+    const now = await api('get', path);
+    t.not(now.headers.get('ETag'), etag);
+    t.is(now.body.graceDays, raced.find(({ status }) => status === 200)?.body.graceDays);
+    const required = await api(
+      'patch',
+      path,
+      { requirement: 'required_for_all' },
+      { 'If-Match': now.headers.get('ETag') ?? '' },
+    );
+    t.is(required.status, 200, 'all owners have a factor');
+
+    const seen: string[] = [];
+    let next: string | null = '';
+    while (next !== null) {
+      const page = await api(
+        'get',
+        `/organizations/acme/members?limit=2${next === '' ? '' : `&cursor=${next}`}`,
+      );
+      t.true(page.body.data.length <= 2);
+      seen.push(...page.body.data.map(({ email }: { email: string }) => email));
+      next = page.body.next;
+    }
+    t.deepEqual(
+      seen,
+      ['ada', 'adam', 'bea', 'cyd', 'olga'].map((name) => `${name}@acme.test`),
+    );
+    const overdue = await api('get', '/organizations/acme/members?twoFactor=off');
+    t.deepEqual(
+      overdue.body.data.map(({ email }: { email: string }) => email),
+      ['cyd@acme.test'],
+    );
+
+    const instance = asker(door, await tokenFor(door, 'instance-api'));
+    const make = (name: string) =>
+      instance('post', '/organizations', { slug: 'cedar', name }, { 'Idempotency-Key': 'once' });
+    const made = await Promise.all([make('Cedar'), make('Cedar'), make('Cedar')]);
+    t.deepEqual(
+      made.map(({ status }) => status).filter((status) => status !== 409),
+      made.map(({ status }) => status).filter((status) => status === 201),
+    );
+    t.true(made.some(({ status }) => status === 201));
+    t.is((await make('Cedar')).headers.get('Idempotency-Replayed'), 'true');
+    t.is((await make('Other')).status, 422);
+    t.is((await instance('post', '/organizations', { slug: 'cedar', name: 'Cedar' })).status, 409);
+    t.is((await api('post', '/organizations', { slug: 'elm', name: 'Elm' })).status, 403);
+    const all = await instance('get', '/organizations?limit=2');
+    t.deepEqual(
+      all.body.data.map(({ slug }: { slug: string }) => slug),
+      ['acme', 'birch'],
+    );
+    const rest = await instance('get', `/organizations?cursor=${all.body.next}`);
+    t.deepEqual(
+      rest.body.data.map(({ slug }: { slug: string }) => slug),
+      ['cedar'],
+    );
+    t.deepEqual(
+      (await api('get', '/organizations')).body.data.map(({ slug }: { slug: string }) => slug),
+      ['acme'],
+    );
+
+    const events = await api('get', '/organizations/acme/audit-events?type=policy.changed&limit=1');
+    t.is(events.body.data[0].data.by, 'acme-api');
+    const older = await api(
+      'get',
+      `/organizations/acme/audit-events?type=policy.changed&cursor=${events.body.next}`,
+    );
+    t.is(older.body.data.length, 1);
+  });
+
+  test(`${kind}: a person uses the API by a second factor, a recent one to change anything, and within their role (T102, T105)`, async (t) => {
+    const door = await frontDoor(t, kind, { configuration });
+    const token = async (who: string, params: Record<string, string> = {}) => {
+      const browser = door.browser();
+      await passwordStep(browser, who, {
+        client_id: 'console',
+        scope: `openid ${apiScopes.join(' ')}`,
+        resource: `${door.issuer}/api/v1`,
+        ...params,
+      });
+      if (browser.heading === 'Two-factor authentication')
+        await browser.press('Verify', { code: door.code() });
+      nextStep(door);
+      const { body } = await door.post(
+        '/token',
+        {
+          grant_type: 'authorization_code',
+          code: browser.callback?.get('code') ?? '',
+          redirect_uri: 'http://127.0.0.1:9/cb',
+          code_verifier: browser.verifier,
+          resource: `${door.issuer}/api/v1`,
+        },
+        { clientId: 'console' },
+      );
+      return { api: asker(door, String(body.access_token)), body };
+    };
+    const [ada, bea, olga, adam] = await Promise.all(
+      ['ada', 'bea', 'olga', 'adam'].map((name) => idOf(door, `${name}@acme.test`)),
+    );
+    const admin = (await token('adam')).api;
+    t.is((await admin('get', '/organizations/acme/members')).status, 200);
+    t.is((await admin('get', '/organizations/birch/members')).status, 404);
+    t.is((await admin('post', `/users/${bea}/disconnect`, { reason: 'x' })).status, 200);
+    t.is(
+      (await admin('post', `/users/${olga}/disconnect`, { reason: 'x' })).status,
+      403,
+      'no admin over an owner',
+    );
+    t.is(
+      (await admin('post', `/users/${adam}/disconnect`, { reason: 'x' })).status,
+      403,
+      'nobody over themselves',
+    );
+    const reset = { how: 'now', identityCheck: 'in_person', reason: 'lost phone' };
+    t.is((await admin('post', `/organizations/acme/members/${adam}/reset-two-factor`, reset)).status, 403);
+    t.is(
+      (await admin('patch', `/organizations/acme/members/${ada}`, { role: 'owner' })).status,
+      403,
+      'no role above one’s own',
+    );
+
+    const member = (await token('ada')).api;
+    t.is((await member('get', '/organizations/acme/members')).status, 404, 'a member is nobody here');
+    t.is((await member('get', `/users/${bea}/sessions`)).status, 404);
+    t.deepEqual((await member('get', '/organizations')).body.data, []);
+
+    const weak = (await token('cyd')).api;
+    const stepUp = await weak('get', '/organizations');
+    t.is(stepUp.status, 401);
+    t.regex(
+      stepUp.headers.get('WWW-Authenticate') ?? '',
+      /error="insufficient_user_authentication", acr_values="urn:sallyport:acr:2fa"$/,
+    );
+
+    // Tokens live ten minutes, so an old sign-in comes with a new token.
+    const browser = door.browser();
+    await signIn(door, browser, { who: 'olga' });
+    door.clock.forward(901_000);
+    await browser.authorize({
+      client_id: 'console',
+      scope: `openid ${apiScopes.join(' ')}`,
+      resource: `${door.issuer}/api/v1`,
+    });
+    const { body } = await door.post(
+      '/token',
+      {
+        grant_type: 'authorization_code',
+        code: browser.callback?.get('code') ?? '',
+        redirect_uri: 'http://127.0.0.1:9/cb',
+        code_verifier: browser.verifier,
+        resource: `${door.issuer}/api/v1`,
+      },
+      { clientId: 'console' },
+    );
+    const old = asker(door, String(body.access_token));
+    t.is((await old('get', '/organizations')).status, 200, 'reading goes on');
+    const refused = await old('post', `/users/${bea}/disconnect`, { reason: 'x' });
+    t.is(refused.status, 401);
+    t.regex(
+      refused.headers.get('WWW-Authenticate') ?? '',
+      /acr_values="urn:sallyport:acr:2fa", max_age="900"$/,
+    );
+
+    // Tokens of other kinds, or for others, are worth nothing here.
+    const tokens = await signIn(door, door.browser(), { who: 'bea' });
+    for (const worthless of [tokens.body.access_token, tokens.body.id_token, tokens.body.refresh_token]) {
+      t.is((await asker(door, String(worthless))('get', '/organizations')).status, 401);
+    }
+    // Disconnecting somebody ends their own tokens too.
+    const instance = asker(door, await tokenFor(door, 'instance-api'));
+    t.is((await instance('post', `/users/${olga}/disconnect`, { reason: 'x' })).status, 200);
+    t.is((await old('get', '/organizations')).status, 401);
+  });
+
+  test(`${kind}: requests are counted on all servers together, and one too many is told when to come again`, async (t) => {
+    const door = await frontDoor(t, kind, { configuration, replicas: 2 });
+    const token = await tokenFor(door, 'acme-api');
+    const [a, b] = [asker(door, token, 0), asker(door, token, 1)];
+    const first = await a('get', '/organizations');
+    t.regex(first.headers.get('RateLimit') ?? '', /^"minute";r=599;t=\d+$/);
+    t.regex((await b('get', '/organizations')).headers.get('RateLimit') ?? '', /r=598/);
+    await door.db.change('UPDATE limits SET failures = 600 WHERE failures = 2');
+    const refused = await b('get', '/organizations');
+    t.is(refused.status, 429);
+    t.true(Number(refused.headers.get('Retry-After')) > 0);
+    t.is(refused.body.code, 'rate_limited');
+    t.is((await asker(door, await tokenFor(door, 'birch-api'))('get', '/organizations')).status, 200);
+    door.clock.forward(60_000);
+    t.is((await a('get', '/organizations')).status, 200);
+  });
+
+  test(`${kind}: whatever is sent, the API answers as its document says and never fails (T119, T120, T123, T124)`, async (t) => {
+    const door = await frontDoor(t, kind, { configuration });
+    const api = asker(door, await tokenFor(door, 'acme-api'));
+    const ada = await idOf(door, 'ada@acme.test');
+    // Names that exist, so that what is wrong reaches as deep as it can.
+    const known: Tenant = { organization: 'acme', user: ada, session: ada, device: ada, client: 'acme-api' };
+    const random = numbers(20260302);
+    const document = openapi(door.issuer, operations) as Document;
+    let asked = 0;
+    for (const [path, verbs] of Object.entries(document.paths)) {
+      for (const [verb, operation] of Object.entries(verbs)) {
+        for (let n = 0; n < 14; n += 1) {
+          const address = path.replace(/\{(\w+)\}/g, (_, name: string) =>
+            random() < 0.75
+              ? ((known as unknown as Record<string, string>)[name] ?? 'x')
+              : encodeURIComponent(String(hostile(random))),
+          );
+          const query = new URLSearchParams();
+          for (const parameter of operation.parameters.filter((one) => one.in === 'query')) {
+            if (random() < 0.6) query.append(parameter.name, String(sample(parameter.schema, random)));
+            if (random() < 0.05) query.append(parameter.name, 'twice');
+          }
+          if (random() < 0.1) query.append(String(hostile(random)), 'x');
+          const schema = operation.requestBody?.content['application/json'].schema;
+          const body = schema
+            ? random() < 0.15
+              ? hostile(random)
+              : sample(schema, random)
+            : random() < 0.1
+              ? {}
+              : undefined;
+          const headers = random() < 0.3 ? { 'If-Match': '"x"', 'Idempotency-Key': `k${n}` } : {};
+          const text =
+            verb === 'get' ? undefined : body === undefined ? undefined : random() < 0.05 ? '{"a":' : body;
+          const answer = await api(verb, `${address}${query.size > 0 ? `?${query}` : ''}`, text, headers);
+          t.true(answer.status < 500, `${verb} ${address}?${query} ${JSON.stringify(text)}`);
+          asked += 1;
+          await door.db.change('UPDATE limits SET failures = 1 WHERE failures > 400');
+        }
+      }
+    }
+    t.true(asked > 300);
+    t.deepEqual(
+      door.log.filter((line) => line.includes('request failed')),
+      [],
+    );
+  });
+
+  test(`${kind}: the document is OpenAPI 3.1, served as it is checked by, and names no operation twice`, async (t) => {
+    const door = await frontDoor(t, kind, { configuration });
+    const response = await fetch(`${door.issuer}/api/openapi.json`);
+    t.is(response.status, 200);
+    t.regex(response.headers.get('content-type') ?? '', /^application\/json/);
+    const document = (await response.json()) as Document & { openapi: string };
+    t.is(document.openapi, '3.1.0');
+    const ids = Object.values(document.paths).flatMap((verbs) =>
+      Object.values(verbs).map(({ operationId }) => operationId),
+    );
+    t.deepEqual(ids.toSorted(), operations.map(({ id }) => id).toSorted());
+    t.is(new Set(ids).size, ids.length);
+    for (const [path, verbs] of Object.entries(document.paths)) {
+      for (const operation of Object.values(verbs)) {
+        const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+        const declared = operation.parameters.filter((one) => one.in === 'path').map(({ name }) => name);
+        t.deepEqual(declared.toSorted(), named.toSorted(), path);
+      }
+    }
+    const missing = await fetch(`${door.issuer}/api/v1/nothing`, { headers: { Accept: 'text/html' } });
+    t.is(missing.status, 404);
+    t.regex(missing.headers.get('content-type') ?? '', /^application\/problem\+json/);
+  });
+}
+
+interface Schema {
+  readonly type?: string | readonly string[];
+  readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+  readonly anyOf?: readonly Schema[];
+  readonly items?: Schema;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+interface Document {
+  readonly paths: Readonly<
+    Record<
+      string,
+      Readonly<
+        Record<
+          string,
+          {
+            readonly operationId: string;
+            readonly parameters: readonly {
+              readonly in: string;
+              readonly name: string;
+              readonly schema: Schema;
+            }[];
+            readonly requestBody?: {
+              readonly content: { readonly 'application/json': { readonly schema: Schema } };
+            };
+          }
+        >
+      >
+    >
+  >;
+}
+
+/** The same numbers every time, so that what is found is found again. */
+function numbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+const nasty: readonly unknown[] = [
+  '',
+  ' ',
+  '\u0000',
+  "' OR 1=1 --",
+  '%00',
+  '../..',
+  '😀',
+  'x'.repeat(3000),
+  '__proto__',
+  'constructor',
+  0,
+  -1,
+  1e308,
+  false,
+  null,
+  [],
+  {},
+  [[]],
+  { __proto__: 1 },
+  { $ne: 1 },
+  '0',
+  '2026-13-45T99:99:99Z',
+  'bm90IGEgY3Vyc29y',
+];
+
+const hostile = (random: () => number): unknown => nasty[Math.floor(random() * nasty.length)];
+
+/** A value of a schema, mostly; now and then one that is not. */
+function sample(schema: Schema, random: () => number): unknown {
+  if (random() < 0.12) return hostile(random);
+  if (schema.const !== undefined) return schema.const;
+  if (schema.enum) return schema.enum[Math.floor(random() * schema.enum.length)];
+  if (schema.anyOf) return sample(schema.anyOf[Math.floor(random() * schema.anyOf.length)] ?? {}, random);
+  const type = [schema.type ?? 'string'].flat()[0];
+  switch (type) {
+    case 'integer':
+    case 'number': {
+      const [low, high] = [Math.max(schema.minimum ?? -10, -1e6), Math.min(schema.maximum ?? 1000, 1e6)];
+      return Math.floor(low + random() * (high - low + 1));
+    }
+    case 'boolean':
+      return random() < 0.5;
+    case 'array':
+      return Array.from({ length: Math.floor(random() * 4) }, () => sample(schema.items ?? {}, random));
+    case 'object': {
+      const required = new Set(schema.required ?? []);
+      return Object.fromEntries([
+        ...Object.entries(schema.properties ?? {})
+          .filter(([name]) => required.has(name) || random() < 0.5)
+          .map(([name, property]) => [name, sample(property, random)]),
+        ...(random() < 0.05 ? [['isAdmin', true]] : []),
+      ]);
+    }
+    default:
+      return random() < 0.5 ? 'text' : `t${Math.floor(random() * 1e9)}`;
+  }
+}
