@@ -1,3 +1,4 @@
+import { applicationOperations } from './applications.ts';
 import { auditOperations } from './audit.ts';
 import { memberOperations } from './members.ts';
 import type { Operation } from './operation.ts';
@@ -9,5 +10,6 @@ export const operations: readonly Operation[] = [
   ...organizationOperations,
   ...memberOperations,
   ...peopleOperations,
+  ...applicationOperations,
   ...auditOperations,
 ];

@@ -162,6 +162,7 @@ export async function changeApplication(
   const { db, ring } = services;
   const before = await ownApplicationOf(services, visit, clientId);
   if (!before) return { kind: 'not_found' };
+  requirePower(visit, before);
   const problems = applicationProblems(wish, before.metadata);
   if (problems.length > 0) return { kind: 'invalid', problems };
   const metadata = metadataOf(wish, before.metadata);
@@ -198,6 +199,9 @@ export async function rotateSecret(
 ): Promise<ApplicationOutcome> {
   requirePermission(visit.actor, 'applications.change');
   const { db, ring } = services;
+  const before = await ownApplicationOf(services, visit, clientId);
+  if (!before) return { kind: 'not_found' };
+  requirePower(visit, before);
   const secret = token();
   const saved = await db.together([
     {
@@ -221,6 +225,9 @@ export async function removeApplication(
   clientId: string,
 ): Promise<'done' | 'not_found'> {
   requirePermission(visit.actor, 'applications.change');
+  const before = await ownApplicationOf(services, visit, clientId);
+  if (!before) return 'not_found';
+  requirePower(visit, before);
   const removed = await services.db.together([
     {
       sql: 'DELETE FROM applications WHERE client_id = ? AND organization_id = ?',
@@ -231,6 +238,16 @@ export async function removeApplication(
     event(services, visit, 'application.removed', clientId, {}),
   ]);
   return removed ? 'done' : 'not_found';
+}
+
+/**
+ * An application with scopes of the management API is a key: whoever has its secret, or decides where its tokens go, has its power.
+ * No other application's token, and no admin, gets that by changing it.
+ */
+function requirePower({ actor }: OrganizationVisit, { metadata }: ApplicationEntry): void {
+  if (Array.isArray(metadata.api_scopes) && metadata.api_scopes.length > 0) {
+    requirePermission(actor, 'api_clients.change');
+  }
 }
 
 const event = (

@@ -48,6 +48,7 @@ const configuration = acme(
       apiClient('birch-api', 'birch'),
       apiClient('instance-api'),
       application('console', { organization: 'acme', api_scopes: [...apiScopes] }),
+      application('acme-app', { organization: 'acme' }),
       application('birch-app', { organization: 'birch' }),
     ],
   },
@@ -78,6 +79,8 @@ const bodies: Readonly<Record<string, object>> = {
   changeMemberRole: { role: 'admin' },
   resetTwoFactor: { how: 'by_mail', identityCheck: 'video_call', reason: 'lost phone' },
   disconnect: { reason: 'test' },
+  createApplication: { name: 'New', redirectUris: ['https://new.example.com/cb'] },
+  changeApplication: { assurance: 'second_factor' },
 };
 
 const fingerprint = async (door: FrontDoor): Promise<string> => {
@@ -119,7 +122,7 @@ for (const kind of kinds) {
       user: ada,
       session: sessions[0].id,
       device: devices[0].id,
-      client: 'acme-api',
+      client: 'acme-app',
     };
     const ifMatch = {
       'If-Match': (await api('get', '/organizations/acme/policy')).headers.get('ETag') ?? '',
@@ -181,7 +184,13 @@ for (const kind of kinds) {
 
     // Then whoever may, the readers first, what ends things last.
     const order = ['get', 'patch', 'put', 'post', 'delete'];
-    const late = ['removeMember', 'forgetRememberedDevices', 'disconnect', 'resetTwoFactor'];
+    const late = [
+      'removeApplication',
+      'removeMember',
+      'forgetRememberedDevices',
+      'disconnect',
+      'resetTwoFactor',
+    ];
     const inOrder = operations.toSorted(
       (a, b) => late.indexOf(a.id) - late.indexOf(b.id) || order.indexOf(a.verb) - order.indexOf(b.verb),
     );
@@ -199,6 +208,18 @@ for (const kind of kinds) {
       (await api('delete', `/organizations/acme/members/${await idOf(door, 'cyd@acme.test')}`)).status,
       204,
     );
+    // A key to the API is not to be had by changing the application that has it.
+    for (const [verb, path, body] of [
+      ['post', 'acme-api/rotate-secret'],
+      ['patch', 'console', { redirectUris: ['https://evil.example.com/'] }],
+      ['delete', 'acme-api'],
+      ['post', 'console/rotate-secret'],
+    ] as [string, string, object?][]) {
+      t.is((await api(verb, `/organizations/acme/applications/${path}`, body)).status, 403, path);
+    }
+    for (const path of ['birch-app', 'app', 'none']) {
+      t.is((await api('delete', `/organizations/acme/applications/${path}`)).status, 404, path);
+    }
     t.deepEqual(
       operations.map(({ id }) => id).filter((id) => !answeredWell().has(id)),
       [],
