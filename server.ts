@@ -5,6 +5,7 @@ import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
 import { type Logger, pino } from 'pino';
 import { accountRoutes } from './account/routes.ts';
+import { waysBackRoutes } from './account/ways-back.ts';
 import { apiRoutes } from './api/routes.ts';
 import { ssfRoutes } from './api/ssf.ts';
 import { projectRoot, type Settings } from './config/settings.ts';
@@ -158,12 +159,13 @@ export async function createApp(settings: Settings, db: Database, log = createLo
       courier.wake();
     }
   });
-  provider.use(apiRoutes({ services, provider }).routes());
-  provider.use(ssfRoutes({ services, provider }).routes());
+  provider.use(ssfRoutes({ services, provider, routes }).routes());
+  provider.use(apiRoutes({ services, provider, routes }).routes());
   provider.use(interactionRoutes(site).routes());
   provider.use(signedInReturn(site).routes());
   provider.use(accountRoutes(site).routes());
   provider.use(organizationRoutes(site).routes());
+  provider.use(waysBackRoutes(site).routes());
   provider.use(resetLinkRoutes(site).routes());
   if (settings.demo) {
     const channels = (['email', 'sms'] as const).filter((channel) =>

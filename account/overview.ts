@@ -49,6 +49,7 @@ async function overviewOf(visit: SignedIn): Promise<Pages['account/overview']> {
     regenerate: mayRegenerate(visit) ? '/account/recovery-codes/regenerate' : null,
     devices: await devicesOf(visit),
     forgetAll: '/account/devices/forget-all',
+    password: '/account/password',
   };
 }
 

@@ -3,6 +3,7 @@ import type { Site } from '../http/site.ts';
 import { deviceRoutes } from './devices.ts';
 import { factorRoutes } from './factors.ts';
 import { overviewRoutes } from './overview.ts';
+import { passwordRoutes } from './password.ts';
 import { recoveryCodeRoutes } from './recovery-codes.ts';
 import { setUpRoutes } from './set-up.ts';
 import { signOutRoutes } from './sign-out.ts';
@@ -15,6 +16,7 @@ export function accountRoutes(site: Site): SignedInRoutes['router'] {
   factorRoutes(pages);
   recoveryCodeRoutes(pages);
   deviceRoutes(pages);
+  passwordRoutes(pages);
   signOutRoutes(pages);
   return pages.router;
 }

@@ -2,6 +2,7 @@ import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
 import type * as z from 'zod';
 import type { Services } from '../flows/services.ts';
+import type { RouteList } from '../http/route-list.ts';
 import type { ApiScope } from '../policy/api-scopes.ts';
 import type { Caller } from './caller.ts';
 
@@ -9,6 +10,7 @@ import type { Caller } from './caller.ts';
 export interface ApiSite {
   readonly services: Services;
   readonly provider: Provider;
+  readonly routes: RouteList;
 }
 
 export interface Call<Params, Query, Body> {

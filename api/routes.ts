@@ -2,6 +2,7 @@ import Router from '@koa/router';
 import type { Context } from 'koa';
 import { NotPermitted } from '../flows/organization-actor.ts';
 import { RequestError } from '../http/errors.ts';
+import { openToAll } from '../http/route-list.ts';
 import { callerOf } from './caller.ts';
 import { once } from './idempotency.ts';
 import { openapi } from './openapi.ts';
@@ -14,6 +15,7 @@ import { bodyOf, checked, parsed } from './request.ts';
 export function apiRoutes(site: ApiSite): Router {
   const router = new Router();
   const document = JSON.stringify(openapi(site.services.settings.issuer, operations));
+  site.routes.add(openToAll('/api/openapi.json'));
   router.get('/api/openapi.json', (ctx) => {
     ctx.set('Access-Control-Allow-Origin', '*');
     ctx.type = 'application/json';
@@ -21,6 +23,13 @@ export function apiRoutes(site: ApiSite): Router {
   });
   for (const operation of operations) {
     const path = `/api/v1${operation.path.replace(/\{(\w+)\}/g, ':$1')}`;
+    site.routes.add({
+      method: operation.verb.toUpperCase(),
+      path,
+      assurance: 'access token',
+      permission: operation.fresh ? `${operation.scope}, fresh` : operation.scope,
+      crossSite: 'no cookie',
+    });
     router.register(path, [operation.verb], (ctx: Context) => serve(site, ctx, operation));
   }
   router.all('/api/{*rest}', () => {

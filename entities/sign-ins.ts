@@ -56,5 +56,11 @@ export function writeSignIn(
   };
 }
 
+/** What was begun with a password of before is worth nothing any more. */
+export const dropSignIns = (userId: string, now: Date): Statement => ({
+  sql: 'UPDATE sign_ins SET finished_at = ? WHERE account_id = ? AND finished_at IS NULL',
+  values: [now.getTime(), userId],
+});
+
 export const purgeSignIns = (db: Database, before: Date) =>
   db.change('DELETE FROM sign_ins WHERE expires_at < ?', [before.getTime()]);

@@ -51,6 +51,25 @@ export const userToAssess = (db: Database, id: string) =>
 export const replacePasswordHash = (db: Database, userId: string, before: string, hash: string) =>
   db.change('UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?', [hash, userId, before]);
 
+/** Null: no password opens this account until a new one is set. */
+export const setPasswordHash = (userId: string, hash: string | null): Statement => ({
+  sql: 'UPDATE users SET password_hash = ? WHERE id = ?',
+  values: [hash, userId],
+  rows: 1,
+});
+
+export const proveEmail = (userId: string): Statement => ({
+  sql: 'UPDATE users SET email_verified = 1 WHERE id = ?',
+  values: [userId],
+});
+
+/** The address of before, which its owner has just read mail at. */
+export const restoreEmail = (userId: string, email: string): Statement => ({
+  sql: 'UPDATE users SET email = ?, email_verified = 1 WHERE id = ?',
+  values: [email, userId],
+  followedBy: [refreshDirectory([userId])],
+});
+
 export const postponeSetup = (userId: string, until: Date): Statement => ({
   sql: 'UPDATE users SET postponed_until = ? WHERE id = ?',
   values: [until.getTime(), userId],

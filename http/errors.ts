@@ -25,10 +25,10 @@ const catalogue = {
     advice: 'It was continued in another tab or twice at once. Go on from where it is now.',
   },
   link_ended: {
-    status: 404,
-    title: 'This link does not hold any more',
+    status: 410,
+    title: 'This link does not work any more',
     advice:
-      'It may have expired, been used already, or been replaced by a newer one. Ask whoever sent it for another.',
+      'It was used already, or is too old, or a newer one was sent. Nothing was changed. Ask for a new one if you still need it.',
   },
   foreign_form: {
     status: 403,

@@ -1,5 +1,6 @@
 import type { GalleryPage } from './gallery.ts';
-import type { FramedPage, ListedFactor } from './pages.ts';
+import type { Common, FramedPage, ListedFactor } from './pages.ts';
+import { passwordWords } from './password-words.ts';
 
 /** The account's pages in their states, for the gallery. */
 export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage[] {
@@ -47,6 +48,7 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
       { name: null, from: null, usedAt: at, until: at, isThis: false, forget: '#forget' },
     ],
     forgetAll: '#forget-all',
+    password: '#password',
   };
   const one = {
     ...framed,
@@ -62,6 +64,7 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
     remove: '#remove',
     back: '/account',
   };
+  const password = { ...framed, action: '#password', error: null, back: '/account' };
   return [
     { name: 'account/overview', state: 'on', locals: overview },
     {
@@ -87,6 +90,12 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
         devices: [],
       },
     },
+    { name: 'account/password', state: 'first', locals: password },
+    {
+      name: 'account/password',
+      state: 'common',
+      locals: { ...password, error: passwordWords.common },
+    },
     { name: 'account/factor', state: 'one of several', locals: one },
     {
       name: 'account/factor',
@@ -102,5 +111,19 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
         back: '/account',
       },
     },
+  ];
+}
+
+/** Ways back into an account, in their states. */
+export function wayBackPages(shared: Common): readonly GalleryPage[] {
+  const forgotten = { ...shared, action: '#forgotten', sent: false, back: '/account' };
+  const reset = { ...shared, action: '#reset', done: false, error: null, signIn: '/account' };
+  return [
+    { name: 'forgotten-password', state: 'first', locals: forgotten },
+    { name: 'forgotten-password', state: 'sent', locals: { ...forgotten, sent: true } },
+    { name: 'reset-password', state: 'first', locals: reset },
+    { name: 'reset-password', state: 'about you', locals: { ...reset, error: passwordWords.about_you } },
+    { name: 'reset-password', state: 'done', locals: { ...reset, done: true } },
+    { name: 'not-me', state: 'first', locals: { ...shared, action: '#not-me' } },
   ];
 }

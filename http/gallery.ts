@@ -1,5 +1,5 @@
 import { accountChanges } from './account-changes.ts';
-import { accountPages } from './gallery-account.ts';
+import { accountPages, wayBackPages } from './gallery-account.ts';
 import { organizationGallery } from './organization-gallery.ts';
 import type { Common, ConfirmPage, Frame, Language, Mails, MethodChoice, Pages, Sentence } from './pages.ts';
 
@@ -129,6 +129,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     passwordError: null,
     note: null,
     passkey: null,
+    forgotten: '/forgotten-password',
     cancel: '#cancel',
   };
   const challenge = {
@@ -559,6 +560,8 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
       },
     },
 
+    ...wayBackPages({ ...nobody, applicationName: null }),
+
     { name: 'home', state: 'development', locals: home },
     { name: 'home', state: 'production', locals: { ...home, accountPage: null, demo: null, inbox: null } },
 
@@ -634,6 +637,10 @@ export function galleryMails(lang: Language = 'en'): readonly GalleryMail[] {
         what: 'My phone',
         notMeUrl: 'https://id.acme.test/not-me/sample',
       },
+    },
+    {
+      name: 'password-reset',
+      locals: { ...shared, ...happening, url: 'https://id.acme.test/reset-password/sample', minutes: 60 },
     },
     { name: 'new-device', locals: { ...shared, ...happening, days: 30 } },
     {

@@ -18,6 +18,7 @@ const names: { readonly [name in keyof Mails]: true } = {
   'two-factor-reset-link': true,
   'membership-changed': true,
   'account-changed': true,
+  'password-reset': true,
   'policy-announced': true,
   'policy-reminder': true,
 };

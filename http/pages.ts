@@ -151,6 +151,8 @@ export interface AccountOverviewPage extends FramedPage {
   readonly devices: readonly ListedDevice[];
   /** POST. */
   readonly forgetAll: string;
+  /** GET. */
+  readonly password: string;
 }
 
 export interface AccountFactorPage extends FramedPage {
@@ -176,7 +178,37 @@ export interface AccountRecoveryCodesPage extends FramedPage {
   readonly back: string;
 }
 
+export interface AccountPasswordPage extends FramedPage {
+  /** POST password. */
+  readonly action: string;
+  readonly error: Sentence | null;
+  readonly back: string;
+}
+
+export interface ForgottenPasswordPage extends Common {
+  /** POST email. */
+  readonly action: string;
+  /** The answer, the same for every address. */
+  readonly sent: boolean;
+  readonly back: string;
+}
+
+export interface ResetPasswordPage extends Common {
+  /** POST password. */
+  readonly action: string;
+  readonly done: boolean;
+  readonly error: Sentence | null;
+  readonly signIn: string;
+}
+
+export interface NotMePage extends Common {
+  /** POST. */
+  readonly action: string;
+}
+
 export interface SignInPage extends Common {
+  /** GET, "Forgotten your password?"; null where there is no such way. */
+  readonly forgotten: string | null;
   /** POST email, password. */
   readonly action: string;
   readonly email: string;
@@ -459,6 +491,10 @@ export interface InboxMessagePage extends Common {
 export interface Pages extends OrganizationPages {
   readonly confirm: ConfirmPage;
   readonly 'account/overview': AccountOverviewPage;
+  readonly 'account/password': AccountPasswordPage;
+  readonly 'forgotten-password': ForgottenPasswordPage;
+  readonly 'reset-password': ResetPasswordPage;
+  readonly 'not-me': NotMePage;
   readonly 'account/factor': AccountFactorPage;
   readonly 'account/recovery-codes': AccountRecoveryCodesPage;
   readonly 'sign-in': SignInPage;
@@ -561,6 +597,11 @@ export interface AccountChangedMail extends MailCommon, Happening {
   readonly what: string;
 }
 
+export interface PasswordResetMail extends MailCommon, Happening {
+  readonly url: string;
+  readonly minutes: number;
+}
+
 export interface NewDeviceMail extends MailCommon, Happening {
   readonly days: number;
 }
@@ -589,6 +630,7 @@ export interface Mails {
   readonly 'two-factor-reset-link': TwoFactorResetLinkMail;
   readonly 'membership-changed': MembershipChangedMail;
   readonly 'account-changed': AccountChangedMail;
+  readonly 'password-reset': PasswordResetMail;
   readonly 'policy-announced': PolicyMail;
   readonly 'policy-reminder': PolicyMail;
 }

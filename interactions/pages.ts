@@ -54,6 +54,7 @@ export function showSignIn(
     passwordError: problem?.error ?? null,
     note: again ? info('Sign in again to continue.') : null,
     passkey: { question: at(visit, '/passkey/question'), action: at(visit, '/passkey'), error: passkeyError },
+    forgotten: '/forgotten-password',
     cancel: at(visit, '/cancel'),
   };
   show(ctx, site.renderer, 'sign-in', locals, passkeyError ? 422 : (problem?.status ?? 200));

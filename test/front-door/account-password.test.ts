@@ -1,0 +1,174 @@
+import test from 'ava';
+import type { Browser } from './browser.ts';
+import { acme, type FrontDoor, frontDoor, kinds, nextDay, nextStep, password, secret } from './rig.ts';
+
+async function signedIn(door: FrontDoor, who = 'ada', word = password): Promise<Browser> {
+  const browser = door.browser();
+  await browser.open('/account');
+  await browser.press('Sign in', { email: `${who}@acme.test`, password: word });
+  if (browser.buttons.includes('Verify')) {
+    nextStep(door);
+    await browser.press('Verify', { code: door.code() });
+  }
+  return browser;
+}
+
+/** The newest mail to this person with this in its text, and the links in it. */
+async function mailTo(
+  door: FrontDoor,
+  who: string,
+  about: RegExp,
+): Promise<{ text: string; links: string[] }> {
+  const browser = door.browser();
+  await browser.open('/dev/inbox');
+  for (const [, link = ''] of browser.text.matchAll(/href="(\/dev\/inbox\/[^"]+)"/g)) {
+    await browser.open(link);
+    const text = browser.text.replace(/<[^>]*>/g, ' ').replace(/&#34;/g, '"');
+    if (text.includes(who) && about.test(text)) {
+      return { text, links: [...text.matchAll(/https?:\/\/\S+/g)].map(([url]) => url) };
+    }
+  }
+  throw new Error(`no mail to ${who} about ${about}`);
+}
+
+const next = 'seven otters juggle lanterns';
+
+for (const kind of kinds) {
+  test(`${kind}: a password is changed after a fresh proof; other sessions, remembered devices and what was begun end (T046)`, async (t) => {
+    const door = await frontDoor(t, kind, {
+      configuration: acme({ rememberDeviceDays: 30 }, { ada: { totp: secret } }),
+    });
+    const ada = await signedIn(door);
+    const other = await signedIn(door);
+    const begun = door.browser();
+    await begun.open('/account');
+    await begun.press('Sign in', { email: 'ada@acme.test', password });
+    t.is(begun.heading, 'Two-factor authentication');
+
+    await ada.follow('Change password');
+    for (const [weak, why] of [
+      ['short', /At least|at least 8/],
+      ['password123', /guessers try first/],
+      ['PASSWORD123', /guessers try first/],
+      ['aaaaaaaaaaaa', /again and again/],
+      ['acmeaviation1', /close to your name/],
+      ['ada@acme.test', /close to your name/],
+      ['x'.repeat(5000), /at most 1024/],
+    ] as const) {
+      await ada.press('Change password', { password: weak });
+      t.is(ada.status, 422, weak.slice(0, 20));
+      t.regex(ada.alert, why, weak.slice(0, 20));
+      t.false(
+        ada.text.includes(weak.slice(0, 40)) && weak !== 'ada@acme.test',
+        'a password is never shown again',
+      );
+    }
+    await ada.press('Change password', { password: next });
+    t.is(ada.heading, 'Security');
+    t.regex(ada.text, /Your password is changed/);
+
+    await other.open('/account');
+    t.is(other.heading, 'Sign in');
+    nextStep(door);
+    await begun.press('Verify', { code: door.code() });
+    t.not(begun.heading, 'Security');
+    await other.press('Sign in', { email: 'ada@acme.test', password });
+    t.regex(other.alert, /not right/);
+    await signedIn(door, 'ada', next);
+    t.regex((await mailTo(door, 'ada@acme.test', /password of your account/)).text, /Everywhere else/);
+  });
+
+  test(`${kind}: a forgotten password is reset by a link, once; nobody is signed in by it and the second step stays (T014)`, async (t) => {
+    const door = await frontDoor(t, kind, {
+      configuration: acme({ rememberDeviceDays: 30 }, { ada: { totp: secret }, ben: {} }),
+      replicas: 2,
+    });
+    const before = await signedIn(door);
+    const browser = door.browser();
+    await browser.authorize();
+    await browser.follow('Forgotten your password?');
+    await browser.press('Send the link', { email: 'ada@acme.test' });
+    const answer = browser.text.replace(/name="_csrf" value="[^"]*"/, '');
+    const { links } = await mailTo(door, 'ada@acme.test', /asked for a new password/);
+    const link = links.find((url) => url.includes('/reset-password/')) ?? '';
+
+    // The same answer for everybody else.
+    for (const email of ['nobody@acme.test', 'not an address', '', 'ada@acme.test, eve@evil.test']) {
+      await browser.open('/forgotten-password');
+      await browser.press('Send the link', { email });
+      t.is(browser.text.replace(/name="_csrf" value="[^"]*"/, ''), answer, email);
+    }
+    await browser.open(link);
+    t.is(browser.heading, 'Choose a new password');
+    await browser.press('Save the password', { password: 'password123' });
+    t.regex(browser.alert, /guessers/);
+
+    // Twenty at once over two servers: one is first (T130).
+    const tries = await Promise.all(
+      Array.from({ length: 10 }, async (_, n) => {
+        const one = browser.copy();
+        one.replica = n % 2;
+        await one.press('Save the password', { password: `${next} ${n}` });
+        return one;
+      }),
+    );
+    const right = tries.filter(({ heading }) => heading === 'Your password is changed');
+    t.is(right.length, 1);
+    t.true(tries.filter((one) => !right.includes(one)).every(({ status }) => status === 410));
+    const [winner] = right;
+    const chosen = `${next} ${tries.indexOf(winner as Browser)}`;
+
+    // It has signed in nobody, and ended what there was.
+    await winner?.open('/account');
+    t.is(winner?.heading, 'Sign in');
+    await before.open('/account');
+    t.is(before.heading, 'Sign in');
+    await winner?.press('Sign in', { email: 'ada@acme.test', password: chosen });
+    t.is(winner?.heading, 'Two-factor authentication');
+    await browser.open(link);
+    t.is(browser.status, 410);
+
+    // It works for an hour, and only for its own purpose.
+    await browser.open('/forgotten-password');
+    await browser.press('Send the link', { email: 'ben@acme.test' });
+    const late = (await mailTo(door, 'ben@acme.test', /asked for a new password/)).links[0] ?? '';
+    await browser.open(late.replace('/reset-password/', '/not-me/'));
+    t.is(browser.status, 410);
+    door.clock.forward(61 * 60_000);
+    await browser.open(late);
+    t.is(browser.status, 410);
+  });
+
+  test(`${kind}: "this was not me" closes the account to whoever is in it, and signs nobody in (T146)`, async (t) => {
+    const door = await frontDoor(t, kind, {
+      configuration: acme({ rememberDeviceDays: 30 }, { ada: { totp: secret } }),
+    });
+    const thief = door.browser();
+    await thief.open('/account');
+    await thief.press('Sign in', { email: 'ada@acme.test', password });
+    await thief.press('Verify', { code: door.code(), remember: '1' });
+    const { links, text } = await mailTo(door, 'ada@acme.test', /not be asked for a second step/);
+    t.regex(text, /When:/);
+    const link = links.find((url) => url.includes('/not-me/')) ?? '';
+    const ada = door.browser();
+    await ada.open(link);
+    t.is(ada.heading, 'This was not you?');
+    await thief.open('/account');
+    t.is(thief.heading, 'Security', 'looking at the link does nothing');
+    await ada.press('It was not me');
+    t.is(ada.heading, 'Choose a new password');
+    await thief.open('/account');
+    t.is(thief.heading, 'Sign in');
+    await thief.press('Sign in', { email: 'ada@acme.test', password });
+    t.regex(thief.alert, /not right/);
+    await ada.press('Save the password', { password: next });
+    t.is(ada.heading, 'Your password is changed');
+    await ada.open('/account');
+    t.is(ada.heading, 'Sign in');
+    await ada.press('Sign in', { email: 'ada@acme.test', password: next });
+    t.is(ada.heading, 'Two-factor authentication');
+    await ada.open(link);
+    t.is(ada.status, 410);
+    nextDay(door, 8);
+  });
+}
