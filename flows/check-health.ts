@@ -5,6 +5,7 @@ import { type Database, openDatabase, pendingMigrations } from '../entities/data
 import { seconds } from '../lib/clock.ts';
 import { openKeyRing } from '../lib/key-ring.ts';
 import { createMailTransport } from '../notifications/mail-transport.ts';
+import { verifyAuditChains } from './chain-audit-events.ts';
 import { keysOpen } from './check-keys.ts';
 
 /** One thing that was looked at: what was found and, where it is not well, what to do. */
@@ -113,7 +114,7 @@ async function questionsOf(db: Database, settings: Settings): Promise<HealthChec
   if (db.dialect === 'mysql') {
     checks.push(await checkCollation(db), await checkClock(db));
   }
-  return [...checks, await checkSecretKeys(db, settings)];
+  return [...checks, await checkSecretKeys(db, settings), await checkAudit(db, settings)];
 }
 
 async function checkVersion(db: Database): Promise<HealthCheck> {
@@ -176,6 +177,26 @@ async function checkSecretKeys(db: Database, settings: Settings): Promise<Health
         'secret keys',
         'SECRET_KEYS does not open what is stored; put the key ring back that sealed this database',
       );
+}
+
+/** The audit log's chains: an event that was changed, taken out or put in breaks one. */
+async function checkAudit(db: Database, settings: Settings): Promise<HealthCheck> {
+  const { links, head, problems } = await verifyAuditChains({ db, ring: openKeyRing(settings.secretKeys) });
+  const [problem] = problems;
+  if (problem) {
+    const where = `${problem.chain === 'instance' ? 'the chain of all events' : `the chain of organization ${problem.chain}`}, link ${problem.position}`;
+    const more = problems.length > 1 ? `, and ${problems.length - 1} more` : '';
+    return fail(
+      'audit log',
+      `was tampered with: ${where} is ${problem.what}${more}; keep this database and compare it with a backup`,
+    );
+  }
+  return ok(
+    'audit log',
+    head === null
+      ? 'is empty'
+      : `${links} links hold; the last one of all events is ${head.position} ${head.hash}`,
+  );
 }
 
 async function checkMail({ mailUrl, mailFrom }: Settings): Promise<HealthCheck> {

@@ -1,5 +1,6 @@
+import { eventWords } from './event-words.ts';
 import type { GalleryPage } from './gallery.ts';
-import type { MemberRow, Option } from './organization-pages.ts';
+import type { Chart, MemberRow, Option } from './organization-pages.ts';
 import type { FramedPage, Sentence } from './pages.ts';
 
 const option = (value: string, label: Sentence, chosen = false, hint: Sentence | null = null): Option => ({
@@ -217,7 +218,155 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
   } as const;
   const notice = { name: 'Ben Okafor', email: 'ben@acme.test', at };
   const remind = { action: `${base}/two-factor/remind`, people: 8 };
+  const figures = [
+    {
+      value: '74 %',
+      text: { sentence: 'have a second factor ({n} of {of})', values: { n: 23, of: 31 } },
+      url: `${base}/members`,
+    },
+    { value: '8', text: 'still to set up', url: `${base}/members` },
+    { value: '96 %', text: "of last week's sign-ins used one", url: null },
+  ] as const;
+  const chart: Chart = {
+    title: 'Enrolment until the deadline',
+    label: {
+      sentence: 'People with a second factor: {from} at first, {to} today, of {of}.',
+      values: { from: 17, to: 23, of: 31 },
+    },
+    width: 720,
+    height: 210,
+    lines: [
+      { kind: 'grid', d: 'M44 20H700M44 180H700' },
+      { kind: 'area', d: 'M44 100 L300 60 L300 180 L44 180Z' },
+      { kind: 'line', d: 'M44 100 L300 60' },
+      { kind: 'ahead', d: 'M300 60 L660 20' },
+      { kind: 'deadline', d: 'M660 12V180' },
+    ],
+    bars: [
+      { x: 60, y: 120, width: 30, height: 60, kind: 'rest' },
+      { x: 60, y: 150, width: 30, height: 30, kind: 'bar' },
+    ],
+    texts: [
+      { x: 36, y: 24, anchor: 'end', kind: 'scale', text: '31' },
+      { x: 44, y: 202, anchor: 'start', kind: 'scale', text: at },
+      { x: 654, y: 172, anchor: 'end', kind: 'deadline', text: { sentence: 'deadline' } },
+      { x: 300, y: 50, anchor: 'middle', kind: 'value', text: '23' },
+    ],
+    head: ['Day', 'With a second factor', 'Members'],
+    rows: [
+      [at, 17, 31],
+      [by, 23, ''],
+    ],
+  };
+  const overview = {
+    ...shared,
+    status: { sentence: 'Required for all in {n} day|Required for all in {n} days', values: { n: 5 } },
+    figures,
+    charts: [chart],
+    overdue: rows,
+    overdueTotal: 12,
+    overdueUrl: `${base}/members?state=overdue`,
+    remind: { action: `${base}/two-factor/remind`, people: 8 },
+  };
+  const passkeys = {
+    ...shared,
+    action: `${base}/passkeys`,
+    version: 'sample',
+    isOn: true,
+    isAvailable: true,
+    isOnly: false,
+    figures: [
+      { value: '11', text: 'with a passkey', url: null },
+      { value: '8', text: 'without any second factor', url: null },
+      { value: '35 %', text: 'of all members have one', url: null },
+    ],
+    recent: [
+      { url: `${base}/members/1`, name: 'Ada Lindqvist', email: 'ada@acme.test', passkey: 'Laptop', at },
+      { url: `${base}/members/2`, name: 'Ben Okafor', email: 'ben@acme.test', passkey: null, at },
+    ],
+    note: null,
+  } as const;
+  const audit = {
+    ...shared,
+    action: `${base}/audit`,
+    types: [
+      option('', 'Everything', true),
+      ...Object.entries(eventWords).map(([value, label]) => option(value, label)),
+    ],
+    person: '',
+    applications: [option('', 'Any application', true)],
+    since: '',
+    until: '',
+    isFiltered: false,
+    problem: null,
+    rows: [
+      {
+        at,
+        what: 'Second factor reset',
+        type: 'two_factor.reset',
+        who: 'ben@acme.test',
+        by: 'ada@acme.test',
+        application: null,
+        from: '203.0.113.7',
+        device: 'Chrome on Linux',
+        facts: [{ name: 'reason', value: 'lost phone' }],
+        position: 2,
+      },
+      {
+        at,
+        what: 'Signed in',
+        type: 'sign_in.succeeded',
+        who: null,
+        by: null,
+        application: 'Flight Planner',
+        from: null,
+        device: null,
+        facts: [],
+        position: 1,
+      },
+    ],
+    first: null,
+    next: `${base}/audit?before=1`,
+    csv: `${base}/audit-export?format=csv`,
+    jsonLines: `${base}/audit-export?format=jsonl`,
+  } as const;
   return [
+    { name: 'organizations/overview', state: 'on the way', locals: overview },
+    {
+      name: 'organizations/overview',
+      state: 'nobody overdue',
+      locals: { ...overview, status: 'Optional', overdue: [], overdueTotal: 0, remind: null },
+    },
+    { name: 'organizations/passkeys', state: 'on', locals: passkeys },
+    {
+      name: 'organizations/passkeys',
+      state: 'off, nobody has one',
+      locals: {
+        ...passkeys,
+        isOn: false,
+        recent: [],
+        note: {
+          tone: 'danger',
+          text: 'Somebody else has changed the policy since you opened this page. Nothing was saved.',
+        },
+      },
+    },
+    { name: 'organizations/passkeys', state: 'the only method', locals: { ...passkeys, isOnly: true } },
+    { name: 'organizations/passkeys', state: 'not offered', locals: { ...passkeys, isAvailable: false } },
+    { name: 'organizations/audit', state: 'some', locals: audit },
+    {
+      name: 'organizations/audit',
+      state: 'wrong filter',
+      locals: {
+        ...audit,
+        rows: [],
+        isFiltered: true,
+        since: '2026-99-99',
+        problem: 'One of these filters cannot be read.',
+        first: `${base}/audit`,
+        next: null,
+      },
+    },
     { name: 'organizations/two-factor', state: 'as it stands', locals: policy },
     {
       name: 'organizations/two-factor',

@@ -306,6 +306,9 @@ export interface ImportPage extends FramedPage {
 }
 
 export interface OrganizationPages {
+  readonly 'organizations/overview': OverviewPage;
+  readonly 'organizations/passkeys': PasskeysPage;
+  readonly 'organizations/audit': AuditPage;
   readonly 'organizations/two-factor': TwoFactorPage;
   readonly 'organizations/notices': NoticesPage;
   readonly 'organizations/members': MembersPage;

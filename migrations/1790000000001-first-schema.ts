@@ -185,7 +185,35 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         client_id ${t.word},
         ip ${t.word},
         user_agent ${t.line},
-        data ${t.text} NOT NULL
+        data ${t.text} NOT NULL,
+        chained_at ${t.time}
+      )`,
+      `CREATE TABLE IF NOT EXISTS audit_links (
+        chain ${t.id} NOT NULL,
+        position ${t.number} NOT NULL,
+        event_id ${t.id} NOT NULL,
+        at ${t.time} NOT NULL,
+        type ${t.word} NOT NULL,
+        user_id ${t.id},
+        client_id ${t.word},
+        hash ${t.digest} NOT NULL,
+        PRIMARY KEY (chain, position)
+      )`,
+      `CREATE TABLE IF NOT EXISTS audit_heads (
+        chain ${t.id} NOT NULL PRIMARY KEY,
+        position ${t.number} NOT NULL,
+        hash ${t.digest} NOT NULL
+      )`,
+      `CREATE TABLE IF NOT EXISTS organization_days (
+        organization_id ${t.id} NOT NULL,
+        day ${t.number} NOT NULL,
+        members ${t.number},
+        required ${t.number},
+        set_up ${t.number},
+        overdue ${t.number},
+        sign_ins ${t.number} NOT NULL,
+        sign_ins_strong ${t.number} NOT NULL,
+        PRIMARY KEY (organization_id, day)
       )`,
       `CREATE TABLE IF NOT EXISTS two_factor_resets (
         id ${t.id} NOT NULL PRIMARY KEY,
@@ -264,6 +292,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
       'memberships_by_email ON memberships (organization_id, facets, email_key, joined_at, grace_started_at, admin_since, user_id)',
       'memberships_by_name ON memberships (organization_id, facets, name_key, user_id)',
       'factors_by_user ON factors (user_id)',
+      'factors_by_method ON factors (method, confirmed_at)',
       'recovery_codes_by_user ON recovery_codes (user_id)',
       'remembered_devices_by_user ON remembered_devices (user_id)',
       'remembered_devices_by_expiry ON remembered_devices (expires_at)',
@@ -281,6 +310,11 @@ export class FirstSchema1790000000001 implements MigrationInterface {
       'limits_by_expiry ON limits (expires_at)',
       'audit_events_by_user ON audit_events (user_id, id)',
       'audit_events_by_organization ON audit_events (organization_id, id)',
+      'audit_events_waiting ON audit_events (chained_at, id)',
+      'audit_links_by_type ON audit_links (chain, type, position)',
+      'audit_links_by_user ON audit_links (chain, user_id, position)',
+      'audit_links_by_application ON audit_links (chain, client_id, position)',
+      'audit_links_by_age ON audit_links (chain, at, position)',
       'two_factor_resets_by_user ON two_factor_resets (user_id, created_at)',
       'two_factor_resets_by_expiry ON two_factor_resets (expires_at)',
       'policy_announcements_by_end ON policy_announcements (finished_at)',

@@ -1,16 +1,17 @@
 import { type SignedInRoutes, signedInRoutes } from '../http/signed-in.ts';
 import type { Site } from '../http/site.ts';
+import { auditRoutes } from './audit.ts';
 import { memberRoutes } from './members.ts';
+import { overviewRoutes } from './overview.ts';
 import { twoFactorRoutes } from './two-factor.ts';
-import { basePath, inSession } from './visit.ts';
+import { basePath } from './visit.ts';
 
 /** The pages of owners and admins. Each is authorised for the very organization and person that its path names. */
 export function organizationRoutes(site: Site): SignedInRoutes['router'] {
   const pages = signedInRoutes(site, '/organizations', basePath);
-  pages.get('/:slug', inSession('overview.read'), (visit) =>
-    visit.ctx.redirect(`${basePath(visit.ctx)}/members`),
-  );
+  overviewRoutes(pages);
   twoFactorRoutes(pages);
   memberRoutes(pages);
+  auditRoutes(pages);
   return pages.router;
 }

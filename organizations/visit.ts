@@ -64,6 +64,8 @@ export async function framedBy(visit: SignedIn): Promise<Omit<FramedPage, never>
       { label: 'Overview', path: base },
       { label: 'Two-factor authentication', path: `${base}/two-factor` },
       { label: 'Members', path: `${base}/members` },
+      { label: 'Passkeys', path: `${base}/passkeys` },
+      { label: 'Audit log', path: `${base}/audit` },
     ],
   });
 }

@@ -1,0 +1,188 @@
+import { Readable } from 'node:stream';
+import * as z from 'zod';
+import type { ChainedEvent } from '../entities/audit-links.ts';
+import { organizationApplications } from '../flows/organization-applications.ts';
+import { type AuditFilter, exportAudit, readAudit } from '../flows/read-audit.ts';
+import { deviceName } from '../http/device-name.ts';
+import { RequestError } from '../http/errors.ts';
+import { eventWords } from '../http/event-words.ts';
+import { show } from '../http/show.ts';
+import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
+import { days } from '../lib/clock.ts';
+import { csvLine } from '../lib/csv.ts';
+import { basePath, framedBy, inSession, organizationOf, textOf } from './visit.ts';
+import { options } from './words.ts';
+
+const day = z.iso.date().transform((text) => new Date(`${text}T00:00:00Z`));
+const question = z.object({
+  type: z
+    .string()
+    .regex(/^[a-z_.]{1,60}$/)
+    .optional(),
+  person: z.string().max(320).optional(),
+  application: z.string().max(191).optional(),
+  since: day.optional(),
+  until: day.transform((date) => new Date(date.getTime() + days(1))).optional(),
+});
+const names = ['type', 'person', 'application', 'since', 'until'] as const;
+
+/** Who did what, to whom, when, from where, in which application. */
+export function auditRoutes({ get }: SignedInRoutes): void {
+  get('/:slug/audit', inSession('audit.read'), showAudit);
+  get('/:slug/audit-export', inSession('audit.export'), async (visit) => {
+    const { ctx, site } = visit;
+    const read = readQuestion(visit);
+    const { format } = ctx.query;
+    if (!read.ok || (format !== 'csv' && format !== 'jsonl')) throw new RequestError('bad_request');
+    const there = await organizationOf(visit);
+    const pages = exportAudit(site.services, there, read.filter);
+    ctx.attachment(`audit-${there.organization.slug}.${format}`);
+    ctx.type = format === 'csv' ? 'text/csv' : 'application/jsonl';
+    ctx.body = Readable.from(format === 'csv' ? csvOf(pages) : linesOf(pages));
+  });
+}
+
+function readQuestion(visit: SignedIn): { ok: boolean; given: Record<string, string>; filter: AuditFilter } {
+  const given = Object.fromEntries(
+    names.flatMap((name) => {
+      const value = textOf(visit.ctx.query[name]).trim();
+      return value === '' ? [] : [[name, value]];
+    }),
+  );
+  const read = question.safeParse(given);
+  if (!read.success) return { ok: false, given, filter: {} };
+  const { application, ...rest } = read.data;
+  return { ok: true, given, filter: { ...rest, ...(application ? { clientId: application } : {}) } };
+}
+
+const factsOf = (event: ChainedEvent): Record<string, unknown> =>
+  JSON.parse(event.data) as Record<string, unknown>;
+
+async function showAudit(visit: SignedIn): Promise<void> {
+  const { ctx, site } = visit;
+  const there = await organizationOf(visit);
+  const base = basePath(ctx);
+  const { ok, given, filter } = readQuestion(visit);
+  const position = Number(textOf(ctx.query.before));
+  const before = Number.isSafeInteger(position) && position > 0 ? position : null;
+  const { events, next } = ok
+    ? await readAudit(site.services, there, filter, before)
+    : { events: [], next: null };
+  const people = await namesOf(site.services.db, events);
+  const applications = await organizationApplications(site.services, there);
+  const query = new URLSearchParams(given);
+  const withParam = (path: string, name: string, value: string) => {
+    const params = new URLSearchParams(query);
+    params.set(name, value);
+    return `${path}?${params}`;
+  };
+  show(
+    ctx,
+    site.renderer,
+    'organizations/audit',
+    {
+      ...(await framedBy(visit)),
+      action: `${base}/audit`,
+      types: options([['', 'Everything'], ...Object.entries(eventWords)], given.type ?? ''),
+      person: given.person ?? '',
+      applications: options(
+        [
+          ['', 'Any application'],
+          ...applications.map(
+            ({ clientId, name }) =>
+              [clientId, { sentence: '{application}', values: { application: name } }] as const,
+          ),
+        ],
+        given.application ?? '',
+      ),
+      since: given.since ?? '',
+      until: given.until ?? '',
+      isFiltered: query.size > 0,
+      problem: ok ? null : 'One of these filters cannot be read.',
+      rows: events.map((event) => {
+        const { by, ...facts } = factsOf(event);
+        return {
+          at: new Date(event.at),
+          what: eventWords[event.type] ?? event.type,
+          type: event.type,
+          who: event.person_email,
+          by: typeof by === 'string' ? (people.get(by) ?? by) : null,
+          application: event.application_name,
+          from: event.ip,
+          device: deviceName(event.user_agent),
+          facts: Object.entries(facts).map(([name, value]) => ({ name, value: String(value).slice(0, 500) })),
+          position: Number(event.position),
+        };
+      }),
+      first: before === null ? null : `${base}/audit${query.size > 0 ? `?${query}` : ''}`,
+      next: next === null ? null : withParam(`${base}/audit`, 'before', String(next)),
+      csv: withParam(`${base}/audit-export`, 'format', 'csv'),
+      jsonLines: withParam(`${base}/audit-export`, 'format', 'jsonl'),
+    },
+    ok ? 200 : 422,
+  );
+}
+
+/** The addresses of those who did something. */
+async function namesOf(
+  db: SignedIn['site']['services']['db'],
+  events: readonly ChainedEvent[],
+): Promise<Map<string, string>> {
+  const ids = [
+    ...new Set(
+      events.flatMap((event) => {
+        const { by } = factsOf(event);
+        return typeof by === 'string' ? [by] : [];
+      }),
+    ),
+  ];
+  if (ids.length === 0) return new Map();
+  const rows = await db.rows<{ id: string; email: string }>(
+    `SELECT id, email FROM users WHERE id IN (${ids.map(() => '?').join(', ')})`,
+    ids,
+  );
+  return new Map(rows.map(({ id, email }) => [id, email]));
+}
+
+const record = (event: ChainedEvent) => ({
+  position: Number(event.position),
+  at: new Date(event.at).toISOString(),
+  type: event.type,
+  person: event.person_email,
+  userId: event.user_id,
+  application: event.application_name,
+  clientId: event.client_id,
+  ip: event.ip,
+  userAgent: event.user_agent,
+  data: factsOf(event),
+  hash: event.hash,
+});
+
+async function* csvOf(pages: AsyncGenerator<readonly ChainedEvent[]>): AsyncGenerator<string> {
+  yield csvLine([
+    'position',
+    'at',
+    'type',
+    'person',
+    'userId',
+    'application',
+    'clientId',
+    'ip',
+    'userAgent',
+    'data',
+    'hash',
+  ]);
+  for await (const events of pages) {
+    for (const event of events) {
+      const { data, ...rest } = record(event);
+      const { hash, ...columns } = rest;
+      yield csvLine([...Object.values(columns), JSON.stringify(data), hash]);
+    }
+  }
+}
+
+async function* linesOf(pages: AsyncGenerator<readonly ChainedEvent[]>): AsyncGenerator<string> {
+  for await (const events of pages) {
+    for (const event of events) yield `${JSON.stringify(record(event))}\n`;
+  }
+}
