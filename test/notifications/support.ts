@@ -106,12 +106,13 @@ export interface Requested {
   readonly body: string;
 }
 
-/** A web server that keeps what it gets and answers as it is told. */
+/** A web server that keeps what it gets and answers as it is told. With a port, it comes up where another one was. */
 export async function httpSink(
   t: ExecutionContext,
   answer: (request: Requested) => { status: number; body?: string; location?: string } | null = () => ({
     status: 200,
   }),
+  at = 0,
 ) {
   const received: Requested[] = [];
   const server = createServer((request, response) => {
@@ -127,13 +128,15 @@ export async function httpSink(
       response.end(said.body ?? '');
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => {
-    server.closeAllConnections();
-    server.close();
-  });
+  await new Promise<void>((resolve) => server.listen(at, '127.0.0.1', resolve));
+  const close = () =>
+    new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+  t.teardown(close);
   const { port } = server.address() as AddressInfo;
-  return { received, port, url: `http://127.0.0.1:${port}` };
+  return { received, port, url: `http://127.0.0.1:${port}`, close };
 }
 
 /** A log that keeps every line as it would be written. */
