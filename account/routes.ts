@@ -1,5 +1,6 @@
 import { type SignedInRoutes, signedInRoutes } from '../http/signed-in.ts';
 import type { Site } from '../http/site.ts';
+import { approvalRoutes } from './approvals.ts';
 import { deviceRoutes } from './devices.ts';
 import { factorRoutes } from './factors.ts';
 import { overviewRoutes } from './overview.ts';
@@ -17,6 +18,7 @@ export function accountRoutes(site: Site): SignedInRoutes['router'] {
   recoveryCodeRoutes(pages);
   deviceRoutes(pages);
   passwordRoutes(pages);
+  approvalRoutes(pages);
   signOutRoutes(pages);
   return pages.router;
 }

@@ -3,5 +3,8 @@ import type { Section } from '../http/signed-in-page.ts';
 /** The account's pages, as the navigation lists them. */
 export const section: Section = {
   name: 'Your account',
-  pages: [{ label: 'Security', path: '/account' }],
+  pages: [
+    { label: 'Security', path: '/account' },
+    { label: 'Approvals', path: '/account/approvals' },
+  ],
 };

@@ -102,6 +102,7 @@ async function start(visit: SignedIn, setUp: SetUp, method: Method): Promise<Pro
     method,
     issuerName: issuerNameFor(assessment),
     origin: actor.origin,
+    clientId: ownClientId,
   });
   return notSent(visit, outcome);
 }
@@ -117,7 +118,7 @@ async function confirm(visit: SignedIn, setUp: SetUp, method: Method, form: Form
     origin: actor.origin,
     clientId: ownClientId,
     issuerName: issuerNameFor(assessment),
-    name: method === 'passkey' ? deviceName(actor.origin.userAgent) : null,
+    name: factorFor(method).isSignature ? deviceName(actor.origin.userAgent) : null,
     also: [stillSignedIn(services, actor)],
   });
   switch (outcome.kind) {

@@ -24,6 +24,12 @@ export const applicationById = (db: Database, clientId: string) =>
     [clientId],
   );
 
+/** What an application is called; null where there is none of this name any more. */
+export async function applicationName(db: Database, clientId: string): Promise<string | null> {
+  const row = await db.row<{ name: string }>('SELECT name FROM applications WHERE client_id = ?', [clientId]);
+  return row?.name ?? null;
+}
+
 export const resourceServer = (db: Database, resource: string) =>
   db.row<ApplicationRow>('SELECT * FROM applications WHERE resource = ?', [resource]);
 

@@ -1,4 +1,4 @@
-import type { Database } from './database.ts';
+import type { Database, Statement } from './database.ts';
 
 export interface LimitRow {
   failures: number;
@@ -55,6 +55,15 @@ export const clearLimit = (subject: string) => ({
   sql: 'UPDATE limits SET failures = 0, blocked_until = 0 WHERE subject = ?',
   values: [subject],
 });
+
+/** Nothing more of this until then, whatever was counted. */
+export const barLimit = (db: Database, subject: string, until: Date, expiresAt: Date): Statement =>
+  db.upsert('limits', ['subject'], {
+    subject,
+    failures: 5,
+    blocked_until: until.getTime(),
+    expires_at: expiresAt.getTime(),
+  });
 
 export const purgeLimits = (db: Database, before: Date) =>
   db.change('DELETE FROM limits WHERE expires_at < ?', [before.getTime()]);

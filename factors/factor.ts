@@ -30,11 +30,13 @@ export interface Subject {
   readonly factors: readonly { readonly id: string; readonly data: Json }[];
 }
 
-/** `keep` stays on the server, sealed, until the answer comes; `show` is all the view ever sees; `send` is delivered for the factor. */
+/** `keep` stays on the server, sealed, until the answer comes; `show` is all the view ever sees; the rest is delivered for the factor. */
 export interface Step {
   readonly keep: Json;
   readonly show: Json;
   readonly send?: Message;
+  /** Put before the person's approvers, who answer it on another device. */
+  readonly ask?: { readonly request: string; readonly number: number; readonly until: Date };
 }
 
 export type Outcome =
@@ -84,6 +86,11 @@ export interface Factor {
    * the method may answer; and a challenge takes one answer only.
    */
   readonly isSignature?: boolean;
+  /**
+   * True where a challenge stands until somebody has answered it elsewhere, or it ends: it is not begun anew with each page, and
+   * `verify` is given the answer as `approval` by the engine.
+   */
+  readonly waits?: boolean;
   /** False where this person cannot set it up: a code by mail needs a verified address. */
   isFor?(person: { readonly emailVerified: boolean; readonly phoneVerified: boolean }): boolean;
   /** RFC 8176 values that an answer adds, without `mfa`. */

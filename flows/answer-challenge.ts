@@ -1,4 +1,6 @@
 import { audit, auditEvent, type Origin } from '../audit/audit.ts';
+import { closeApprovals, consumeApproval } from '../entities/approvals.ts';
+import type { Statement } from '../entities/database.ts';
 import {
   countAttempt as countFactorAttempt,
   type FactorRow,
@@ -12,9 +14,11 @@ import { factorFor } from '../factors/index.ts';
 import { seal } from '../lib/seal.ts';
 import { attemptSucceeded, countAttempt, limitSubject, rules } from '../limits/attempts.ts';
 import type { Decision } from '../policy/types.ts';
+import { approvalOf, askLimit, requestIn } from './approvals.ts';
 import { type Assessment, assessAgain } from './assess-sign-in.ts';
 import type { KnownBrowser } from './known-browser.ts';
 import { sendLimit } from './message-limits.ts';
+import { unknownBrowsers } from './recipient.ts';
 import { securityMail } from './security-mail.ts';
 import type { Services } from './services.ts';
 import { type SignIn, saveSignIn, signInStatement, written } from './sign-in-state.ts';
@@ -24,6 +28,8 @@ export type ChallengeOutcome =
   /** The sign-in with what was proved, and what the policy says to it. */
   | { readonly kind: 'right'; readonly signIn: SignIn; readonly assessment: Assessment }
   | { readonly kind: 'wrong' }
+  /** Another device has not answered yet, has said no, or nobody answered in time. */
+  | { readonly kind: 'waiting' | 'declined' | 'ended' }
   | { readonly kind: 'blocked'; readonly retryAt: Date | null }
   /** The factor is not among those that may answer now. */
   | { readonly kind: 'not_offered' };
@@ -61,7 +67,7 @@ export async function answerChallenge(
   }
 
   const event = { userId: user.id, clientId: input.clientId, data: { method: row.method, factor: row.id } };
-  const bucket = input.browser.bucketFor(user.id) ?? 'unknown browsers';
+  const bucket = input.browser.bucketFor(user.id) ?? unknownBrowsers;
   const factor = factorFor(row.method);
   const subject = limitSubject(rules.factor, row.id, String(row.confirmed_at), bucket);
   const attempt = factor.isSignature
@@ -78,11 +84,17 @@ export async function answerChallenge(
 
   const may = mayAnswer(assessment, challenge, row);
   const kept = signIn.state.challenge?.factorId === row.id ? signIn.state.challenge.kept : null;
+  const request = requestIn(kept);
   const outcome = await factor.verify(
     subjectFor(services, user, may, row.method, input.issuerName),
     kept,
-    input.answer,
+    factor.waits
+      ? { ...input.answer, approval: request && (await approvalOf(services, user, request)) }
+      : input.answer,
   );
+  if (!outcome.ok && factor.waits && outcome.reason !== 'wrong') {
+    return { kind: endings[outcome.reason] };
+  }
   const answered = outcome.ok ? may.find(({ id }) => id === outcome.factorId) : undefined;
   const unverified =
     outcome.ok && challenge.userVerified && row.method === 'passkey' && !outcome.userVerified;
@@ -124,8 +136,9 @@ export async function answerChallenge(
     ),
     signInStatement(services, signIn, state),
     attemptSucceeded(subject),
+    ...(request ? takeApproval(services, signIn, input.answer, request, askLimit(user.id, bucket)) : []),
     // What was sent has come to the right one.
-    ...(signIn.state.challenge?.sentAt
+    ...(signIn.state.challenge?.sentAt && !request
       ? [attemptSucceeded(sendLimit(user.id, row.method === 'sms' ? 'sms' : 'email'))]
       : []),
   ]);
@@ -138,6 +151,24 @@ export async function answerChallenge(
     signIn: written(signIn, state),
     assessment: assessAgain(assessment, state.proofs, state.choices),
   };
+}
+
+const endings = { pending: 'waiting', declined: 'declined', expired: 'ended' } as const;
+
+/** The sign-in takes the word of the other device, once; where this browser has signed itself, nobody else need answer any more. */
+function takeApproval(
+  { db }: Services,
+  { state }: SignIn,
+  answer: Answer,
+  request: string,
+  limit: string,
+): Statement[] {
+  const now = db.clock.now();
+  const isHere = typeof answer.credential === 'string' && answer.credential !== '';
+  return [
+    isHere ? closeApprovals(state.accountId ?? '', request, now) : consumeApproval(request, now),
+    attemptSucceeded(limit),
+  ];
 }
 
 /** The factor that was asked for; for signatures, any of the offered ones of its method. */
@@ -160,7 +191,8 @@ async function failed(
   const { db } = services;
   const { user } = input.assessment;
   const failures = await failuresOf(db, row.id);
-  if (factorFor(row.method).isSignature && input.signIn.state.challenge) {
+  const { isSignature, waits } = factorFor(row.method);
+  if (isSignature && !waits && input.signIn.state.challenge) {
     await saveSignIn(services, input.signIn, { ...input.signIn.state, challenge: null });
   }
   await db.together([

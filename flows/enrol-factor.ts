@@ -32,6 +32,7 @@ export async function startEnrolment(
     readonly method: Method;
     readonly issuerName: string;
     readonly origin: Origin;
+    readonly clientId: string;
   },
 ): Promise<SendOutcome> {
   const { signIn, assessment, method } = input;
@@ -44,13 +45,16 @@ export async function startEnrolment(
 /** The next step of a set-up takes the place of the one before. */
 const showStep = (
   services: Services,
-  { signIn, assessment, origin }: { signIn: SignIn; assessment: Assessment; origin: Origin },
+  input: { signIn: SignIn; assessment: Assessment; origin: Origin; clientId: string },
   method: Method,
   step: Step,
-): Promise<SendOutcome> =>
-  sendStep(services, { ...assessment, origin }, step, (kept, shown, sentAt) =>
+): Promise<SendOutcome> => {
+  const { signIn, assessment, origin, clientId } = input;
+  const recipient = { ...assessment, origin, clientId };
+  return sendStep(services, recipient, step, (kept, shown, sentAt) =>
     signInStatement(services, signIn, { ...signIn.state, enrolment: { method, kept, shown, sentAt } }),
   );
+};
 
 /** The person would rather choose another method: the set-up that was begun is dropped. */
 export const dropEnrolment = (services: Services, signIn: SignIn): Promise<boolean> =>

@@ -23,12 +23,10 @@ export async function sendMailboxCode(services: Services, input: MailboxInput): 
   const { signIn, assessment } = input;
   const { user } = assessment;
   const step = await email.startEnrolment(subjectFor(services, user, [], 'email', ''));
-  const outcome = await sendStep(
-    services,
-    { ...assessment, origin: input.origin },
-    step,
-    (kept, _shown, sentAt) =>
-      signInStatement(services, signIn, { ...signIn.state, mailbox: { kept, sentAt: sentAt ?? 0 } }),
+  const { origin, clientId } = input;
+  const recipient = { ...assessment, origin, clientId };
+  const outcome = await sendStep(services, recipient, step, (kept, _shown, sentAt) =>
+    signInStatement(services, signIn, { ...signIn.state, mailbox: { kept, sentAt: sentAt ?? 0 } }),
   );
   if (outcome.kind === 'started') {
     await audit(services.db, input.origin, {

@@ -2,6 +2,7 @@ import type { Statement } from '../entities/database.ts';
 import type { Json, Message, Step } from '../factors/factor.ts';
 import { codeMinutes } from '../factors/sent-code.ts';
 import { after, minutes } from '../lib/clock.ts';
+import { askForApproval, type TooManyRequests } from './approvals.ts';
 import { countMessage, type MessageCount } from './message-limits.ts';
 import { homeOf, type Recipient } from './recipient.ts';
 import type { Services } from './services.ts';
@@ -9,6 +10,7 @@ import type { Services } from './services.ts';
 export type SendOutcome =
   | { readonly kind: 'started' }
   | Exclude<MessageCount, { kind: 'ok' }>
+  | TooManyRequests
   /** Another request of the same interaction was first. */
   | { readonly kind: 'conflict' };
 
@@ -19,8 +21,10 @@ export type SendOutcome =
 export async function sendStep(
   services: Services,
   recipient: Recipient,
-  { keep, show, send }: Step,
+  { keep, show, send, ask }: Step,
   write: (kept: Json, shown: Json, sentAt: number | null) => Statement,
+  /** The request of the same sign-in that the new one takes the place of. */
+  before: string | null = null,
 ): Promise<SendOutcome> {
   const { db } = services;
   if (send) {
@@ -29,10 +33,15 @@ export async function sendStep(
       return counted;
     }
   }
+  const asked = ask ? await askForApproval(services, recipient, ask, before) : [];
+  if (!Array.isArray(asked)) {
+    return asked;
+  }
   const now = db.clock.now();
   const first = await db.together([
-    write(keep, show, send ? now.getTime() : null),
+    write(keep, show, send || ask ? now.getTime() : null),
     ...(send ? [message(services, recipient, send)] : []),
+    ...asked,
   ]);
   return { kind: first ? 'started' : 'conflict' };
 }

@@ -1,8 +1,12 @@
 import type { Origin } from '../audit/audit.ts';
+import type { Json } from '../factors/factor.ts';
 import { factorFor } from '../factors/index.ts';
 import type { Decision } from '../policy/types.ts';
 import { mayAnswer } from './answer-challenge.ts';
+import { requestIn } from './approvals.ts';
 import type { Assessment } from './assess-sign-in.ts';
+import type { KnownBrowser } from './known-browser.ts';
+import { unknownBrowsers } from './recipient.ts';
 import { type SendOutcome, sendStep } from './send-step.ts';
 import type { Services } from './services.ts';
 import { type SignIn, signInStatement } from './sign-in-state.ts';
@@ -26,6 +30,8 @@ export async function startChallenge(
     readonly factorId: string;
     readonly issuerName: string;
     readonly origin: Origin;
+    readonly clientId: string;
+    readonly browser: KnownBrowser;
   },
 ): Promise<ChallengeStart> {
   const { signIn, assessment, challenge, factorId } = input;
@@ -44,8 +50,10 @@ export async function startChallenge(
   if (step.keep === null && !step.send) {
     return { kind: 'nothing_to_keep' };
   }
-  const recipient = { ...assessment, origin: input.origin };
-  return sendStep(services, recipient, step, (kept, shown, sentAt) =>
-    signInStatement(services, signIn, { ...signIn.state, challenge: { factorId, kept, shown, sentAt } }),
-  );
+  const { origin, clientId, browser } = input;
+  const bucket = browser.bucketFor(assessment.user.id) ?? unknownBrowsers;
+  const before = requestIn(signIn.state.challenge?.kept ?? null);
+  const write = (kept: Json, shown: Json, sentAt: number | null) =>
+    signInStatement(services, signIn, { ...signIn.state, challenge: { factorId, kept, shown, sentAt } });
+  return sendStep(services, { ...assessment, origin, clientId, bucket }, step, write, before);
 }

@@ -15,6 +15,7 @@ import { newId } from '../lib/id.ts';
 import { attemptSucceeded, countAttempt, limitSubject, rules } from '../limits/attempts.ts';
 import type { Assessment } from './assess-sign-in.ts';
 import type { KnownBrowser } from './known-browser.ts';
+import { unknownBrowsers } from './recipient.ts';
 import { boundSalt, recoveryCodeRules, sealedRecoveryCode } from './recovery-code-rules.ts';
 import { securityMail } from './security-mail.ts';
 import type { Services } from './services.ts';
@@ -49,7 +50,7 @@ export async function useRecoveryCode(
   const unused = await unusedRecoveryCodes(db, user.id);
   const salt = unused[0]?.salt ?? '';
   const subjects = [
-    limitSubject(rules.recoveryCode, user.id, salt, input.browser.bucketFor(user.id) ?? 'unknown browsers'),
+    limitSubject(rules.recoveryCode, user.id, salt, input.browser.bucketFor(user.id) ?? unknownBrowsers),
     limitSubject(rules.recoveryCodeInAll, user.id, salt),
   ] as const;
   const attempt = await countAttempt(db, rules.recoveryCode, subjects[0]);

@@ -210,6 +210,23 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     contact: { label: 'Write to your administrators', url: 'mailto:it@acme.test' },
     cancel: '#cancel',
   } as const;
+  const approvals = {
+    ...framed,
+    account: 'ada@acme.test',
+    request: null,
+    hasApprovers: true,
+    events: '#events',
+    again: '#again',
+  };
+  const waiting = {
+    method: 'device' as const,
+    number: 47,
+    toSign: '[]',
+    keys: '[]',
+    secondsLeft: 97,
+    events: '#events',
+    address: 'https://id.acme.test/account/approvals',
+  };
   const home = {
     ...nobody,
     applicationName: null,
@@ -294,6 +311,34 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
       locals: { ...challenge, factor: { method: 'passkey' as const, options: '{}' } },
     },
 
+    {
+      name: 'challenge',
+      state: 'another device',
+      locals: { ...challenge, factor: { ...waiting, word: 'waiting' } },
+    },
+    {
+      name: 'challenge',
+      state: 'another device: answered',
+      locals: { ...challenge, factor: { ...waiting, word: 'approved' } },
+    },
+    {
+      name: 'challenge',
+      state: 'another device: declined',
+      locals: {
+        ...challenge,
+        factor: { ...waiting, word: 'denied' },
+        resend: { action: '#resend', secondsLeft: 0 },
+      },
+    },
+    {
+      name: 'challenge',
+      state: 'another device: ended',
+      locals: {
+        ...challenge,
+        factor: { ...waiting, word: 'ended' },
+        resend: { action: '#resend', secondsLeft: 0 },
+      },
+    },
     { name: 'challenge-recovery', state: 'first', locals: recovery },
     {
       name: 'challenge-recovery',
@@ -375,6 +420,11 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
         factor: { method: 'sms' as const, to: '+49 ••••• 78', another: 'Use another number' },
         resend: { action: '#resend', secondsLeft: 27 },
       },
+    },
+    {
+      name: 'set-up',
+      state: 'another device',
+      locals: { ...totp, factor: { method: 'device' as const, toSign: '[]' }, back: '#methods' },
     },
     {
       name: 'set-up',
@@ -548,6 +598,28 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
 
     ...accountPages(framed, at),
     ...organizationGallery(framed),
+    {
+      name: 'account/approvals',
+      state: 'a request',
+      locals: {
+        ...approvals,
+        request: {
+          id: 'request',
+          applicationName: 'Flight Planner',
+          browser: 'Firefox on Windows',
+          ip: '203.0.113.7',
+          askedAt: new Date('2026-11-22T09:30:00Z'),
+          secondsLeft: 97,
+          choices: [47, 12, 83],
+          toSign: '[]',
+          keys: '[]',
+          approve: '#approve',
+          deny: '#deny',
+        },
+      },
+    },
+    { name: 'account/approvals', state: 'nothing', locals: approvals },
+    { name: 'account/approvals', state: 'no approver', locals: { ...approvals, hasApprovers: false } },
     { name: 'confirm', state: 'danger', locals: confirm },
     {
       name: 'confirm',
@@ -654,6 +726,7 @@ export function galleryMails(lang: Language = 'en'): readonly GalleryMail[] {
     },
     { name: 'membership-changed', locals: { ...shared, role: 'admin' } },
     { name: 'membership-changed', locals: { ...shared, role: null } },
+    { name: 'sign-in-denied', locals: { ...shared, ...happening } },
     ...[
       { who: 'everyone' as const, until: new Date('2026-11-29T09:30:00Z'), daysLeft: 7, hasOther: false },
       { who: 'admins' as const, until: null, daysLeft: 0, hasOther: true },

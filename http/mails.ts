@@ -19,6 +19,7 @@ const names: { readonly [name in keyof Mails]: true } = {
   'membership-changed': true,
   'account-changed': true,
   'password-reset': true,
+  'sign-in-denied': true,
   'policy-announced': true,
   'policy-reminder': true,
 };

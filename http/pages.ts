@@ -488,6 +488,31 @@ export interface InboxMessagePage extends Common {
   readonly inbox: string;
 }
 
+/** Where a sign-in on another device is approved. */
+export interface ApprovalsPage extends FramedPage {
+  readonly request: {
+    readonly id: string;
+    readonly applicationName: string | null;
+    readonly browser: string | null;
+    readonly ip: string | null;
+    readonly askedAt: Date;
+    readonly secondsLeft: number;
+    readonly choices: readonly number[];
+    /** JSON, for the page's script: what is signed, and the names of the person's keys. */
+    readonly toSign: string;
+    readonly keys: string;
+    /** POST request, number, credential. */
+    readonly approve: string;
+    /** POST request. */
+    readonly deny: string;
+  } | null;
+  readonly hasApprovers: boolean;
+  /** GET: server-sent events; one comes when there is a request. */
+  readonly events: string;
+  /** GET: this page once more. */
+  readonly again: string;
+}
+
 export interface Pages extends OrganizationPages {
   readonly confirm: ConfirmPage;
   readonly 'account/overview': AccountOverviewPage;
@@ -497,6 +522,7 @@ export interface Pages extends OrganizationPages {
   readonly 'not-me': NotMePage;
   readonly 'account/factor': AccountFactorPage;
   readonly 'account/recovery-codes': AccountRecoveryCodesPage;
+  readonly 'account/approvals': ApprovalsPage;
   readonly 'sign-in': SignInPage;
   readonly challenge: ChallengePage;
   readonly 'challenge-recovery': ChallengeRecoveryPage;
@@ -601,6 +627,7 @@ export interface PasswordResetMail extends MailCommon, Happening {
   readonly url: string;
   readonly minutes: number;
 }
+export interface SignInDeniedMail extends MailCommon, Happening {}
 
 export interface NewDeviceMail extends MailCommon, Happening {
   readonly days: number;
@@ -631,6 +658,7 @@ export interface Mails {
   readonly 'membership-changed': MembershipChangedMail;
   readonly 'account-changed': AccountChangedMail;
   readonly 'password-reset': PasswordResetMail;
+  readonly 'sign-in-denied': SignInDeniedMail;
   readonly 'policy-announced': PolicyMail;
   readonly 'policy-reminder': PolicyMail;
 }

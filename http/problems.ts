@@ -17,6 +17,7 @@ type Visit = { readonly ctx: Context; readonly site: Pick<Site, 'services'> };
 /** One sentence for all wrong answers of a kind; the audit log has the reason. */
 export const wrongPassword: Sentence = 'The e-mail address or the password is not right.';
 export const wrongPasskey: Sentence = 'That passkey could not be used here. Try again, or use another way.';
+const wrongDevice: Sentence = 'That could not be confirmed here. Try again, or use another way.';
 export const wrongRecoveryCode: Sentence = 'That recovery code is not right, or was used already.';
 export const wrongSentCode: Sentence =
   'That code is not right, or has expired. Enter the newest one, or send a new one.';
@@ -26,6 +27,9 @@ const wrongCode: Sentence =
 export function wrongAnswer(method: Method): Sentence {
   if (method === 'totp') {
     return wrongCode;
+  }
+  if (method === 'device') {
+    return wrongDevice;
   }
   return factorFor(method).isSignature ? wrongPasskey : wrongSentCode;
 }
@@ -56,7 +60,9 @@ export function blocked(visit: Visit, retryAt: Date | null): Problem {
 export function notSent(visit: Visit, outcome: ChallengeStart): Problem | null {
   switch (outcome.kind) {
     case 'too_soon':
-      return tooSoon(visit, outcome.retryAt);
+      return tooSoon(visit, outcome.retryAt, anotherCode);
+    case 'asked_too_often':
+      return tooSoon(visit, outcome.retryAt, anotherRequest);
     case 'unavailable':
       return { error: unavailable[outcome.why], status: 422 };
     default:
@@ -71,19 +77,20 @@ const unavailable = {
 } as const satisfies Record<string, Sentence>;
 
 /** Something was sent a moment ago, or too often. */
-function tooSoon(visit: Visit, retryAt: Date | null): Problem {
+function tooSoon(visit: Visit, retryAt: Date | null, sentence: string): Problem {
   const left = (retryAt?.getTime() ?? 0) - visit.site.services.db.clock.now().getTime();
   visit.ctx.set('Retry-After', String(Math.max(1, Math.ceil(left / 1000))));
   const n = Math.max(1, Math.ceil(left / 60_000));
   return {
-    error: {
-      sentence:
-        'Please wait: another code can be sent in {n} minute.|Please wait: another code can be sent in {n} minutes.',
-      values: { n },
-    },
+    error: { sentence, values: { n } },
     status: 429,
   };
 }
+
+const anotherCode =
+  'Please wait: another code can be sent in {n} minute.|Please wait: another code can be sent in {n} minutes.';
+const anotherRequest =
+  'There was a request a moment ago, or several. You can ask again in {n} minute.|There was a request a moment ago, or several. You can ask again in {n} minutes.';
 
 const inSeconds = (n: number): Sentence => ({
   sentence: 'Too many wrong tries. Try again in {n} second.|Too many wrong tries. Try again in {n} seconds.',

@@ -6,6 +6,8 @@ export type RouteAssurance =
   | 'interaction'
   /** A session that satisfies every policy at this moment. */
   | 'session'
+  /** The same, and a factor in this very session. */
+  | 'second factor'
   /** The same, and a factor (the password, for people without one) within the last ten minutes. */
   | 'fresh proof'
   /** What oidc-provider checks: the client, a code, a token. */

@@ -53,9 +53,10 @@ export const ownAccount: Permission = { name: 'oneself', holds: () => true };
 export interface Rules {
   /**
    * `session`: whoever is signed in, as the policies demand at this very moment. `fresh proof`: also a factor within the last ten
-   * minutes, or the password for people who have no factor.
+   * minutes, or the password for people who have no factor. `second factor`: a factor at any time in this very session; neither the
+   * password alone nor a remembered device.
    */
-  readonly assurance: 'session' | 'fresh proof';
+  readonly assurance: 'session' | 'second factor' | 'fresh proof';
   readonly permission: Permission;
   /**
    * Fields of the form that are kept while a fresh proof is given, and shown again then: never a secret. The page with the form is
@@ -144,6 +145,15 @@ async function admit(
       return null;
     }
   }
+  if (rules.assurance === 'second factor' && !(await isMet(visit, { acr_values: acr2fa }))) {
+    askForSignIn(
+      ctx,
+      doors(site),
+      { to: await pageAgain(visit, rules), otherwise: home(ctx) },
+      { acr_values: acr2fa },
+    );
+    return null;
+  }
   const name = ctx.query.held;
   const held = typeof name === 'string' ? await heldFields(site.services, visit.actor, ctx.path, name) : null;
   return held ? { ...visit, held } : visit;
@@ -228,7 +238,11 @@ async function isMet(
   const acrValues = demand.acr_values === undefined ? [] : [demand.acr_values];
   const answer = await assessSignIn(site.services, {
     ...question,
-    request: { ...question.request, maxAge: Number(demand.max_age), acrValues },
+    request: {
+      ...question.request,
+      maxAge: demand.max_age === undefined ? null : Number(demand.max_age),
+      acrValues,
+    },
   });
   return answer !== null && answer.user.id === assessment.user.id && answer.decision.kind === 'allow';
 }

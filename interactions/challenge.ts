@@ -1,7 +1,10 @@
+import { approvalLifetime } from '../factors/device.ts';
 import { factorFor } from '../factors/index.ts';
 import { answerChallenge } from '../flows/answer-challenge.ts';
+import { approvalOf, requestIn } from '../flows/approvals.ts';
 import { issuerNameFor } from '../flows/home-organization.ts';
 import { type ChallengeStart, startChallenge } from '../flows/start-challenge.ts';
+import { streamEvent } from '../http/event-stream.ts';
 import type { Problem } from '../http/problems.ts';
 import { blocked, notSent, wrong, wrongAnswer } from '../http/problems.ts';
 import type { ConfirmedFactor } from '../policy/types.ts';
@@ -22,7 +25,7 @@ export function challengeRoutes({ site: { services }, get, postIn }: Steps, show
     const factor = next.decision.factors.find(({ id }) => id === factorId);
     const problem = notSent(visit, outcome);
     if (factor && problem) {
-      return showChallenge(visit, next, factor, problem);
+      return showWaiting(visit, next, factor, problem);
     }
     onward(visit, factorId);
   });
@@ -49,14 +52,31 @@ export function challengeRoutes({ site: { services }, get, postIn }: Steps, show
     if (!factor || outcome.kind === 'not_offered') {
       return onward(visit);
     }
+    if (outcome.kind === 'waiting' || outcome.kind === 'declined' || outcome.kind === 'ended') {
+      return showWaiting(visit, next, factor, null, remember);
+    }
     const problem =
-      outcome.kind === 'wrong'
-        ? wrong(wrongAnswer(factor.method), form.code)
-        : blocked(visit, outcome.retryAt);
-    if (factorFor(factor.method).isSignature) {
+      outcome.kind === 'blocked'
+        ? blocked(visit, outcome.retryAt)
+        : wrong(wrongAnswer(factor.method), form.code);
+    if (isAskedAnew(factor)) {
       return showBegun(visit, factor, problem, remember, showNext);
     }
-    showChallenge(visit, next, factor, problem, remember);
+    await showWaiting(visit, next, factor, problem, remember);
+  });
+
+  /** Tells the page that waits for another device when it has answered. */
+  get('/challenge/:factorId/events', async ({ ctx, signIn }, next) => {
+    const request = requestIn(signIn.state.challenge?.kept ?? null);
+    if (next.kind !== 'challenge' || request === null) {
+      ctx.status = 204;
+      return;
+    }
+    const { user } = next.assessment;
+    streamEvent(ctx, 'answered', approvalLifetime, async () => {
+      const { decision } = await approvalOf(services, user, request);
+      return decision !== 'waiting';
+    });
   });
 }
 
@@ -72,15 +92,35 @@ export async function showChosenChallenge(
   if (!factor) {
     return showRecovery(visit, next, null);
   }
-  if (visit.signIn.state.challenge?.factorId === factor.id && !factorFor(factor.method).isSignature) {
-    return showChallenge(visit, next, factor, null);
+  if (visit.signIn.state.challenge?.factorId === factor.id && !isAskedAnew(factor)) {
+    return showWaiting(visit, next, factor, null);
   }
   const outcome = await begin(visit, next, factor.id);
   const problem = notSent(visit, outcome);
   if (problem || outcome.kind === 'nothing_to_keep') {
-    return showChallenge(visit, next, factor, problem);
+    return showWaiting(visit, next, factor, problem);
   }
   await showBegun(visit, factor, null, false, showNext);
+}
+
+/** What is signed here and now ends after minutes, so that it is asked for anew with each page. */
+const isAskedAnew = ({ method }: ConfirmedFactor): boolean => {
+  const { isSignature, waits } = factorFor(method);
+  return isSignature === true && waits !== true;
+};
+
+/** The page of a challenge that stands; where another device is waited for, with what that has said. */
+async function showWaiting(
+  visit: Visit,
+  next: StepOf<'challenge'>,
+  factor: ConfirmedFactor,
+  problem: Problem | null,
+  remember = false,
+): Promise<void> {
+  const { challenge } = visit.signIn.state;
+  const request = challenge?.factorId === factor.id ? requestIn(challenge.kept) : null;
+  const word = request ? await approvalOf(visit.site.services, next.assessment.user, request) : null;
+  showChallenge(visit, next, factor, problem, remember, word?.decision ?? null);
 }
 
 /** The page of a challenge as it is stored now; one that was used up is begun anew. */
@@ -97,10 +137,10 @@ async function showBegun(
     return showNext(visit, next);
   }
   if (visit.signIn.state.challenge?.factorId === factor.id) {
-    return showChallenge(visit, next, factor, problem, remember);
+    return showWaiting(visit, next, factor, problem, remember);
   }
   await begin(visit, next, factor.id);
-  showChallenge(await visitOf(visit.site, visit.ctx), next, factor, problem, remember);
+  await showWaiting(await visitOf(visit.site, visit.ctx), next, factor, problem, remember);
 }
 
 const begin = (visit: Visit, next: StepOf<'challenge'>, factorId: string): Promise<ChallengeStart> =>
@@ -111,4 +151,6 @@ const begin = (visit: Visit, next: StepOf<'challenge'>, factorId: string): Promi
     factorId,
     issuerName: issuerNameFor(next.assessment),
     origin: visit.origin,
+    clientId: visit.client.clientId,
+    browser: visit.browser,
   });

@@ -1,3 +1,4 @@
+import { type Approval, approvalLifetime } from '../factors/device.ts';
 import { factorFor } from '../factors/index.ts';
 import { codeMinutes } from '../factors/sent-code.ts';
 import type { Assessment } from '../flows/assess-sign-in.ts';
@@ -5,7 +6,16 @@ import { organizationNameOf } from '../flows/home-organization.ts';
 import type { SignInState } from '../flows/sign-in-state.ts';
 import { csrfToken } from '../http/csrf.ts';
 import { resendForm, shownFactor } from '../http/factor-form.ts';
-import type { Common, EnrolWhy, FactorChoice, Note, Pages, Sentence, WayOutForm } from '../http/pages.ts';
+import type {
+  Common,
+  EnrolWhy,
+  FactorChoice,
+  Note,
+  Pages,
+  Resend,
+  Sentence,
+  WayOutForm,
+} from '../http/pages.ts';
 import type { Problem } from '../http/problems.ts';
 import { brandOf, common, show } from '../http/show.ts';
 import { days } from '../lib/clock.ts';
@@ -69,6 +79,8 @@ export function showChallenge(
   factor: ConfirmedFactor,
   problem: Problem | null,
   rememberChecked = false,
+  /** What another device has said, where it is waited for. */
+  word: Approval['decision'] | null = null,
 ): void {
   const { decision, assessment } = next;
   const { challenge } = visit.signIn.state;
@@ -76,8 +88,13 @@ export function showChallenge(
   const locals: Pages['challenge'] = {
     ...commonOf(visit, assessment),
     action: at(visit, `/challenge/${factor.id}`),
-    factor: shownFactor(factor.method, begun?.shown ?? null),
-    resend: resendForm(visit, at(visit, `/challenge/${factor.id}/send`), begun?.sentAt ?? null),
+    factor: {
+      ...shownFactor(factor.method, begun?.shown ?? null),
+      ...waitingFor(visit, factor, begun, word),
+    },
+    resend: factorFor(factor.method).waits
+      ? askAgain(visit, factor, word)
+      : resendForm(visit, at(visit, `/challenge/${factor.id}/send`), begun?.sentAt ?? null),
     typed: problem?.typed ?? '',
     error: problem?.error ?? null,
     note: null,
@@ -88,6 +105,31 @@ export function showChallenge(
   };
   show(visit.ctx, visit.site.renderer, 'challenge', locals, problem?.status ?? 200);
 }
+
+/** What the page says of the other device: where to answer, until when, and what came of it. */
+function waitingFor(
+  visit: Visit,
+  { id, method }: ConfirmedFactor,
+  begun: SignInState['challenge'],
+  word: Approval['decision'] | null,
+): object {
+  if (!factorFor(method).waits) {
+    return {};
+  }
+  const { db, settings } = visit.site.services;
+  const left = (begun?.sentAt ?? 0) + approvalLifetime - db.clock.now().getTime();
+  return {
+    word,
+    secondsLeft: Math.max(0, Math.ceil(left / 1000)),
+    events: at(visit, `/challenge/${id}/events`),
+    address: `${settings.issuer}/account/approvals`,
+  };
+}
+
+const askAgain = (visit: Visit, { id }: ConfirmedFactor, word: Approval['decision'] | null): Resend | null =>
+  word === 'waiting' || word === 'approved'
+    ? null
+    : { action: at(visit, `/challenge/${id}/send`), secondsLeft: 0 };
 
 /** One entry per way: all passkeys are one, since the browser asks which. */
 export function waysOf(factors: readonly ConfirmedFactor[]): ConfirmedFactor[] {

@@ -4,6 +4,7 @@ import { issuerNameFor } from '../flows/home-organization.ts';
 import type { SendOutcome } from '../flows/send-step.ts';
 import type { SignInState } from '../flows/sign-in-state.ts';
 import { skipSetup } from '../flows/skip-setup.ts';
+import { deviceName } from '../http/device-name.ts';
 import type { Problem } from '../http/problems.ts';
 import { blocked, notSent, wrong, wrongAnswer } from '../http/problems.ts';
 import { type Method, methods } from '../policy/types.ts';
@@ -55,6 +56,7 @@ export function setUpRoutes(
       assessment: next.assessment,
       methods: next.decision.methods,
       answer: form,
+      name: enrolment?.method === 'device' ? deviceName(visit.origin.userAgent) : null,
       origin: visit.origin,
       clientId: visit.client.clientId,
       issuerName: issuerNameFor(next.assessment),
@@ -149,4 +151,5 @@ const start = (visit: Visit, next: Enrol, method: Method): Promise<SendOutcome> 
     method,
     issuerName: issuerNameFor(next.assessment),
     origin: visit.origin,
+    clientId: visit.client.clientId,
   });

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { purgeApprovals } from '../entities/approvals.ts';
 import type { Database } from '../entities/database.ts';
 import { purgeHeldForms } from '../entities/held-forms.ts';
 import { purgeIdempotencyKeys } from '../entities/idempotency-keys.ts';
@@ -27,6 +28,7 @@ export async function purge(db: Database): Promise<void> {
   await purgeIdempotencyKeys(db, before);
   await purgeRememberedDevices(db, before);
   await purgeResets(db, before);
+  await purgeApprovals(db, after(db.clock.now(), -days(1)));
   await purgeOutbox(db, after(db.clock.now(), -days(7)));
 }
 

@@ -87,6 +87,13 @@ export const rules = {
     stop: 100_000,
     lifetime: hours(1),
   },
+  /** Requests to a person's approvers, from one known browser or from all unknown ones: two at once, then they wait (push bombing). */
+  approval: {
+    name: 'approval',
+    delays: [0, 0, minutes(2), minutes(5), minutes(15)],
+    stop: 10_000,
+    lifetime: days(1),
+  },
   /** Codes sent to one person: three at once, then one per quarter of an hour. */
   send: {
     name: 'send',

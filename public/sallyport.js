@@ -161,7 +161,7 @@ function askBeforeSending(form, answer) {
       button.ariaBusy = 'true';
       tell(form, '');
       try {
-        credential.value = withText(await answer());
+        credential.value = await answer();
         form.requestSubmit(button);
       } catch {
         button.ariaBusy = null;
@@ -179,7 +179,7 @@ function askBeforeSending(form, answer) {
 /** A challenge or set-up. */
 function passkeyStep(form) {
   const { dataset } = form.elements.credential;
-  askBeforeSending(form, () => ask(dataset.credential, JSON.parse(dataset.options)));
+  askBeforeSending(form, async () => withText(await ask(dataset.credential, JSON.parse(dataset.options))));
   if (canPasskey) return;
   tell(form, dataset.unable);
   for (const useless of form.querySelectorAll('.button, .check, .asks')) useless.hidden = true;
@@ -213,7 +213,7 @@ async function passkeySignIn(form) {
   askBeforeSending(form, async () => {
     clearTimeout(renewal);
     try {
-      return await ask('get', await question());
+      return withText(await ask('get', await question()));
     } catch (error) {
       if (canOffer) offer();
       throw error;
@@ -222,6 +222,125 @@ async function passkeySignIn(form) {
   if (canOffer) offer();
 }
 
+/*
+ * Approvers: browsers with a key of their own. It is made here, cannot be read by anybody, not even by this page, and is kept under
+ * the name of its public half. What is signed is the page's JSON; the server makes the same of what it knows.
+ */
+
+const inKeys = (mode, act) =>
+  new Promise((resolve, reject) => {
+    const opening = indexedDB.open('sallyport', 1);
+    opening.onupgradeneeded = () => opening.result.createObjectStore('approver-keys');
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => {
+      const done = opening.result.transaction('approver-keys', mode);
+      const asked = act(done.objectStore('approver-keys'));
+      done.oncomplete = () => {
+        opening.result.close();
+        resolve(asked.result);
+      };
+      done.onabort = () => reject(done.error);
+    };
+  });
+
+const utf8 = (string) => new TextEncoder().encode(string);
+const ecdsa = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+const signWith = async (key, said) => text(await crypto.subtle.sign(ecdsa, key, utf8(said)));
+
+/** The first of these keys that this browser holds: its name and the key; null where it holds none. */
+async function approverKey(names) {
+  try {
+    for (const keyId of names) {
+      const key = await inKeys('readonly', (keys) => keys.get(keyId));
+      if (key) return { keyId, key };
+    }
+  } catch {
+    /* A browser that keeps nothing holds no key. */
+  }
+  return null;
+}
+
+/** "Confirm setup" makes the key, keeps it and proves it. */
+function approverSetUp(form) {
+  const { dataset } = form.elements.credential;
+  askBeforeSending(form, async () => {
+    const pair = await crypto.subtle.generateKey(ecdsa, false, ['sign', 'verify']);
+    const publicKey = text(await crypto.subtle.exportKey('spki', pair.publicKey));
+    const keyId = text(await crypto.subtle.digest('SHA-256', utf8(publicKey)));
+    await inKeys('readwrite', (keys) => keys.put(pair.privateKey, keyId));
+    return JSON.stringify({ publicKey, signature: await signWith(pair.privateKey, dataset.approverNew) });
+  });
+  if (globalThis.crypto?.subtle && globalThis.indexedDB) return;
+  tell(form, dataset.failed);
+  form.querySelector('.button').hidden = true;
+}
+
+/** The sign-in is in an approver's own browser: it can answer by itself. */
+async function approverHere(input) {
+  const { form, dataset } = input;
+  const found = dataset.approverHere && (await approverKey(JSON.parse(dataset.keys)));
+  if (!found) return;
+  const place = form.querySelector('[data-approver-found]');
+  place.hidden = false;
+  place.querySelector('button').addEventListener('click', async () => {
+    input.value = JSON.stringify({
+      keyId: found.keyId,
+      signature: await signWith(found.key, dataset.approverHere),
+    });
+    form.requestSubmit();
+  });
+}
+
+/** One of three numbers is signed together with the whole request. */
+async function approverSign(form) {
+  const { dataset } = form;
+  const found = await approverKey(JSON.parse(dataset.keys));
+  if (!found) {
+    tell(form, dataset.missing);
+    for (const button of form.querySelectorAll('button')) button.disabled = true;
+    return;
+  }
+  let number = null;
+  form.addEventListener(
+    'submit',
+    async (event) => {
+      if (form.elements.credential.value) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      if (number !== null) return;
+      const { submitter } = event;
+      number = Number(submitter.value);
+      const said = JSON.parse(dataset.approverSign);
+      const signature = await signWith(found.key, JSON.stringify([...said.slice(0, -1), number]));
+      form.elements.credential.value = JSON.stringify({ keyId: found.keyId, signature });
+      // Signing can be done before the browser has let go of the first submission.
+      setTimeout(() => form.requestSubmit(submitter));
+    },
+    { capture: true },
+  );
+}
+
+/** The server says when another device has answered, or has asked. Without its stream the page looks again by itself. */
+function waitForEvent(place) {
+  const { form } = document.querySelector('[data-approver-here]') ?? {};
+  const goOn = () => {
+    source.close();
+    if (!form) return location.reload();
+    if (!form.elements.credential.value) form.requestSubmit();
+  };
+  const source = new EventSource(place.dataset.events);
+  source.addEventListener('answered', goOn);
+  source.addEventListener('asked', goOn);
+  source.addEventListener('error', () => {
+    if (source.readyState === EventSource.CLOSED) setTimeout(goOn, 10_000);
+  });
+  addEventListener('pagehide', () => source.close());
+}
+
+for (const input of document.querySelectorAll('[data-approver-new]')) approverSetUp(input.form);
+for (const input of document.querySelectorAll('[data-approver-here]')) approverHere(input);
+for (const form of document.querySelectorAll('[data-approver-sign]')) approverSign(form);
+for (const place of document.querySelectorAll('[data-events^="/"]')) waitForEvent(place);
 for (const input of document.querySelectorAll('[data-credential]')) passkeyStep(input.form);
 for (const form of document.querySelectorAll('[data-passkey]')) passkeySignIn(form);
 for (const form of document.forms) {

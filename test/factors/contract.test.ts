@@ -2,11 +2,13 @@ import { createHmac } from 'node:crypto';
 import test from 'ava';
 import type { Answer, Factor, Json, Step, Subject } from '../../factors/factor.ts';
 import { factorFor, factors } from '../../factors/index.ts';
+import { Approver } from './approver.ts';
 import { Authenticator } from './authenticator.ts';
 
 const origin = 'https://id.acme.test';
 /** Each passkey is in an authenticator of its own. */
 const keys: Authenticator[] = [];
+const approvers: Approver[] = [];
 
 /** What the person's phone, key or mailbox would answer to a step, for each factor in the list. */
 const answers: Record<string, (subject: Subject, step: Step, data: Json) => Answer> = {
@@ -26,6 +28,16 @@ const answers: Record<string, (subject: Subject, step: Step, data: Json) => Answ
     return { credential: key?.get(options, { credentialId }) };
   },
   email: (_subject, step) => ({ code: step.send?.values.code }),
+  device: (_subject, step, data) => {
+    const { toSign } = step.show as { toSign: string };
+    if (data === null) {
+      const approver = new Approver();
+      approvers.push(approver);
+      return { credential: approver.setUp(toSign) };
+    }
+    const { keyId } = data as { keyId: string };
+    return { credential: approvers.find((one) => one.keyId === keyId)?.here(toSign) };
+  },
   sms: (_subject, step) => ({ code: step.send?.values.code }),
 };
 

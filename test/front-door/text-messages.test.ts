@@ -203,6 +203,7 @@ for (const kind of kinds) {
     t.true(ada.text.includes('+1 ••••• 00'));
     t.is((await texts(door)).at(-1)?.to, '+15555550100');
     t.is(await count(door, 'factors'), 0);
+    door.clock.forward(seconds(1));
     await ada.press('Use another number');
     await ada.press('Send a code', { phone: number });
     await ada.press('Confirm setup', { code: await textedCode(door) });
