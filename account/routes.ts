@@ -3,6 +3,7 @@ import type { Site } from '../http/site.ts';
 import { approvalRoutes } from './approvals.ts';
 import { deviceRoutes } from './devices.ts';
 import { factorRoutes } from './factors.ts';
+import { joinRoutes } from './invitation.ts';
 import { overviewRoutes } from './overview.ts';
 import { passwordRoutes } from './password.ts';
 import { recoveryCodeRoutes } from './recovery-codes.ts';
@@ -19,6 +20,7 @@ export function accountRoutes(site: Site): SignedInRoutes['router'] {
   deviceRoutes(pages);
   passwordRoutes(pages);
   approvalRoutes(pages);
+  joinRoutes(pages);
   signOutRoutes(pages);
   return pages.router;
 }

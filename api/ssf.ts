@@ -276,5 +276,18 @@ export function ssfRoutes(site: ApiSite): Router {
     ctx.body = { sets, moreAvailable: rows.length > given.maxEvents };
   });
 
+  for (const { path, methods } of router.stack) {
+    for (const method of methods.filter((name) => name !== 'HEAD')) {
+      site.routes.add({
+        method,
+        path: String(path),
+        assurance: String(path).startsWith('/.well-known/') ? 'nobody' : 'access token',
+        permission: String(path).startsWith('/.well-known/')
+          ? 'everybody'
+          : 'the receiver, for its own stream',
+        crossSite: String(path).startsWith('/.well-known/') ? 'reads only' : 'no cookie',
+      });
+    }
+  }
   return router;
 }

@@ -1,7 +1,8 @@
 import * as z from 'zod';
-import type { Membership, Policy } from '../policy/types.ts';
+import type { Membership, Policy, Role } from '../policy/types.ts';
 import { methods, requirements, roles } from '../policy/types.ts';
 import type { Database, Statement } from './database.ts';
+import { refreshDirectory } from './member-directory.ts';
 
 const moment = z.number().int();
 
@@ -103,3 +104,40 @@ export const anotherOwnerStays = (
           WHERE o.organization_id = ? AND o.role = 'owner' AND o.removed_at IS NULL AND u.disabled_at IS NULL AND o.user_id <> ? LIMIT 1) others))`,
   values: [organizationId, userId],
 });
+
+/**
+ * Makes somebody a member, or one again: when they first joined stays, and with it their grace (T089). Whoever belongs already keeps
+ * their role.
+ */
+export function joinOrganization(
+  db: Database,
+  membership: {
+    readonly userId: string;
+    readonly organizationId: string;
+    readonly role: Role;
+    readonly now: Date;
+  },
+): Statement[] {
+  const { userId, organizationId, role } = membership;
+  const now = membership.now.getTime();
+  const adminSince = role === 'member' ? null : now;
+  return [
+    db.insertIfAbsent('memberships', {
+      user_id: userId,
+      organization_id: organizationId,
+      role,
+      joined_at: now,
+      admin_since: adminSince,
+      grace_started_at: null,
+      // Not a member yet: the next write decides.
+      removed_at: now,
+    }),
+    {
+      sql: `UPDATE memberships SET role = ?, admin_since = COALESCE(admin_since, ?), removed_at = NULL
+            WHERE user_id = ? AND organization_id = ? AND removed_at IS NOT NULL`,
+      values: [role, adminSince, userId, organizationId],
+      rows: 1,
+      followedBy: [refreshDirectory([userId])],
+    },
+  ];
+}

@@ -58,6 +58,38 @@ export const setPasswordHash = (userId: string, hash: string | null): Statement 
   rows: 1,
 });
 
+/** A person who has just chosen a password; somebody else with their address undoes the batch. */
+export const addUser = (
+  db: Database,
+  user: {
+    id: string;
+    email: string;
+    emailVerified: boolean;
+    name: string | null;
+    locale: string | null;
+    passwordHash: string | null;
+    homeOrganizationId: string | null;
+    now: Date;
+  },
+): Statement => ({
+  ...db.insert('users', {
+    id: user.id,
+    email: user.email,
+    email_verified: user.emailVerified ? 1 : 0,
+    name: user.name,
+    phone: null,
+    phone_verified: 0,
+    locale: user.locale,
+    password_hash: user.passwordHash,
+    home_organization_id: user.homeOrganizationId,
+    security_version: 1,
+    sessions_valid_after: user.now.getTime(),
+    created_at: user.now.getTime(),
+    updated_at: user.now.getTime(),
+  }),
+  rows: 1,
+});
+
 export const proveEmail = (userId: string): Statement => ({
   sql: 'UPDATE users SET email_verified = 1 WHERE id = ?',
   values: [userId],

@@ -17,7 +17,12 @@ export type NewPasswordProblem =
  */
 export function newPasswordProblem(
   password: string,
-  about: { readonly user: Pick<UserRow, 'email' | 'name'>; readonly memberships: readonly UserMembership[] },
+  about: {
+    readonly user: Pick<UserRow, 'email' | 'name'>;
+    readonly memberships?: readonly UserMembership[];
+    /** Names that everybody here knows. */
+    readonly words?: readonly string[];
+  },
 ): NewPasswordProblem | null {
   const problem = passwordProblem(password);
   if (problem) {
@@ -33,12 +38,16 @@ export function newPasswordProblem(
 }
 
 /** Little is left of it without the words that everybody knows of this person and this place. */
-function isAbout(password: string, { user, memberships }: Parameters<typeof newPasswordProblem>[1]): boolean {
+function isAbout(
+  password: string,
+  { user, memberships = [], words: more = [] }: Parameters<typeof newPasswordProblem>[1],
+): boolean {
   const words = [
     'sallyport',
     user.email,
     user.name ?? '',
     ...memberships.map(({ organization }) => organization.name),
+    ...more,
   ]
     .flatMap((text) => [text, ...text.split(/[^\p{L}\p{N}]+/u)])
     .map((word) => word.toLowerCase())

@@ -117,6 +117,17 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
 /** Ways back into an account, in their states. */
 export function wayBackPages(shared: Common): readonly GalleryPage[] {
   const forgotten = { ...shared, action: '#forgotten', sent: false, back: '/account' };
+  const invitation = {
+    ...shared,
+    organizationName: 'Acme Aviation',
+    email: 'tom@acme.test',
+    givenName: 'Tom',
+    join: null,
+    action: '#join',
+    error: null,
+    done: false,
+    signIn: '/account',
+  };
   const reset = { ...shared, action: '#reset', done: false, error: null, signIn: '/account' };
   return [
     { name: 'forgotten-password', state: 'first', locals: forgotten },
@@ -124,6 +135,14 @@ export function wayBackPages(shared: Common): readonly GalleryPage[] {
     { name: 'reset-password', state: 'first', locals: reset },
     { name: 'reset-password', state: 'about you', locals: { ...reset, error: passwordWords.about_you } },
     { name: 'reset-password', state: 'done', locals: { ...reset, done: true } },
+    { name: 'invitation', state: 'new account', locals: invitation },
+    {
+      name: 'invitation',
+      state: 'weak password',
+      locals: { ...invitation, error: passwordWords.too_short },
+    },
+    { name: 'invitation', state: 'has an account', locals: { ...invitation, join: '/account/invitation/x' } },
+    { name: 'invitation', state: 'done', locals: { ...invitation, done: true } },
     { name: 'not-me', state: 'first', locals: { ...shared, action: '#not-me' } },
   ];
 }

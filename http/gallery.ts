@@ -711,6 +711,15 @@ export function galleryMails(lang: Language = 'en'): readonly GalleryMail[] {
       },
     },
     {
+      name: 'invitation',
+      locals: {
+        ...shared,
+        inviter: 'Ada Lovelace',
+        until: happening.at,
+        url: 'https://id.acme.test/invitation/sample',
+      },
+    },
+    {
       name: 'password-reset',
       locals: { ...shared, ...happening, url: 'https://id.acme.test/reset-password/sample', minutes: 60 },
     },

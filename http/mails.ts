@@ -20,6 +20,7 @@ const names: { readonly [name in keyof Mails]: true } = {
   'account-changed': true,
   'password-reset': true,
   'sign-in-denied': true,
+  invitation: true,
   'policy-announced': true,
   'policy-reminder': true,
 };

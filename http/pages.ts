@@ -201,6 +201,21 @@ export interface ResetPasswordPage extends Common {
   readonly signIn: string;
 }
 
+export interface InvitationPage extends Common {
+  readonly organizationName: string;
+  /** Whom it is for; it cannot be changed. */
+  readonly email: string;
+  readonly givenName: string;
+  /** GET, "Sign in and join", for an address that has an account; null: a form for a new one. */
+  readonly join: string | null;
+  /** POST name, password. */
+  readonly action: string;
+  readonly error: Sentence | null;
+  /** The account is made. */
+  readonly done: boolean;
+  readonly signIn: string;
+}
+
 export interface NotMePage extends Common {
   /** POST. */
   readonly action: string;
@@ -520,6 +535,7 @@ export interface Pages extends OrganizationPages {
   readonly 'forgotten-password': ForgottenPasswordPage;
   readonly 'reset-password': ResetPasswordPage;
   readonly 'not-me': NotMePage;
+  readonly invitation: InvitationPage;
   readonly 'account/factor': AccountFactorPage;
   readonly 'account/recovery-codes': AccountRecoveryCodesPage;
   readonly 'account/approvals': ApprovalsPage;
@@ -623,6 +639,13 @@ export interface AccountChangedMail extends MailCommon, Happening {
   readonly what: string;
 }
 
+export interface InvitationMail extends MailCommon {
+  /** Who invites; null where it was not a person. */
+  readonly inviter: string | null;
+  readonly until: Date;
+  readonly url: string;
+}
+
 export interface PasswordResetMail extends MailCommon, Happening {
   readonly url: string;
   readonly minutes: number;
@@ -659,6 +682,7 @@ export interface Mails {
   readonly 'account-changed': AccountChangedMail;
   readonly 'password-reset': PasswordResetMail;
   readonly 'sign-in-denied': SignInDeniedMail;
+  readonly invitation: InvitationMail;
   readonly 'policy-announced': PolicyMail;
   readonly 'policy-reminder': PolicyMail;
 }

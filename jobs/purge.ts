@@ -3,6 +3,7 @@ import { purgeApprovals } from '../entities/approvals.ts';
 import type { Database } from '../entities/database.ts';
 import { purgeHeldForms } from '../entities/held-forms.ts';
 import { purgeIdempotencyKeys } from '../entities/idempotency-keys.ts';
+import { purgeInvitations } from '../entities/invitations.ts';
 import { purgeLimits } from '../entities/limits.ts';
 import { purgeLinks } from '../entities/one-time-links.ts';
 import { purgeOutbox } from '../entities/outbox.ts';
@@ -24,6 +25,7 @@ export async function purge(db: Database): Promise<void> {
   await purgeSignIns(db, before);
   await purgeHeldForms(db, before);
   await purgeLinks(db, before);
+  await purgeInvitations(db, after(db.clock.now(), -days(30)));
   await purgeLimits(db, before);
   await purgeIdempotencyKeys(db, before);
   await purgeRememberedDevices(db, before);

@@ -141,6 +141,19 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         created_at ${t.time} NOT NULL,
         expires_at ${t.time} NOT NULL
       )`,
+      `CREATE TABLE IF NOT EXISTS invitations (
+        id ${t.id} NOT NULL PRIMARY KEY,
+        token_digest ${t.digest} NOT NULL UNIQUE,
+        organization_id ${t.id} NOT NULL,
+        email ${t.word} NOT NULL,
+        name ${t.line},
+        role ${t.word} NOT NULL,
+        invited_by ${t.id},
+        created_at ${t.time} NOT NULL,
+        expires_at ${t.time} NOT NULL,
+        accepted_at ${t.time},
+        revoked_at ${t.time}
+      )`,
       `CREATE TABLE IF NOT EXISTS one_time_links (
         id_digest ${t.digest} NOT NULL PRIMARY KEY,
         purpose ${t.word} NOT NULL,
@@ -320,6 +333,8 @@ export class FirstSchema1790000000001 implements MigrationInterface {
       'sign_ins_by_account ON sign_ins (account_id)',
       'sign_ins_by_expiry ON sign_ins (expires_at)',
       'held_forms_by_expiry ON held_forms (expires_at)',
+      'invitations_by_organization ON invitations (organization_id, created_at)',
+      'invitations_by_expiry ON invitations (expires_at)',
       'one_time_links_by_user ON one_time_links (user_id)',
       'one_time_links_by_expiry ON one_time_links (expires_at)',
       'provider_records_by_grant ON provider_records (grant_digest)',
@@ -366,6 +381,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
       'signing_keys',
       'provider_records',
       'one_time_links',
+      'invitations',
       'held_forms',
       'sign_ins',
       'sessions',

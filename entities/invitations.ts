@@ -1,0 +1,58 @@
+import type { Database, Statement } from './database.ts';
+
+export interface InvitationRow {
+  id: string;
+  token_digest: string;
+  organization_id: string;
+  email: string;
+  name: string | null;
+  role: string;
+  /** The user who invited; null where it was not a person. */
+  invited_by: string | null;
+  created_at: number;
+  expires_at: number;
+  accepted_at: number | null;
+  revoked_at: number | null;
+}
+
+export const addInvitation = (
+  db: Database,
+  row: Omit<InvitationRow, 'accepted_at' | 'revoked_at'>,
+): Statement => db.insert('invitations', { ...row, accepted_at: null, revoked_at: null });
+
+export const openInvitation = (db: Database, tokenDigest: string, now: Date) =>
+  db.row<InvitationRow & { organization_name: string; slug: string }>(
+    `SELECT i.*, o.name AS organization_name, o.slug FROM invitations i JOIN organizations o ON o.id = i.organization_id
+     WHERE i.token_digest = ? AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > ?`,
+    [tokenDigest, now.getTime()],
+  );
+
+/** Invitations that wait for an answer, newest first; those that have expired are among them until they are purged. */
+export const waitingInvitations = (db: Database, organizationId: string) =>
+  db.rows<InvitationRow>(
+    `SELECT * FROM invitations WHERE organization_id = ? AND accepted_at IS NULL AND revoked_at IS NULL
+     ORDER BY created_at DESC, id LIMIT 500`,
+    [organizationId],
+  );
+
+/** The write that decides which of several answers was first. */
+export const acceptInvitation = (id: string, now: Date): Statement => ({
+  sql: 'UPDATE invitations SET accepted_at = ? WHERE id = ? AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?',
+  values: [now.getTime(), id, now.getTime()],
+  rows: 1,
+});
+
+export const revokeInvitation = (organizationId: string, id: string, now: Date): Statement => ({
+  sql: 'UPDATE invitations SET revoked_at = ? WHERE id = ? AND organization_id = ? AND accepted_at IS NULL AND revoked_at IS NULL',
+  values: [now.getTime(), id, organizationId],
+  rows: 1,
+});
+
+/** Of several invitations to one address the newest counts. */
+export const replaceInvitations = (organizationId: string, email: string, now: Date): Statement => ({
+  sql: 'UPDATE invitations SET revoked_at = ? WHERE organization_id = ? AND email = ? AND accepted_at IS NULL AND revoked_at IS NULL',
+  values: [now.getTime(), organizationId, email],
+});
+
+export const purgeInvitations = (db: Database, before: Date) =>
+  db.change('DELETE FROM invitations WHERE expires_at < ?', [before.getTime()]);

@@ -1,0 +1,266 @@
+import { auditEvent, type Origin } from '../audit/audit.ts';
+import { isDuplicate } from '../entities/database.ts';
+import {
+  acceptInvitation as accepted,
+  addInvitation,
+  type InvitationRow,
+  openInvitation,
+  replaceInvitations,
+  revokeInvitation as revoked,
+  waitingInvitations,
+} from '../entities/invitations.ts';
+import { activeMembership, joinOrganization } from '../entities/memberships.ts';
+import { addUser, canonicalEmail, proveEmail, userByEmail, userById } from '../entities/users.ts';
+import { after, days } from '../lib/clock.ts';
+import { digest } from '../lib/digest.ts';
+import { asciiAddress } from '../lib/email-address.ts';
+import { newId } from '../lib/id.ts';
+import { token } from '../lib/random.ts';
+import { countAttempt, limitSubject, rules } from '../limits/attempts.ts';
+import { rolesToGive } from '../policy/permissions.ts';
+import { type Role, roles } from '../policy/types.ts';
+import { type Actor, stillSignedIn } from './actor.ts';
+import { type NewPasswordProblem, newPasswordProblem } from './new-password.ts';
+import { actorData, type OrganizationVisit, requirePermission } from './organization-actor.ts';
+import type { Services } from './services.ts';
+
+export const invitationLifetime = days(7);
+
+export type InviteOutcome =
+  | { readonly kind: 'invited'; readonly id: string }
+  | { readonly kind: 'bad_address' }
+  | { readonly kind: 'already_member' }
+  /** Nobody gives a role above their own. */
+  | { readonly kind: 'role_too_high' }
+  | { readonly kind: 'too_many'; readonly retryAt: Date | null };
+
+/**
+ * Invites somebody by mail: once, for a week, bound to the address. A newer invitation to it replaces the older. Whether the address has
+ * an account here is not told.
+ *
+ * @throws NotPermitted
+ */
+export async function inviteMember(
+  services: Pick<Services, 'db' | 'notify' | 'settings'>,
+  { organization, actor }: OrganizationVisit,
+  input: {
+    readonly email: string;
+    readonly name?: string | null;
+    readonly role: Role;
+    readonly locale?: string | null;
+  },
+): Promise<InviteOutcome> {
+  requirePermission(actor, 'members.invite');
+  const { db, notify, settings } = services;
+  if (!rolesToGive(actor.role).includes(input.role)) {
+    return { kind: 'role_too_high' };
+  }
+  const email = canonicalEmail(input.email);
+  if (asciiAddress(email) === null) {
+    return { kind: 'bad_address' };
+  }
+  const user = await userByEmail(db, email);
+  if (user && (await activeMembership(db, user.id, organization.id))) {
+    return { kind: 'already_member' };
+  }
+  const attempt = await countAttempt(
+    db,
+    rules.destination,
+    limitSubject(rules.destination, 'invitation', digest(email)),
+  );
+  if (!attempt.ok) {
+    return { kind: 'too_many', retryAt: attempt.retryAt };
+  }
+  const now = db.clock.now();
+  const id = newId(now);
+  const secret = token();
+  const expiresAt = after(now, invitationLifetime);
+  const inviter = actor.kind === 'person' && actor.id !== null ? await userById(db, actor.id) : null;
+  await db.together([
+    replaceInvitations(organization.id, email, now),
+    addInvitation(db, {
+      id,
+      token_digest: digest(secret),
+      organization_id: organization.id,
+      email,
+      name: input.name?.trim().slice(0, 200) || null,
+      role: input.role,
+      invited_by: inviter?.id ?? null,
+      created_at: now.getTime(),
+      expires_at: expiresAt.getTime(),
+    }),
+    auditEvent(db, actor.origin, {
+      type: 'invitation.sent',
+      userId: user?.id ?? null,
+      organizationId: organization.id,
+      data: { ...actorData(actor), role: input.role, invitation: id },
+    }),
+    notify.mail({
+      to: email,
+      locale: user?.locale ?? input.locale ?? null,
+      template: 'invitation',
+      values: {
+        name: user?.name ?? input.name ?? null,
+        inviter: inviter?.name ?? inviter?.email ?? null,
+        until: expiresAt.toISOString(),
+        url: new URL(`/invitation/${secret}`, settings.issuer).href,
+      },
+      organizationName: organization.name,
+    }),
+  ]);
+  return { kind: 'invited', id };
+}
+
+/**
+ * Invitations that wait for an answer.
+ *
+ * @throws NotPermitted
+ */
+export function readInvitations(
+  { db }: Pick<Services, 'db'>,
+  { organization, actor }: OrganizationVisit,
+): Promise<InvitationRow[]> {
+  requirePermission(actor, 'members.invite');
+  return waitingInvitations(db, organization.id);
+}
+
+/**
+ * Takes an invitation back; false where it is not this organization's, or was answered.
+ *
+ * @throws NotPermitted
+ */
+export function revokeInvitation(
+  { db }: Pick<Services, 'db'>,
+  { organization, actor }: OrganizationVisit,
+  id: string,
+): Promise<boolean> {
+  requirePermission(actor, 'members.invite');
+  return db.together([
+    revoked(organization.id, id, db.clock.now()),
+    auditEvent(db, actor.origin, {
+      type: 'invitation.revoked',
+      organizationId: organization.id,
+      data: { ...actorData(actor), invitation: id },
+    }),
+  ]);
+}
+
+export interface FoundInvitation {
+  readonly id: string;
+  readonly email: string;
+  readonly name: string | null;
+  readonly role: Role;
+  readonly organization: { readonly id: string; readonly name: string };
+  /** Its address has an account here, which can join after a sign-in. */
+  readonly hasAccount: boolean;
+}
+
+/** The invitation that a link names, while it can be answered. */
+export async function findInvitation(
+  { db }: Pick<Services, 'db'>,
+  secret: unknown,
+): Promise<FoundInvitation | null> {
+  const row =
+    typeof secret === 'string' && secret.length <= 100
+      ? await openInvitation(db, digest(secret), db.clock.now())
+      : null;
+  const role = roles.find((known) => known === row?.role);
+  if (!row || !role) {
+    return null;
+  }
+  return {
+    id: row.id,
+    email: row.email,
+    name: row.name,
+    role,
+    organization: { id: row.organization_id, name: row.organization_name },
+    hasAccount: (await userByEmail(db, row.email)) !== null,
+  };
+}
+
+/** Joins with the account that is signed in: only that of the address which was invited. False where somebody was first. */
+export async function joinByInvitation(
+  services: Services,
+  { actor, invitation }: { readonly actor: Actor; readonly invitation: FoundInvitation },
+): Promise<boolean> {
+  const { db } = services;
+  const { user, origin } = actor;
+  if (user.email !== invitation.email) {
+    return false;
+  }
+  const now = db.clock.now();
+  const { organization, role } = invitation;
+  return db.together([
+    stillSignedIn(services, actor),
+    accepted(invitation.id, now),
+    proveEmail(user.id),
+    ...joinOrganization(db, { userId: user.id, organizationId: organization.id, role, now }),
+    auditEvent(db, origin, {
+      type: 'invitation.accepted',
+      userId: user.id,
+      organizationId: organization.id,
+      data: { invitation: invitation.id, role },
+    }),
+  ]);
+}
+
+export type Registration =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'refused'; readonly problem: NewPasswordProblem }
+  /** The invitation was answered or taken back meanwhile, or the address has an account by now. */
+  | { readonly kind: 'ended' };
+
+/** Makes the account of somebody who was invited. The link came by mail, so the address is proved. It signs nobody in. */
+export async function registerByInvitation(
+  services: Services,
+  input: {
+    readonly invitation: FoundInvitation;
+    readonly name: string;
+    readonly password: string;
+    readonly locale: string | null;
+    readonly origin: Origin;
+  },
+): Promise<Registration> {
+  const { db, passwords } = services;
+  const { invitation, origin, locale } = input;
+  const { organization, role, email } = invitation;
+  const name = input.name.trim().slice(0, 200) || null;
+  const problem = newPasswordProblem(input.password, {
+    user: { email, name },
+    words: [organization.name],
+  });
+  if (problem) {
+    return { kind: 'refused', problem };
+  }
+  const passwordHash = await passwords.hash(input.password);
+  const now = db.clock.now();
+  const id = newId(now);
+  try {
+    const first = await db.together([
+      accepted(invitation.id, now),
+      addUser(db, {
+        id,
+        email,
+        emailVerified: true,
+        name,
+        locale,
+        passwordHash,
+        homeOrganizationId: organization.id,
+        now,
+      }),
+      ...joinOrganization(db, { userId: id, organizationId: organization.id, role, now }),
+      auditEvent(db, origin, {
+        type: 'user.registered',
+        userId: id,
+        organizationId: organization.id,
+        data: { invitation: invitation.id },
+      }),
+    ]);
+    return { kind: first ? 'done' : 'ended' };
+  } catch (error) {
+    if (isDuplicate(error)) {
+      return { kind: 'ended' };
+    }
+    throw error;
+  }
+}
