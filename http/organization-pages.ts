@@ -259,10 +259,9 @@ export interface ApplicationForm {
 export interface ApplicationPage extends FramedPage {
   /** Null: a new one. */
   readonly clientId: string | null;
-  readonly title: string;
+  readonly name: string;
   readonly action: string;
   readonly form: ApplicationForm;
-  readonly formError: Sentence | null;
   /** A new secret, shown here once. */
   readonly secret: string | null;
   readonly rotate: string | null;
@@ -306,6 +305,8 @@ export interface ImportPage extends FramedPage {
 }
 
 export interface OrganizationPages {
+  readonly 'organizations/applications': ApplicationsPage;
+  readonly 'organizations/application': ApplicationPage;
   readonly 'organizations/overview': OverviewPage;
   readonly 'organizations/passkeys': PasskeysPage;
   readonly 'organizations/audit': AuditPage;

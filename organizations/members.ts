@@ -1,6 +1,14 @@
+import { Readable } from 'node:stream';
 import { factors } from '../factors/index.ts';
 import { changeRole, type MemberOutcome, removeMember } from '../flows/change-member.ts';
-import { memberFilter, readMember, readMemberFigures, readMembers } from '../flows/read-members.ts';
+import { exportMembers } from '../flows/export-members.ts';
+import {
+  type MemberEntry,
+  memberFilter,
+  readMember,
+  readMemberFigures,
+  readMembers,
+} from '../flows/read-members.ts';
 import {
   identityChecks,
   type ResetOutcome,
@@ -14,6 +22,7 @@ import type { Tag } from '../http/organization-pages.ts';
 import type { Note, Sentence } from '../http/pages.ts';
 import { show } from '../http/show.ts';
 import type { Form, SignedIn, SignedInRoutes } from '../http/signed-in.ts';
+import { csvLine } from '../lib/csv.ts';
 import { mayOverMember, rolesToGive } from '../policy/permissions.ts';
 import { roles } from '../policy/types.ts';
 import { basePath, framedBy, inSession, organizationOf, textOf, withProof } from './visit.ts';
@@ -24,6 +33,15 @@ const any = (label: Sentence) => ['', label] as const;
 /** The members of an organization, one of them, and what can be done to them. */
 export function memberRoutes({ get, post }: SignedInRoutes): void {
   get('/:slug/members', inSession('members.read'), showMembers);
+  get('/:slug/members-export', inSession('members.export'), async (visit) => {
+    const { ctx, site } = visit;
+    const there = await organizationOf(visit);
+    const read = memberFilter.safeParse(filterGiven(visit));
+    if (!read.success) throw new RequestError('bad_request');
+    ctx.attachment(`members-${there.organization.slug}.csv`);
+    ctx.type = 'text/csv';
+    ctx.body = Readable.from(csvOf(exportMembers(site.services, there, read.data)));
+  });
   get('/:slug/members/:id', inSession('members.read'), showMember);
 
   get('/:slug/members/:id/reset', inSession('members.reset_two_factor'), (visit) =>
@@ -81,16 +99,48 @@ export function memberRoutes({ get, post }: SignedInRoutes): void {
   });
 }
 
-async function showMembers(visit: SignedIn): Promise<void> {
-  const { ctx, site } = visit;
-  const there = await organizationOf(visit);
-  const base = basePath(ctx);
-  const given = Object.fromEntries(
+const filterGiven = ({ ctx }: SignedIn): Record<string, string> =>
+  Object.fromEntries(
     ['search', 'twoFactor', 'method', 'role', 'state'].flatMap((name) => {
       const value = textOf(ctx.query[name]);
       return value === '' ? [] : [[name, value]];
     }),
   );
+
+async function* csvOf(pages: AsyncGenerator<readonly MemberEntry[]>): AsyncGenerator<string> {
+  yield csvLine([
+    'email',
+    'name',
+    'role',
+    'methods',
+    'state',
+    'until',
+    'lastSignIn',
+    'lastSignInUsedSecondFactor',
+    'memberSince',
+  ]);
+  for await (const members of pages) {
+    for (const { email, name, role, methods, state, isDisabled, lastSignIn, joinedAt } of members) {
+      yield csvLine([
+        email,
+        name,
+        role,
+        methods.join(' '),
+        isDisabled ? 'disabled' : state.kind,
+        state.kind === 'in_grace' ? state.until.toISOString() : '',
+        lastSignIn?.at.toISOString(),
+        lastSignIn === null ? '' : lastSignIn.usedSecondFactor ? 'yes' : 'no',
+        joinedAt.toISOString(),
+      ]);
+    }
+  }
+}
+
+async function showMembers(visit: SignedIn): Promise<void> {
+  const { ctx, site } = visit;
+  const there = await organizationOf(visit);
+  const base = basePath(ctx);
+  const given = filterGiven(visit);
   const read = memberFilter.safeParse(given);
   const filter = read.success ? read.data : memberFilter.parse({});
   const from = textOf(ctx.query.after) || null;
@@ -134,7 +184,7 @@ async function showMembers(visit: SignedIn): Promise<void> {
     next: next === null ? null : pageAfter(next),
     invite: null,
     importing: null,
-    exporting: null,
+    exporting: `${base}/members-export${query.size > 0 ? `?${query}` : ''}`,
   });
 }
 

@@ -1,5 +1,6 @@
 import { type SignedInRoutes, signedInRoutes } from '../http/signed-in.ts';
 import type { Site } from '../http/site.ts';
+import { applicationRoutes } from './applications.ts';
 import { auditRoutes } from './audit.ts';
 import { memberRoutes } from './members.ts';
 import { overviewRoutes } from './overview.ts';
@@ -12,6 +13,7 @@ export function organizationRoutes(site: Site): SignedInRoutes['router'] {
   overviewRoutes(pages);
   twoFactorRoutes(pages);
   memberRoutes(pages);
+  applicationRoutes(pages);
   auditRoutes(pages);
   return pages.router;
 }

@@ -65,6 +65,7 @@ export async function framedBy(visit: SignedIn): Promise<Omit<FramedPage, never>
       { label: 'Two-factor authentication', path: `${base}/two-factor` },
       { label: 'Members', path: `${base}/members` },
       { label: 'Passkeys', path: `${base}/passkeys` },
+      { label: 'Applications', path: `${base}/applications` },
       { label: 'Audit log', path: `${base}/audit` },
     ],
   });

@@ -228,3 +228,85 @@ const state = async (door: FrontDoor) => [
   await door.db.rows('SELECT id, name, policy FROM organizations ORDER BY id'),
   await door.db.rows('SELECT client_id, name, secret FROM applications ORDER BY client_id'),
 ];
+
+for (const kind of kinds) {
+  test(`an application is registered, tried, changed, and given a new secret that is shown once (${kind})`, async (t) => {
+    const door = await open(t, kind);
+    const ada = await arrive(door, 'ada', '/organizations/acme/applications-new');
+    const wrong: readonly [Record<string, string>, RegExp][] = [
+      [{ name: '', redirectUris: 'https://a.test/cb' }, /Enter a name/],
+      [{ name: 'Planner', redirectUris: '' }, /is missing/],
+      [{ name: 'Planner', redirectUris: 'https://a.test/cb#x' }, /fragment/],
+      [{ name: 'Planner', redirectUris: 'javascript:alert(1)' }, /must not use this scheme/],
+      [{ name: 'Planner', redirectUris: 'nonsense' }, /absolute address/],
+      [{ name: 'Planner', redirectUris: 'https://u:p@a.test/cb' }, /user name or password/],
+    ];
+    for (const [values, message] of wrong) {
+      await ada.press('Save', values);
+      t.is(ada.status, 422, JSON.stringify(values));
+      t.regex(ada.text, message);
+    }
+    await ada.press('Save', {
+      name: 'Planner',
+      redirectUris: 'http://127.0.0.1:9/cb',
+      assurance: 'second_factor',
+      organization: 'birch',
+      api_scopes: 'members:write',
+      first_party: '1',
+    });
+    const shown = /data-client-secret>([^<]+)</.exec(ada.text)?.[1] ?? '';
+    const clientId = /<code>([^<]+)<\/code>/.exec(ada.text)?.[1] ?? '';
+    t.true(shown.length > 40);
+    const row = await door.db.row<{
+      organization_id: string;
+      metadata: string;
+      first_party: number;
+      secret: string;
+    }>('SELECT * FROM applications WHERE client_id = ?', [clientId]);
+    t.is(row?.organization_id, (await visitAs(door, 'ada')).organization.id);
+    t.is(JSON.parse(row?.metadata ?? '{}').api_scopes, undefined);
+    t.false(row?.secret.includes(shown));
+    await ada.open(`/organizations/acme/applications/${clientId}`);
+    t.notRegex(ada.text, /data-client-secret/);
+    // It works, and asks for what was chosen.
+    const dai = door.browser();
+    await dai.authorize({ client_id: clientId });
+    await dai.press('Sign in', { email: 'dai@acme.test', password });
+    await dai.press('Verify', { code: door.code() });
+    await dai.press('Allow');
+    const redeemed = await fetch(`${door.issuer}/token`, {
+      method: 'POST',
+      headers: {
+        Authorization: `Basic ${Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(shown)}`).toString('base64')}`,
+      },
+      body: new URLSearchParams({
+        grant_type: 'authorization_code',
+        code: dai.callback?.get('code') ?? '',
+        redirect_uri: 'http://127.0.0.1:9/cb',
+        code_verifier: dai.verifier,
+      }),
+    });
+    t.is(redeemed.status, 200);
+    await ada.open(`/organizations/acme/applications/${clientId}/secret`);
+    await ada.press('Make a new secret');
+    t.not(/data-client-secret>([^<]+)</.exec(ada.text)?.[1], shown);
+    // Those of the instance, and of other organizations, are not theirs.
+    for (const foreign of ['app', 'sallyport', 'nobody']) {
+      await ada.open(`/organizations/acme/applications/${foreign}`);
+      t.is(ada.status, 404, foreign);
+    }
+    await ada.open(`/organizations/acme/applications/${clientId}/remove`);
+    await ada.press('Remove');
+    t.regex(ada.text, /was removed/);
+    t.is(await count(door, 'applications', 'client_id = ?', clientId), 0);
+
+    await ada.open('/organizations/acme/members-export?twoFactor=off');
+    t.deepEqual(
+      ada.text
+        .trim()
+        .split('\r\n')
+        .map((line) => line.split(',')[0]),
+      ['email', 'ben@acme.test'],
+    );
+  });
+}

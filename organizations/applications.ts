@@ -1,0 +1,305 @@
+import {
+  type ApplicationEntry,
+  type ApplicationOutcome,
+  type ApplicationProblem,
+  type ApplicationWish,
+  addApplication,
+  changeApplication,
+  organizationApplications,
+  ownApplicationOf,
+  removeApplication,
+  rotateSecret,
+} from '../flows/organization-applications.ts';
+import { RequestError } from '../http/errors.ts';
+import { leaveFlash } from '../http/flash.ts';
+import type { ApplicationForm } from '../http/organization-pages.ts';
+import type { Sentence } from '../http/pages.ts';
+import { show } from '../http/show.ts';
+import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
+import { applicationAssurances } from '../policy/types.ts';
+import { basePath, framedBy, inSession, organizationOf, textOf, withProof } from './visit.ts';
+import { options } from './words.ts';
+
+const fields = ['name', 'kind', 'redirectUris', 'logoutUris', 'assurance', 'firstParty', 'shown'] as const;
+
+const assuranceLabels: Readonly<Record<(typeof applicationAssurances)[number], readonly [string, string]>> = {
+  none: ['Nothing more', 'What the organization asks for is enough.'],
+  second_factor: ['A second factor', 'In this session, however long ago; a remembered device is not enough.'],
+  fresh_second_factor: ['A fresh second factor', 'At every sign-in to this application.'],
+  passkey: ['A passkey', 'With fingerprint, face or PIN.'],
+};
+
+/** Relying parties of the organization: register, change, renew the secret, try, and what to copy. */
+export function applicationRoutes({ get, post }: SignedInRoutes): void {
+  get('/:slug/applications', inSession('applications.read'), async (visit) => {
+    const { ctx, site } = visit;
+    const base = basePath(ctx);
+    const entries = await organizationApplications(site.services, await organizationOf(visit));
+    show(ctx, site.renderer, 'organizations/applications', {
+      ...(await framedBy(visit)),
+      add: `${base}/applications-new`,
+      rows: entries.map((entry) => ({
+        url: `${base}/applications/${encodeURIComponent(entry.clientId)}`,
+        name: entry.name,
+        clientId: entry.clientId,
+        assurance: assuranceLabels[entry.assurance][0],
+        isShared: entry.isShared,
+      })),
+    });
+  });
+
+  get('/:slug/applications-new', inSession('applications.change'), (visit) =>
+    showForm(
+      visit,
+      null,
+      wishOf(visit.held.shown === '1' ? visit.held : { kind: 'confidential', assurance: 'none' }),
+      {},
+    ),
+  );
+  post('/:slug/applications-new', withProof('applications.change', fields), async (visit, form) => {
+    const there = await organizationOf(visit);
+    const wish = wishOf(form);
+    const outcome = await addApplication(visit.site.services, there, wish);
+    await answer(visit, null, wish, outcome);
+  });
+
+  get('/:slug/applications/:client', inSession('applications.read'), async (visit) => {
+    const entry = await entryOf(visit);
+    await showForm(visit, entry, visit.held.shown === '1' ? wishOf(visit.held) : wishFrom(entry), {});
+  });
+  post('/:slug/applications/:client', withProof('applications.change', fields), async (visit, form) => {
+    const there = await organizationOf(visit);
+    const clientId = String(visit.ctx.params.client);
+    const wish = wishOf(form);
+    await answer(
+      visit,
+      await entryOf(visit),
+      wish,
+      await changeApplication(visit.site.services, there, clientId, wish),
+    );
+  });
+
+  get('/:slug/applications/:client/secret', inSession('applications.change'), async (visit) => {
+    const { ctx, site } = visit;
+    const entry = await entryOf(visit);
+    show(ctx, site.renderer, 'confirm', {
+      ...(await framedBy(visit)),
+      title: { sentence: 'A new secret for {name}?', values: { name: entry.name } },
+      consequences: [
+        'The old secret is worth nothing from that moment on, and sign-ins to the application fail until it has the new one.',
+        'The new one is shown once.',
+      ],
+      action: ctx.path,
+      hidden: [],
+      button: 'Make a new secret',
+      tone: 'danger',
+      password: false,
+      passwordError: null,
+      cancel: ctx.path.replace(/\/secret$/, ''),
+    });
+  });
+  post('/:slug/applications/:client/secret', withProof('applications.change'), async (visit) => {
+    const there = await organizationOf(visit);
+    const outcome = await rotateSecret(visit.site.services, there, String(visit.ctx.params.client));
+    const entry = await entryOf(visit);
+    await answer(visit, entry, wishFrom(entry), outcome);
+  });
+
+  get('/:slug/applications/:client/remove', inSession('applications.change'), async (visit) => {
+    const { ctx, site } = visit;
+    const entry = await entryOf(visit);
+    show(ctx, site.renderer, 'confirm', {
+      ...(await framedBy(visit)),
+      title: { sentence: 'Remove {name}?', values: { name: entry.name } },
+      consequences: [
+        'Nobody can sign in to it any more, and its tokens stop working.',
+        'This cannot be undone.',
+      ],
+      action: ctx.path,
+      hidden: [],
+      button: 'Remove',
+      tone: 'danger',
+      password: false,
+      passwordError: null,
+      cancel: ctx.path.replace(/\/remove$/, ''),
+    });
+  });
+  post('/:slug/applications/:client/remove', withProof('applications.change'), async (visit) => {
+    const { ctx, site } = visit;
+    const there = await organizationOf(visit);
+    if ((await removeApplication(site.services, there, String(ctx.params.client))) === 'not_found') {
+      throw new RequestError('not_found');
+    }
+    leaveFlash(ctx, site.services.ring, { tone: 'ok', text: 'The application was removed.' });
+    ctx.status = 303;
+    ctx.redirect(`${basePath(ctx)}/applications`);
+  });
+}
+
+/** @throws RequestError not_found, also for what belongs to the instance or to another organization */
+async function entryOf(visit: SignedIn): Promise<ApplicationEntry> {
+  const there = await organizationOf(visit);
+  const entry = await ownApplicationOf(visit.site.services, there, String(visit.ctx.params.client));
+  if (!entry) throw new RequestError('not_found');
+  return entry;
+}
+
+const linesOf = (value: unknown): string[] =>
+  textOf(value)
+    .split(/\s+/)
+    .filter((line) => line !== '')
+    .slice(0, 200);
+
+const wishOf = (form: { readonly [field: string]: unknown }): ApplicationWish => ({
+  name: textOf(form.name).slice(0, 300),
+  kind: form.kind === 'public' ? 'public' : 'confidential',
+  redirectUris: linesOf(form.redirectUris),
+  postLogoutRedirectUris: linesOf(form.logoutUris),
+  assurance: applicationAssurances.find((known) => known === form.assurance) ?? 'none',
+  isFirstParty: form.firstParty === '1',
+});
+
+const textsIn = (value: unknown): string[] =>
+  Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : [];
+
+const wishFrom = ({ name, metadata, assurance, isFirstParty }: ApplicationEntry): ApplicationWish => ({
+  name,
+  kind: metadata.token_endpoint_auth_method === 'none' ? 'public' : 'confidential',
+  redirectUris: textsIn(metadata.redirect_uris),
+  postLogoutRedirectUris: textsIn(metadata.post_logout_redirect_uris),
+  assurance,
+  isFirstParty,
+});
+
+async function answer(
+  visit: SignedIn,
+  entry: ApplicationEntry | null,
+  wish: ApplicationWish,
+  outcome: ApplicationOutcome,
+): Promise<void> {
+  const { ctx, site } = visit;
+  if (outcome.kind === 'not_found') throw new RequestError('not_found');
+  if (outcome.kind === 'invalid') return showForm(visit, entry, wish, { problems: outcome.problems }, 422);
+  if (outcome.secret !== null) {
+    // Shown in this very answer and nowhere else: after a reload it is gone.
+    const there = await organizationOf(visit);
+    const saved = await ownApplicationOf(site.services, there, outcome.clientId);
+    if (!saved) throw new RequestError('not_found');
+    return showForm(visit, saved, wishFrom(saved), { secret: outcome.secret });
+  }
+  leaveFlash(ctx, site.services.ring, { tone: 'ok', text: 'The application is saved.' });
+  ctx.status = 303;
+  ctx.redirect(`${basePath(ctx)}/applications/${encodeURIComponent(outcome.clientId)}`);
+}
+
+async function showForm(
+  visit: SignedIn,
+  entry: ApplicationEntry | null,
+  wish: ApplicationWish,
+  more: { readonly problems?: readonly ApplicationProblem[]; readonly secret?: string },
+  status = 200,
+): Promise<void> {
+  const { ctx, site } = visit;
+  const base = basePath(ctx);
+  const { issuer } = site.services.settings;
+  const own = entry === null ? null : `${base}/applications/${encodeURIComponent(entry.clientId)}`;
+  const errorFor = (field: ApplicationProblem['field']): Sentence | null => {
+    const found = (more.problems ?? []).filter((problem) => problem.field === field);
+    return found.length === 0
+      ? null
+      : { sentence: '{problem}', values: { problem: found.map(({ message }) => message).join(' · ') } };
+  };
+  const form: ApplicationForm = {
+    name: wish.name,
+    redirectUris: wish.redirectUris.join('\n'),
+    logoutUris: wish.postLogoutRedirectUris.join('\n'),
+    kind: options(
+      [
+        ['confidential', 'On a server', 'It can keep a secret.'],
+        ['public', 'In a browser or on a device', 'It cannot keep a secret, and uses PKCE alone.'],
+      ],
+      wish.kind,
+    ),
+    assurance: options(
+      applicationAssurances.map((value) => [value, ...assuranceLabels[value]] as const),
+      wish.assurance,
+    ),
+    isFirstParty: wish.isFirstParty,
+    errors: {
+      name: errorFor('name'),
+      redirectUris: errorFor('redirectUris'),
+      logoutUris: errorFor('postLogoutRedirectUris'),
+    },
+  };
+  show(
+    ctx,
+    site.renderer,
+    'organizations/application',
+    {
+      ...(await framedBy(visit)),
+      clientId: entry?.clientId ?? null,
+      name: entry?.name ?? '',
+      action: own ?? `${base}/applications-new`,
+      form,
+      secret: more.secret ?? null,
+      rotate: entry?.hasSecret ? `${own}/secret` : null,
+      remove: own === null ? null : `${own}/remove`,
+      test: testUrl(issuer, entry),
+      settings: entry === null ? [] : settingsOf(issuer, entry),
+      recipes: entry === null ? [] : recipesFor(issuer, entry.clientId),
+      cancel: `${base}/applications`,
+    },
+    status,
+  );
+}
+
+/** A sign-in that ends at the application's own first address, with a code that nobody redeems. */
+function testUrl(issuer: string, entry: ApplicationEntry | null): string | null {
+  const [redirectUri] = entry ? textsIn(entry.metadata.redirect_uris) : [];
+  const types = entry ? textsIn(entry.metadata.response_types ?? ['code']) : [];
+  if (!entry || !redirectUri || !types.includes('code')) return null;
+  const query = new URLSearchParams({
+    client_id: entry.clientId,
+    response_type: 'code',
+    scope: 'openid email profile',
+    redirect_uri: redirectUri,
+    prompt: 'login',
+    state: 'test',
+    code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
+    code_challenge_method: 'S256',
+  });
+  return `${issuer}/auth?${query}`;
+}
+
+const settingsOf = (issuer: string, { clientId }: ApplicationEntry) => [
+  { label: 'Client ID', value: clientId },
+  { label: 'Issuer', value: issuer },
+  { label: 'Discovery document', value: `${issuer}/.well-known/openid-configuration` },
+  { label: 'Authorization endpoint', value: `${issuer}/auth` },
+  { label: 'Token endpoint', value: `${issuer}/token` },
+  { label: 'Scopes', value: 'openid email profile' },
+];
+
+/** What common relying parties want to know, in their own words. */
+const recipesFor = (issuer: string, clientId: string) => [
+  {
+    name: 'openid-client (Node)',
+    lines: `import * as oidc from 'openid-client';\nconst config = await oidc.discovery(new URL('${issuer}'), '${clientId}', process.env.CLIENT_SECRET);`,
+  },
+  {
+    name: 'Keycloak (identity provider)',
+    lines: `Alias: sallyport\nDiscovery endpoint: ${issuer}/.well-known/openid-configuration\nClient authentication: Client secret sent as basic auth\nClient ID: ${clientId}\nUse PKCE: on, S256`,
+  },
+  {
+    name: 'oauth2-proxy',
+    lines: `--provider=oidc\n--oidc-issuer-url=${issuer}\n--client-id=${clientId}\n--code-challenge-method=S256\n--scope="openid email profile"`,
+  },
+  {
+    name: 'Grafana',
+    lines: `[auth.generic_oauth]\nenabled = true\nname = Sallyport\nclient_id = ${clientId}\nscopes = openid email profile\nauth_url = ${issuer}/auth\ntoken_url = ${issuer}/token\napi_url = ${issuer}/me\nuse_pkce = true`,
+  },
+  {
+    name: 'Spring Boot',
+    lines: `spring.security.oauth2.client.registration.sallyport.client-id=${clientId}\nspring.security.oauth2.client.registration.sallyport.scope=openid,email,profile\nspring.security.oauth2.client.provider.sallyport.issuer-uri=${issuer}`,
+  },
+];
