@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { auditPage } from '../entities/audit-events.ts';
+import { readAudit } from '../flows/read-audit.ts';
 import { organizationFor } from './caller.ts';
 import { operation } from './operation.ts';
-import { id, inOrganization, moment, pageOf, paging } from './schemas.ts';
+import { clientId, id, inOrganization, limit, moment, pageOf } from './schemas.ts';
 
 const auditEvent = z.object({
   id,
@@ -26,14 +26,20 @@ export const auditOperations = [
     fresh: false,
     params: inOrganization,
     query: z.strictObject({
-      ...paging,
+      cursor: z
+        .string()
+        .regex(/^\d{1,15}$/)
+        .optional(),
+      limit,
       type: z
         .string()
         .max(100)
         .regex(/^[a-z_.]+$/)
         .optional(),
-      user: id.optional(),
-      from: moment.optional(),
+      /** The address of a member. */
+      person: z.string().min(1).max(191).optional(),
+      client: clientId.optional(),
+      since: moment.optional(),
       until: moment.optional(),
     }),
     body: null,
@@ -42,18 +48,22 @@ export const auditOperations = [
     problems: [404],
     handle: async ({ site, caller, params, query }) => {
       const visit = await organizationFor(site, caller, params.organization);
-      const rows = await auditPage(site.services.db, visit.organization.id, {
-        before: query.cursor ?? null,
-        type: query.type ?? null,
-        userId: query.user ?? null,
-        from: query.from === undefined ? null : new Date(query.from),
-        until: query.until === undefined ? null : new Date(query.until),
-        limit: query.limit + 1,
-      });
-      const page = rows.slice(0, query.limit);
+      const page = await readAudit(
+        site.services,
+        visit,
+        {
+          type: query.type,
+          person: query.person,
+          clientId: query.client,
+          since: query.since === undefined ? undefined : new Date(query.since),
+          until: query.until === undefined ? undefined : new Date(query.until),
+        },
+        query.cursor === undefined ? null : Number(query.cursor),
+        query.limit,
+      );
       return {
         body: {
-          data: page.map((row) => ({
+          data: page.events.map((row) => ({
             id: row.id,
             at: new Date(row.at).toISOString(),
             type: row.type,
@@ -63,7 +73,7 @@ export const auditOperations = [
             userAgent: row.user_agent,
             data: JSON.parse(row.data) as Record<string, unknown>,
           })),
-          next: rows.length > query.limit ? (page.at(-1)?.id ?? null) : null,
+          next: page.next === null ? null : String(page.next),
         },
       };
     },

@@ -11,6 +11,7 @@ import { newId } from '../lib/id.ts';
 import { token } from '../lib/random.ts';
 import { countAttempt, limitSubject, rules } from '../limits/attempts.ts';
 import { type MemberOutcome, targetOf } from './change-member.ts';
+import { endingSessionsOf } from './end-sessions.ts';
 import { actorData, type OrganizationVisit, stillActing } from './organization-actor.ts';
 import type { Services } from './services.ts';
 
@@ -46,7 +47,7 @@ export const resetLinkLifetime = hours(24);
  * sign-in: after the password and a code to their verified address, without grace (product.md §2, rule 7).
  */
 export async function resetTwoFactorNow(
-  services: Pick<Services, 'db' | 'notify'>,
+  services: Pick<Services, 'db' | 'ring' | 'notify'>,
   visit: OrganizationVisit,
   input: { readonly userId: string } & ResetReason,
 ): Promise<ResetOutcome> {
@@ -86,6 +87,7 @@ export async function resetTwoFactorNow(
     endResets(user.id, now),
     securityChanged(user.id, now),
     disconnectUser(user.id, now),
+    ...(await endingSessionsOf(services, user.id, actor.origin, 'by_an_admin')),
     refreshDirectory([user.id]),
     notify.mail({
       to: user.email,

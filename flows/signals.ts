@@ -67,22 +67,76 @@ const assuranceChange: Rule = ({ acr, before }) => {
   };
 };
 
-/** Which events of the audit log receivers are told of. What happens is written down there by every flow, so nothing is forgotten. */
-const rules: Partial<Record<AuditType, Rule>> = {
+/**
+ * What each kind of event in the audit log means to receivers. What happens is written down there by every flow, so nothing is forgotten;
+ * and a new kind of event does not compile before somebody has said here what it means.
+ */
+const rules: Readonly<Record<AuditType, Rule | null>> = {
   'session.ended': sessionRevoked('user'),
   'sign_in.succeeded': assuranceChange,
   'factor.added': credentialChange('create'),
   'factor.disabled': credentialChange('revoke'),
+  'factor.removed': credentialChange('delete'),
+  'factors.disabled': credentialChange('delete', 'all-second-factors'),
+  'two_factor.reset': credentialChange('revoke', 'all-second-factors'),
   'recovery_codes.made': credentialChange('update', 'recovery-codes'),
   'recovery_code.used': credentialChange('revoke', 'recovery-codes'),
-  'two_factor.reset': credentialChange('revoke', 'all-second-factors'),
+  'password.changed': credentialChange('update', 'password'),
+  'password.reset': credentialChange('update', 'password'),
+  not_me: credentialChange('revoke', 'password'),
+  'sign_in.refused': null,
+  'password.failed': null,
+  'password.blocked': null,
+  'factor.failed': null,
+  'factor.blocked': null,
+  'factor.renamed': null,
+  'factor.preferred': null,
+  'recovery_codes.shown': null,
+  'device.forgotten': null,
+  'session.ended_by_link': null,
+  'password.reset_asked': null,
+  'email.change_asked': null,
+  'email.changed': null,
+  'phone.changed': null,
+  'profile.changed': null,
+  'access.revoked': null,
+  'help.asked': null,
+  'user.registered': null,
+  'recovery_code.failed': null,
+  'mailbox.sent': null,
+  'mailbox.answered': null,
+  'mailbox.failed': null,
+  'device.remembered': null,
+  'device.rejected': null,
+  'devices.forgotten': null,
+  'setup.skipped': null,
+  'setup.dismissed': null,
+  'consent.given': null,
+  'user.disconnected': null,
+  'application.registered': null,
+  'application.changed': null,
+  'application.removed': null,
+  'registration_token.issued': null,
+  'signals.changed': null,
+  'configuration.applied': null,
+  'policy.changed': null,
+  'policy.announced': null,
+  'policy.reminded': null,
+  'member.role_changed': null,
+  'member.removed': null,
+  'members.imported': null,
+  'members.exported': null,
+  'two_factor.reset_by_mail': null,
+  'application.secret_rotated': null,
+  'branding.changed': null,
+  'audit.exported': null,
 };
 
-export const signalledTypes = Object.keys(rules);
+export const signalledTypes = (Object.keys(rules) as AuditType[]).filter((type) => rules[type] !== null);
 
 /** What an event of the audit log means to receivers; null for nothing. */
 export function signalOf(row: AuditEventRow): Signal | null {
-  const rule = rules[row.type as AuditType];
+  const rule = Object.hasOwn(rules, row.type) ? rules[row.type as AuditType] : null;
   const signal = rule?.(JSON.parse(row.data) as Data) ?? null;
   return signal && { ...signal, event: { event_timestamp: Math.floor(row.at / 1000), ...signal.event } };
 }

@@ -34,6 +34,8 @@ export const eventWords: { readonly [type: string]: string } = {
   'session.ended': 'Session ended',
   'session.ended_by_link': 'Session ended by a link in a mail',
   'user.disconnected': 'Disconnected',
+  'registration_token.issued': 'Token for registering applications issued',
+  'signals.changed': 'Stream of shared signals changed',
   'user.registered': 'Account made',
   'email.change_asked': 'Another e-mail address asked for',
   'email.changed': 'E-mail address changed',

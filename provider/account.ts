@@ -1,9 +1,10 @@
-import type { Account, AccountClaims, KoaContextWithOIDC } from 'oidc-provider';
+import type { Account, AccountClaims, Client, KoaContextWithOIDC } from 'oidc-provider';
 import { sessionByUid } from '../entities/sessions.ts';
 import { type UserRow, userById } from '../entities/users.ts';
 import { assessSignIn } from '../flows/assess-sign-in.ts';
 import type { Services } from '../flows/services.ts';
 import { digest } from '../lib/digest.ts';
+import type { ApplicationAssurance } from '../policy/types.ts';
 import { applicationOf, provedBy } from './assess-request.ts';
 
 /** A code or token as `findAccount` is handed it. */
@@ -77,6 +78,15 @@ async function sessionLives(services: Services, token: Token | undefined): Promi
   );
 }
 
+/**
+ * What the application demands holds for a refresh too, as far as it can: nothing is proved by one, so a fresh factor is one that was
+ * used in the sign-in that it goes back to.
+ */
+function assuranceOfRefresh(client: Client): ApplicationAssurance {
+  const { assurance } = applicationOf(client);
+  return assurance === 'fresh_second_factor' ? 'second_factor' : assurance;
+}
+
 async function mayRefresh(services: Services, ctx: KoaContextWithOIDC, sub: string): Promise<boolean> {
   const { client, grant } = ctx.oidc;
   const given = client && grant ? provedBy({ accountId: grant.accountId, proved: grant.proved }) : null;
@@ -86,7 +96,7 @@ async function mayRefresh(services: Services, ctx: KoaContextWithOIDC, sub: stri
   const now = services.db.clock.now();
   const assessment = await assessSignIn(services, {
     userId: sub,
-    application: { ...applicationOf(client), assurance: 'none' },
+    application: { ...applicationOf(client), assurance: assuranceOfRefresh(client) },
     proofs: given.proofs,
     choices: given.choices,
     device: given.deviceId ? { kind: 'session', id: given.deviceId } : null,

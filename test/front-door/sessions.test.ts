@@ -1,7 +1,8 @@
 import parallel, { type ExecutionContext } from 'ava';
 import type { Database } from '../../entities/database.ts';
 import { endSession } from '../../entities/sessions.ts';
-import { disconnectUser, userByEmail } from '../../entities/users.ts';
+import { userByEmail } from '../../entities/users.ts';
+import { disconnectUser } from '../../flows/disconnect-user.ts';
 import { hours, minutes, seconds } from '../../lib/clock.ts';
 import type { Browser } from './browser.ts';
 import {
@@ -157,7 +158,16 @@ async function idOf(door: FrontDoor, who: string): Promise<string> {
 
 const disconnect = async (door: FrontDoor, who = 'ada'): Promise<void> => {
   door.clock.forward(1);
-  await elsewhere(door).together([disconnectUser(await idOf(door, who), door.clock.now())]);
+  const services = door.apps.at(-1)?.services;
+  if (!services) throw new Error('no server');
+  await disconnectUser(services, {
+    userId: await idOf(door, who),
+    reason: 'test',
+    scope: { kind: 'all' },
+    forgetDevices: false,
+    by: { organizationId: null, clientId: null, userId: null },
+    origin: { ip: null, userAgent: null },
+  });
 };
 
 const liveRows = async (door: FrontDoor, who = 'ada') =>

@@ -1,11 +1,12 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import parallel, { type ExecutionContext } from 'ava';
-import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
+import { createLocalJWKSet, generateKeyPair, type JSONWebKeySet, jwtVerify, SignJWT } from 'jose';
 import { days, hours, seconds } from '../../lib/clock.ts';
 import { apiClient, asker, tokenFor } from './api-rig.ts';
 import {
   acme,
+  application,
   type FrontDoor,
   frontDoor,
   kinds,
@@ -293,7 +294,21 @@ for (const kind of kinds) {
     const sink = await receiver(t);
     sink.answerWith(307);
     const door = await frontDoor(t, kind, {
-      configuration: acme({}, {}, { applications: [apiClient('siem', 'acme')] }),
+      configuration: acme(
+        {},
+        { ada: { totp: secret } },
+        {
+          applications: [
+            apiClient('siem', 'acme'),
+            application('told', { backchannel_logout_uri: sink.url }),
+            application('signer', {
+              client_secret: undefined,
+              token_endpoint_auth_method: 'private_key_jwt',
+              jwks_uri: sink.url,
+            }),
+          ],
+        },
+      ),
       settings: { outboundAllow: [] },
     });
     const token = await tokenFor(door, 'siem');
@@ -316,6 +331,29 @@ for (const kind of kinds) {
       };
       await call('/verify', { stream_id });
     }
+    // Logout tokens and applications' keys go the same way.
+    const browser = door.browser();
+    await signIn(door, browser, { params: { client_id: 'told' } });
+    await browser.open('/session/end');
+    await browser.press('Sign out', { logout: 'yes' });
+    const assertion = await new SignJWT({ jti: 'one' })
+      .setProtectedHeader({ alg: 'ES256', kid: 'k' })
+      .setIssuer('signer')
+      .setSubject('signer')
+      .setAudience(door.issuer)
+      .setIssuedAt()
+      .setExpirationTime('1m')
+      .sign((await generateKeyPair('ES256')).privateKey);
+    const refused = await fetch(`${door.issuer}/token`, {
+      method: 'POST',
+      body: new URLSearchParams({
+        grant_type: 'authorization_code',
+        client_id: 'signer',
+        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+        client_assertion: assertion,
+      }),
+    });
+    t.is(refused.status, 401);
     await deliver(door);
     t.is(sink.tries(), 0);
     t.true(door.log.some((line) => line.includes('private address')));

@@ -479,4 +479,34 @@ for (const kind of kinds) {
     door.clock.forward(days(2));
     t.is((await register(metadata)).status, 401, 'a token for registering ends');
   });
+
+  test(`${kind}: what an application demands holds for refreshes too, from the moment on when it demands it (T074)`, async (t) => {
+    const door = await frontDoor(t, kind, {
+      configuration: acme({}, { ada: { totp: secret }, bea: {} }),
+    });
+    const refreshed = async (who: string, assurance: string) => {
+      await door.apply({ applications: [application('app', { assurance: 'none' })] });
+      const browser = door.browser();
+      await passwordStep(browser, who);
+      if (browser.callback === null) await browser.press('Verify', { code: door.code() });
+      door.clock.forward(30_000);
+      const tokens = await door.tokens(browser.callback?.get('code') ?? '', browser.verifier);
+      await door.apply({ applications: [application('app', { assurance })] });
+      const answer = await door.post('/token', {
+        grant_type: 'refresh_token',
+        refresh_token: String(tokens.body.refresh_token),
+      });
+      return answer.status === 200 ? answer.claims.acr : answer.body.error;
+    };
+    for (const [who, assurance, outcome] of [
+      ['bea', 'none', 'urn:sallyport:acr:1fa'],
+      ['bea', 'second_factor', 'invalid_grant'],
+      ['ada', 'second_factor', 'urn:sallyport:acr:2fa'],
+      ['ada', 'fresh_second_factor', 'urn:sallyport:acr:2fa'],
+      ['bea', 'fresh_second_factor', 'invalid_grant'],
+      ['ada', 'passkey', 'invalid_grant'],
+    ] as const) {
+      t.is(await refreshed(who, assurance), outcome, `${who}, ${assurance}`);
+    }
+  });
 }
