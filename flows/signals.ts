@@ -130,6 +130,14 @@ const rules: Readonly<Record<AuditType, Rule | null>> = {
   'application.secret_rotated': null,
   'branding.changed': null,
   'audit.exported': null,
+  'invitation.sent': null,
+  'invitation.revoked': null,
+  'invitation.accepted': null,
+  'approval.asked': null,
+  'approval.given': null,
+  'approval.denied': null,
+  'approval.wrong_number': null,
+  'approval.failed': null,
 };
 
 export const signalledTypes = (Object.keys(rules) as AuditType[]).filter((type) => rules[type] !== null);
