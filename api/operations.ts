@@ -1,5 +1,6 @@
 import { applicationOperations } from './applications.ts';
 import { auditOperations } from './audit.ts';
+import { invitationOperations } from './invitations.ts';
 import { memberOperations } from './members.ts';
 import type { Operation } from './operation.ts';
 import { organizationOperations } from './organizations.ts';
@@ -9,6 +10,7 @@ import { peopleOperations } from './people.ts';
 export const operations: readonly Operation[] = [
   ...organizationOperations,
   ...memberOperations,
+  ...invitationOperations,
   ...peopleOperations,
   ...applicationOperations,
   ...auditOperations,

@@ -61,6 +61,7 @@ interface Tenant {
   readonly session: string;
   readonly device: string;
   readonly client: string;
+  readonly invitation: string;
 }
 
 const addressOf = (path: string, tenant: Tenant): string =>
@@ -79,6 +80,7 @@ const bodies: Readonly<Record<string, object>> = {
   changeMemberRole: { role: 'admin' },
   resetTwoFactor: { how: 'by_mail', identityCheck: 'video_call', reason: 'lost phone' },
   disconnect: { reason: 'test' },
+  invite: { email: 'new@acme.test', role: 'admin' },
   createApplication: { name: 'New', redirectUris: ['https://new.example.com/cb'] },
   changeApplication: { assurance: 'second_factor' },
 };
@@ -123,6 +125,8 @@ for (const kind of kinds) {
       session: sessions[0].id,
       device: devices[0].id,
       client: 'acme-app',
+      invitation: (await api('post', '/organizations/acme/invitations', { email: 'first@acme.test' })).body
+        .id,
     };
     const ifMatch = {
       'If-Match': (await api('get', '/organizations/acme/policy')).headers.get('ETag') ?? '',
@@ -433,7 +437,14 @@ for (const kind of kinds) {
     const api = asker(door, await tokenFor(door, 'acme-api'));
     const ada = await idOf(door, 'ada@acme.test');
     // Names that exist, so that what is wrong reaches as deep as it can.
-    const known: Tenant = { organization: 'acme', user: ada, session: ada, device: ada, client: 'acme-api' };
+    const known: Tenant = {
+      organization: 'acme',
+      user: ada,
+      session: ada,
+      device: ada,
+      client: 'acme-api',
+      invitation: ada,
+    };
     const random = numbers(20260302);
     const document = openapi(door.issuer, operations) as Document;
     let asked = 0;
