@@ -43,6 +43,7 @@ import { createNotify } from './notifications/outbox.ts';
 import { createSmsGateway } from './notifications/sms-gateway.ts';
 import { organizationRoutes } from './organizations/routes.ts';
 import { createProvider, sendLogoutToken } from './provider/create-provider.ts';
+import { signingKeyFollower } from './provider/follow-signing-keys.ts';
 import { pushSignal } from './provider/security-event-tokens.ts';
 
 export interface App {
@@ -52,6 +53,8 @@ export interface App {
   /** Every route of the pages, with what it asks for. */
   readonly routes: RouteList;
   readonly log: Logger;
+  /** Takes up signing keys that were made or retired meanwhile; true where there were any. */
+  readonly followSigningKeys: () => Promise<boolean>;
   /** What a request of `node:http` is given to. */
   readonly handle: Parameters<typeof createServer>[1];
 }
@@ -188,6 +191,7 @@ export async function createApp(settings: Settings, db: Database, log = createLo
     courier,
     routes,
     log,
+    followSigningKeys: signingKeyFollower(provider, services),
     handle: (req, res) => {
       if (!answerUntrusted(req, res, settings)) {
         void answer(req, res);

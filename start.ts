@@ -2,8 +2,8 @@ import cluster, { type Worker } from 'node:cluster';
 import { createServer, type Server } from 'node:http';
 import type { Settings } from './config/settings.ts';
 import { migrate, openDatabase } from './entities/database.ts';
-import { startNotifying } from './jobs/notify.ts';
-import { startPurging } from './jobs/purge.ts';
+import { jobsOf } from './jobs/index.ts';
+import { startJobs } from './jobs/schedule.ts';
 import { seconds } from './lib/clock.ts';
 import { type App, createApp, createLog } from './server.ts';
 
@@ -29,8 +29,12 @@ async function serve(settings: Settings): Promise<void> {
   await demo?.prepareDemo(app.services);
   const server = await listen(app, settings);
   app.courier.start();
-  const purging = startPurging(db, log);
-  const notifying = startNotifying(app.services, log);
+  const jobs = startJobs(db, jobsOf(app.services), log);
+  const following = setInterval(
+    () => void app.followSigningKeys().catch(() => log.warn('the signing keys could not be read')),
+    seconds(30),
+  );
+  following.unref();
   const demoRunning = await demo?.startDemo(settings, app.services, log);
   const welcome = demoRunning?.welcome ?? null;
   if (cluster.isWorker) {
@@ -45,9 +49,10 @@ async function serve(settings: Settings): Promise<void> {
       return;
     }
     ending = true;
-    purging.stop();
-    notifying.stop();
+    clearInterval(following);
+    const jobsDone = jobs.stop();
     await closed(server);
+    await jobsDone;
     await demoRunning?.close();
     await app.courier.stop();
     await db.close();

@@ -46,6 +46,24 @@ program
   .option('--days <days>', 'for how long it is good', '1')
   .action(async (options) => (await import('./registration-token.ts')).registrationToken(options));
 
+const keys = program.command('keys').description('the keys that sign tokens');
+keys
+  .command('rotate')
+  .description(
+    'make new keys: published now, signing a day later; the old ones stay until their last token has expired',
+  )
+  .option(
+    '--at-once',
+    'a key is known to others: the new ones sign now, and nothing that the old ones signed is believed',
+  )
+  .action(async (options) => (await import('./keys.ts')).rotateKeys(options));
+
+const secrets = program.command('secrets').description('what is stored sealed');
+secrets
+  .command('rotate')
+  .description('seal everything again under the first key of SECRET_KEYS, while servers run')
+  .action(async () => (await import('./secrets.ts')).rotateSecrets());
+
 program
   .command('doctor')
   .description('check settings, database, mail, clock and reachability; exit 1 where something is wrong')

@@ -1,6 +1,7 @@
 import type { Database } from '../entities/database.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
 import { open, seal } from '../lib/seal.ts';
+import { keySeen } from './reseal-secrets.ts';
 
 const place = { table: 'instance', column: 'value', row: 'seal-check' };
 const plain = 'Sallyport';
@@ -30,6 +31,11 @@ export async function checkKeys(db: Database, ring: KeyRing): Promise<void> {
   if ((found ?? (await keysOpen(db, ring))) !== true) {
     throw new WrongKeysError();
   }
+  const seen = db.insertIfAbsent('instance', {
+    name: keySeen(ring.ids[0] ?? ''),
+    value: String(db.clock.now().getTime()),
+  });
+  await db.change(seen.sql, seen.values);
 }
 
 /** Whether the keys open what is stored; null where nothing is stored yet. */

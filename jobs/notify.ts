@@ -1,51 +1,35 @@
-import type { Logger } from 'pino';
 import { settleNotices } from '../entities/policy-notices.ts';
 import { chainAuditEvents } from '../flows/chain-audit-events.ts';
 import { announcePolicies, remindMembers } from '../flows/notify-members.ts';
 import { noteDay } from '../flows/read-overview.ts';
 import type { Services } from '../flows/services.ts';
 import { minutes, seconds } from '../lib/clock.ts';
+import type { Job } from './schedule.ts';
 
-/**
- * What goes on by itself: members are told about their organization's policy, at once after it was saved and before their deadline, and
- * events of the audit log are chained. Safe on several machines at once.
- */
-export function startNotifying(services: Services, log: Logger): { stop(): void } {
-  const announcing = every(seconds(5), log, () => announcePolicies(services));
-  const chaining = every(seconds(2), log, () => chainAuditEvents(services));
-  const reminding = every(minutes(10), log, async () => {
+/** Tells members about their organization's policy as soon as it was saved. */
+export const announcing = (services: Services): Job => ({
+  name: 'announce policies',
+  every: seconds(5),
+  lease: minutes(10),
+  work: () => announcePolicies(services),
+});
+
+/** Reminds members before their deadline, and notes what became of the mails. */
+export const reminding = (services: Services): Job => ({
+  name: 'remind members',
+  every: minutes(10),
+  lease: minutes(30),
+  work: async () => {
     await remindMembers(services);
     await settleNotices(services.db);
     await noteDay(services);
-  });
-  return {
-    stop() {
-      announcing.stop();
-      chaining.stop();
-      reminding.stop();
-    },
-  };
-}
+  },
+});
 
-/** One run at a time; one that fails is told and tried again at the next turn. */
-function every(span: number, log: Logger, work: () => Promise<unknown>): { stop(): void } {
-  let isRunning = false;
-  const run = () => {
-    if (isRunning) return;
-    isRunning = true;
-    work()
-      .catch((error: { code?: unknown; name?: string }) =>
-        log.warn(
-          { reason: String(error.code ?? error.name ?? 'unknown') },
-          'work that is done by itself failed',
-        ),
-      )
-      .finally(() => {
-        isRunning = false;
-      });
-  };
-  const timer = setInterval(run, span);
-  timer.unref();
-  run();
-  return { stop: () => clearInterval(timer) };
-}
+/** Events of the audit log are chained soon after they were written. */
+export const chaining = (services: Services): Job => ({
+  name: 'chain audit events',
+  every: seconds(2),
+  lease: minutes(10),
+  work: () => chainAuditEvents(services),
+});

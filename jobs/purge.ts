@@ -1,4 +1,3 @@
-import type { Logger } from 'pino';
 import { purgeApprovals } from '../entities/approvals.ts';
 import type { Database } from '../entities/database.ts';
 import { purgeHeldForms } from '../entities/held-forms.ts';
@@ -11,8 +10,10 @@ import { purgeRecords } from '../entities/provider-records.ts';
 import { purgeRememberedDevices } from '../entities/remembered-devices.ts';
 import { purgeSessions } from '../entities/sessions.ts';
 import { purgeSignIns } from '../entities/sign-ins.ts';
+import { purgeSigningKeys } from '../entities/signing-keys.ts';
 import { purgeResets } from '../entities/two-factor-resets.ts';
 import { after, days, hours, minutes } from '../lib/clock.ts';
+import type { Job } from './schedule.ts';
 
 /** Rows stay for an hour after they expired, so that clocks which differ cannot bring anything back. */
 const kept = hours(1);
@@ -30,16 +31,14 @@ export async function purge(db: Database): Promise<void> {
   await purgeIdempotencyKeys(db, before);
   await purgeRememberedDevices(db, before);
   await purgeResets(db, before);
+  await purgeSigningKeys(db, before);
   await purgeApprovals(db, after(db.clock.now(), -days(1)));
   await purgeOutbox(db, after(db.clock.now(), -days(7)));
 }
 
-export function startPurging(db: Database, log: Logger): { stop(): void } {
-  const timer = setInterval(() => {
-    purge(db).catch((error: Error) =>
-      log.warn({ reason: error.message }, 'expired rows could not be deleted'),
-    );
-  }, minutes(5));
-  timer.unref();
-  return { stop: () => clearInterval(timer) };
-}
+export const purging = (db: Database): Job => ({
+  name: 'purge',
+  every: minutes(5),
+  lease: minutes(30),
+  work: () => purge(db),
+});

@@ -181,7 +181,13 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         algorithm ${t.word} NOT NULL,
         jwk ${t.text} NOT NULL,
         created_at ${t.time} NOT NULL,
+        active_at ${t.time} NOT NULL,
         retired_at ${t.time}
+      )`,
+      `CREATE TABLE IF NOT EXISTS job_leases (
+        name ${t.word} NOT NULL PRIMARY KEY,
+        next_at ${t.time} NOT NULL,
+        ran_at ${t.time}
       )`,
       `CREATE TABLE IF NOT EXISTS limits (
         subject ${t.digest} NOT NULL PRIMARY KEY,
@@ -378,6 +384,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
       'policy_announcements',
       'audit_events',
       'limits',
+      'job_leases',
       'signing_keys',
       'provider_records',
       'one_time_links',

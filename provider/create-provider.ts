@@ -2,6 +2,7 @@ import type { Client, Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import { errors, Provider } from 'oidc-provider';
 import { endSessionByUid } from '../flows/end-sessions.ts';
 import type { Services } from '../flows/services.ts';
+import { loadSigningKeys } from '../flows/signing-keys.ts';
 import { hours, minutes } from '../lib/clock.ts';
 import { newId } from '../lib/id.ts';
 import { asFetch } from '../lib/outbound.ts';
@@ -17,7 +18,6 @@ import { ownApplication } from './own-application.ts';
 import { checkRegistration, registrationPolicy } from './registration.ts';
 import { defaultResource, resourceServerFor } from './resource-servers.ts';
 import { SessionAdapter, sessionIdle } from './session-adapter.ts';
-import { loadSigningKeys } from './signing-keys.ts';
 
 /** The pages that the library asks for; the server gives them. */
 export interface ProviderPages {

@@ -3,11 +3,11 @@ import type { SignalStreamRow } from '../entities/signal-streams.ts';
 import { streamById } from '../entities/signal-streams.ts';
 import { authorizationPlace } from '../flows/change-stream.ts';
 import type { Services } from '../flows/services.ts';
+import { loadSigningKeys } from '../flows/signing-keys.ts';
 import { OutboundError } from '../lib/outbound.ts';
 import { open } from '../lib/seal.ts';
 import { GatewayError } from '../notifications/gateway.ts';
 import type { StoredSignal } from '../notifications/outbox.ts';
-import { loadSigningKeys } from './signing-keys.ts';
 
 /** A security event token (RFC 8417), signed as everything else is: RS256, by a key of the published set. */
 export async function securityEventToken(

@@ -1,8 +1,8 @@
 import test, { type ExecutionContext } from 'ava';
 import { importJWK, SignJWT } from 'jose';
 import { disconnectUser } from '../../entities/users.ts';
+import { loadSigningKeys } from '../../flows/signing-keys.ts';
 import { days, hours, seconds } from '../../lib/clock.ts';
-import { loadSigningKeys } from '../../provider/signing-keys.ts';
 import type { Browser } from './browser.ts';
 import { mailedCode, userId } from './evidence.ts';
 import {

@@ -1,0 +1,31 @@
+import { checkKeys } from '../flows/check-keys.ts';
+import { resealSecrets } from '../flows/reseal-secrets.ts';
+import { openKeyRing } from '../lib/key-ring.ts';
+import { requireCurrentSchema } from './migrate.ts';
+import { CommandError } from './readable-error.ts';
+import { withDatabase } from './with-database.ts';
+
+/** `sallyport secrets rotate` */
+export async function rotateSecrets(): Promise<void> {
+  await withDatabase(async (db, settings) => {
+    await requireCurrentSchema(db);
+    const ring = openKeyRing(settings.secretKeys);
+    await checkKeys(db, ring);
+    const { resealed, unreadable, recoveryCodesLeft } = await resealSecrets(db, ring, (done) => {
+      if (process.stderr.isTTY) process.stderr.write(`\r${done} values sealed again`);
+    });
+    if (process.stderr.isTTY) process.stderr.write('\n');
+    console.log(`${resealed} values were sealed again under key ${ring.ids[0]}.`);
+    if (unreadable.length > 0) {
+      const where = unreadable.map(({ table, column, count }) => `  ${table}.${column}: ${count}`).join('\n');
+      throw new CommandError(
+        `These values could not be read by any key of SECRET_KEYS, and were left as they are:\n${where}`,
+      );
+    }
+    console.log(
+      recoveryCodesLeft === 0
+        ? 'The other keys may leave SECRET_KEYS. Browsers that only they remember are asked again.'
+        : `${recoveryCodesLeft} unused recovery codes were made under earlier keys: keep those in SECRET_KEYS, or these codes are worth nothing.`,
+    );
+  });
+}
