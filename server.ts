@@ -5,6 +5,7 @@ import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
 import { type Logger, pino } from 'pino';
 import { invitationRoutes } from './account/invitation.ts';
+import { confirmEmailRoutes } from './account/profile.ts';
 import { accountRoutes } from './account/routes.ts';
 import { waysBackRoutes } from './account/ways-back.ts';
 import { apiRoutes } from './api/routes.ts';
@@ -170,6 +171,7 @@ export async function createApp(settings: Settings, db: Database, log = createLo
   provider.use(accountRoutes(site).routes());
   provider.use(organizationRoutes(site).routes());
   provider.use(waysBackRoutes(site).routes());
+  provider.use(confirmEmailRoutes(site).routes());
   provider.use(invitationRoutes(site).routes());
   provider.use(resetLinkRoutes(site).routes());
   if (settings.demo) {

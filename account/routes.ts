@@ -1,12 +1,17 @@
 import { type SignedInRoutes, signedInRoutes } from '../http/signed-in.ts';
 import type { Site } from '../http/site.ts';
+import { applicationRoutes } from './applications.ts';
 import { approvalRoutes } from './approvals.ts';
 import { deviceRoutes } from './devices.ts';
 import { factorRoutes } from './factors.ts';
+import { historyRoutes } from './history.ts';
 import { joinRoutes } from './invitation.ts';
+import { organizationRoutes } from './organizations.ts';
 import { overviewRoutes } from './overview.ts';
 import { passwordRoutes } from './password.ts';
+import { profileRoutes } from './profile.ts';
 import { recoveryCodeRoutes } from './recovery-codes.ts';
+import { sessionRoutes } from './sessions.ts';
 import { setUpRoutes } from './set-up.ts';
 import { signOutRoutes } from './sign-out.ts';
 
@@ -21,6 +26,11 @@ export function accountRoutes(site: Site): SignedInRoutes['router'] {
   passwordRoutes(pages);
   approvalRoutes(pages);
   joinRoutes(pages);
+  sessionRoutes(pages);
+  historyRoutes(pages);
+  applicationRoutes(pages);
+  organizationRoutes(pages);
+  profileRoutes(pages);
   signOutRoutes(pages);
   return pages.router;
 }

@@ -6,5 +6,10 @@ export const section: Section = {
   pages: [
     { label: 'Security', path: '/account' },
     { label: 'Approvals', path: '/account/approvals' },
+    { label: 'Sessions', path: '/account/sessions' },
+    { label: 'Sign-in history', path: '/account/history' },
+    { label: 'Applications', path: '/account/applications' },
+    { label: 'Organizations', path: '/account/organizations' },
+    { label: 'Profile', path: '/account/profile' },
   ],
 };

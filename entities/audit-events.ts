@@ -44,3 +44,18 @@ export const auditEventsSince = (db: Database, since: Date, types: readonly stri
     `SELECT * FROM audit_events WHERE id >= ? AND type IN (${types.map(() => '?').join(', ')}) ORDER BY id LIMIT ?`,
     [since.getTime().toString(16).padStart(12, '0'), ...types, limit],
   );
+
+/** What a person's own sign-in history shows: how they, or somebody with their name, tried to get in. The newest first. */
+export const signInEvents = (
+  db: Database,
+  userId: string,
+  types: readonly string[],
+  before: string | null,
+  limit: number,
+) =>
+  db.rows<AuditEventRow & { application_name: string | null }>(
+    `SELECT e.*, a.name AS application_name FROM audit_events e LEFT JOIN applications a ON a.client_id = e.client_id
+     WHERE e.user_id = ? AND e.type IN (${types.map(() => '?').join(', ')}) ${before === null ? '' : 'AND e.id < ?'}
+     ORDER BY e.id DESC LIMIT ?`,
+    [userId, ...types, ...(before === null ? [] : [before]), limit],
+  );

@@ -22,3 +22,17 @@ export const giveConsent = (
     scope,
     granted_at: now.getTime(),
   });
+
+export interface ConsentRow {
+  client_id: string;
+  scope: string;
+  granted_at: number;
+}
+
+export const consentsOf = (db: Database, userId: string) =>
+  db.rows<ConsentRow>('SELECT client_id, scope, granted_at FROM consents WHERE user_id = ?', [userId]);
+
+export const dropConsent = (userId: string, clientId: string): Statement => ({
+  sql: 'DELETE FROM consents WHERE user_id = ? AND client_id = ?',
+  values: [userId, clientId],
+});

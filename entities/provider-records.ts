@@ -124,3 +124,11 @@ export const recordEnded = (model: string, idDigest: string, now: Date): Stateme
   sql: 'UPDATE provider_records SET destroyed_at = ? WHERE model = ? AND id_digest = ? AND destroyed_at IS NULL',
   values: [now.getTime(), model, idDigest],
 });
+
+/** What a person has given to applications and still holds. */
+export const liveGrantsOf = (db: Database, userId: string, now: Date) =>
+  db.rows<ProviderRecordRow>(`SELECT r.* ${live} AND r.account_id = ? ORDER BY r.created_at DESC`, [
+    'Grant',
+    now.getTime(),
+    userId,
+  ]);

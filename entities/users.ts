@@ -90,6 +90,31 @@ export const addUser = (
   rows: 1,
 });
 
+export const changeProfile = (
+  userId: string,
+  profile: { readonly name: string | null; readonly locale: string | null },
+  now: Date,
+): Statement => ({
+  sql: 'UPDATE users SET name = ?, locale = ?, updated_at = ? WHERE id = ?',
+  values: [profile.name, profile.locale, now.getTime(), userId],
+  rows: 1,
+  followedBy: [refreshDirectory([userId])],
+});
+
+/** Throws where somebody else has this address. */
+export const changeEmail = (userId: string, before: string, email: string, now: Date): Statement => ({
+  sql: 'UPDATE users SET email = ?, email_verified = 1, updated_at = ? WHERE id = ? AND email = ?',
+  values: [email, now.getTime(), userId, before],
+  rows: 1,
+  followedBy: [refreshDirectory([userId])],
+});
+
+export const removePhone = (userId: string, now: Date): Statement => ({
+  sql: 'UPDATE users SET phone = NULL, phone_verified = 0, updated_at = ? WHERE id = ? AND phone IS NOT NULL',
+  values: [now.getTime(), userId],
+  rows: 1,
+});
+
 export const proveEmail = (userId: string): Statement => ({
   sql: 'UPDATE users SET email_verified = 1 WHERE id = ?',
   values: [userId],

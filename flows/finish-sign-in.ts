@@ -128,6 +128,7 @@ export async function finishSignIn(
       deviceId: rememberedId,
       startedAt: Math.min(...moments),
       finishedAt: now.getTime(),
+      origin: { ip: input.origin.ip, userAgent: input.origin.userAgent?.slice(0, 500) ?? null },
     },
     device,
   };

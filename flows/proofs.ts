@@ -27,6 +27,8 @@ export const proved = z.object({
   /** When the first step of this session was taken: its absolute end counts from here. */
   startedAt: z.number(),
   finishedAt: z.number(),
+  /** Where the sign-in came from, to be shown to its person; nothing is decided by it. */
+  origin: z.object({ ip: z.string().nullable(), userAgent: z.string().nullable() }).optional(),
 });
 
 export type Proved = z.infer<typeof proved>;

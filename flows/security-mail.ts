@@ -17,10 +17,18 @@ export function securityMail(
     readonly template: string;
     readonly values?: MessageValues;
     readonly to?: string;
+    /** What "this was not me" puts back. */
+    readonly restoreEmail?: string;
+    /** The same key is one mail. */
     readonly key?: string;
   },
 ): Statement[] {
-  const link = makeLink(services, 'not_me', user.id);
+  const link = makeLink(
+    services,
+    'not_me',
+    user.id,
+    mail.restoreEmail === undefined ? {} : { restoreEmail: mail.restoreEmail },
+  );
   return [
     link.statement,
     services.notify.mail({

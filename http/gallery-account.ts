@@ -64,6 +64,47 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
     remove: '#remove',
     back: '/account',
   };
+  const event = {
+    text: 'Signed in',
+    tone: 'ok' as const,
+    at,
+    how: null,
+    applicationName: 'Flight Planner',
+    device: 'Chrome on Linux',
+    from: '203.0.113.7',
+  };
+  const organization = {
+    name: 'Acme Aviation',
+    role: 'owner' as const,
+    requirement: 'must' as const,
+    isMet: true,
+    until: null,
+    methods: ['Authenticator app', 'Passkey'],
+    rememberDays: 30,
+    isHome: true,
+    url: '/organizations/acme',
+  };
+  const profile = {
+    ...framed,
+    givenName: 'Ada Lovelace',
+    locale: 'de' as const,
+    email: 'ada@acme.test',
+    emailVerified: true,
+    phone: '+15555550100',
+    phoneVerified: true,
+    action: '#save',
+    changeEmail: '#email',
+    verifyEmail: '#verify',
+    removePhone: '#remove-phone',
+  };
+  const email = {
+    ...framed,
+    now: 'ada@acme.test',
+    typed: '',
+    action: '#email',
+    error: null,
+    back: '#profile',
+  };
   const password = { ...framed, action: '#password', error: null, back: '/account' };
   return [
     { name: 'account/overview', state: 'on', locals: overview },
@@ -89,6 +130,96 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
         codesLeft: 1,
         devices: [],
       },
+    },
+    {
+      name: 'account/sessions',
+      state: 'two',
+      locals: {
+        ...framed,
+        sessions: [
+          {
+            name: 'Chrome on Linux',
+            from: '203.0.113.7',
+            startedAt: at,
+            seenAt: at,
+            applications: ['Flight Planner', 'Crew Roster'],
+            isThis: true,
+            end: '#end',
+          },
+          { name: null, from: null, startedAt: at, seenAt: at, applications: [], isThis: false, end: '#end' },
+        ],
+        endOthers: '#end-others',
+      },
+    },
+    {
+      name: 'account/history',
+      state: 'some',
+      locals: {
+        ...framed,
+        events: [
+          { ...event, text: 'Signed in', how: 'Password and second factor' },
+          {
+            ...event,
+            text: 'Right password, wrong second step',
+            tone: 'warn' as const,
+            applicationName: null,
+          },
+          { ...event, text: 'Too many wrong passwords', tone: 'danger' as const, device: null, from: null },
+          { ...event, text: 'Setting up was skipped', tone: 'info' as const },
+        ],
+        older: '#older',
+      },
+    },
+    { name: 'account/history', state: 'empty', locals: { ...framed, events: [], older: null } },
+    {
+      name: 'account/applications',
+      state: 'some',
+      locals: {
+        ...framed,
+        applications: [
+          {
+            name: 'Flight Planner',
+            organizationName: 'Acme Aviation',
+            scopes: ['Your name and language', 'Stay connected while you are away'],
+            since: at,
+            revoke: '#revoke',
+          },
+        ],
+      },
+    },
+    { name: 'account/applications', state: 'none', locals: { ...framed, applications: [] } },
+    {
+      name: 'account/organizations',
+      state: 'several',
+      locals: {
+        ...framed,
+        organizations: [
+          { ...organization, until: at, isMet: false },
+          {
+            ...organization,
+            name: 'Birch',
+            role: 'member' as const,
+            requirement: 'recommended' as const,
+            url: null,
+            isHome: false,
+            rememberDays: 0,
+          },
+          { ...organization, name: 'Cedar', role: 'admin' as const, requirement: 'none' as const },
+        ],
+      },
+    },
+    { name: 'account/organizations', state: 'none', locals: { ...framed, organizations: [] } },
+    { name: 'account/profile', state: 'whole', locals: profile },
+    {
+      name: 'account/profile',
+      state: 'address not proved',
+      locals: { ...profile, emailVerified: false, phone: null, removePhone: null, locale: null },
+    },
+    { name: 'account/email', state: 'first', locals: email },
+    {
+      name: 'account/email',
+      state: 'wrong',
+      locals: { ...email, typed: 'ada@', error: 'Enter one e-mail address, such as name@example.com.' },
     },
     { name: 'account/password', state: 'first', locals: password },
     {
@@ -128,6 +259,7 @@ export function wayBackPages(shared: Common): readonly GalleryPage[] {
     done: false,
     signIn: '/account',
   };
+  const confirm = { ...shared, email: 'ada@new.test', action: '#confirm', done: false, next: '/account' };
   const reset = { ...shared, action: '#reset', done: false, error: null, signIn: '/account' };
   return [
     { name: 'forgotten-password', state: 'first', locals: forgotten },
@@ -143,6 +275,8 @@ export function wayBackPages(shared: Common): readonly GalleryPage[] {
     },
     { name: 'invitation', state: 'has an account', locals: { ...invitation, join: '/account/invitation/x' } },
     { name: 'invitation', state: 'done', locals: { ...invitation, done: true } },
+    { name: 'confirm-email', state: 'first', locals: confirm },
+    { name: 'confirm-email', state: 'done', locals: { ...confirm, done: true } },
     { name: 'not-me', state: 'first', locals: { ...shared, action: '#not-me' } },
   ];
 }

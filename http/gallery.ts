@@ -720,6 +720,10 @@ export function galleryMails(lang: Language = 'en'): readonly GalleryMail[] {
       },
     },
     {
+      name: 'confirm-email',
+      locals: { ...shared, email: 'ada@new.test', url: 'https://id.acme.test/confirm-email/sample' },
+    },
+    {
       name: 'password-reset',
       locals: { ...shared, ...happening, url: 'https://id.acme.test/reset-password/sample', minutes: 60 },
     },

@@ -21,6 +21,7 @@ const names: { readonly [name in keyof Mails]: true } = {
   'password-reset': true,
   'sign-in-denied': true,
   invitation: true,
+  'confirm-email': true,
   'policy-announced': true,
   'policy-reminder': true,
 };

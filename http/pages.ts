@@ -216,6 +216,105 @@ export interface InvitationPage extends Common {
   readonly signIn: string;
 }
 
+export interface ListedSession {
+  readonly name: string | null;
+  readonly from: string | null;
+  readonly startedAt: Date;
+  readonly seenAt: Date;
+  readonly applications: readonly string[];
+  readonly isThis: boolean;
+  /** POST. */
+  readonly end: string;
+}
+
+export interface AccountSessionsPage extends FramedPage {
+  readonly sessions: readonly ListedSession[];
+  /** POST; null where there are no others. */
+  readonly endOthers: string | null;
+}
+
+export interface ListedEvent {
+  readonly text: Sentence;
+  readonly tone: 'ok' | 'info' | 'warn' | 'danger';
+  readonly at: Date;
+  /** What was proved. */
+  readonly how: Sentence | null;
+  readonly applicationName: string | null;
+  readonly device: string | null;
+  readonly from: string | null;
+}
+
+export interface AccountHistoryPage extends FramedPage {
+  readonly events: readonly ListedEvent[];
+  /** GET. */
+  readonly older: string | null;
+}
+
+export interface AccountApplicationsPage extends FramedPage {
+  readonly applications: readonly {
+    readonly name: string;
+    readonly organizationName: string | null;
+    readonly scopes: readonly Sentence[];
+    readonly since: Date;
+    /** POST. */
+    readonly revoke: string;
+  }[];
+}
+
+export interface ListedOrganization {
+  readonly name: string;
+  readonly role: 'owner' | 'admin' | 'member';
+  readonly requirement: 'none' | 'recommended' | 'must';
+  /** The person has a factor that it counts. */
+  readonly isMet: boolean;
+  /** Until when setting up may be skipped; null where it may not, or need not. */
+  readonly until: Date | null;
+  readonly methods: readonly Sentence[];
+  readonly rememberDays: number;
+  readonly isHome: boolean;
+  /** GET: its pages, for owners and admins. */
+  readonly url: string | null;
+}
+
+export interface AccountOrganizationsPage extends FramedPage {
+  readonly organizations: readonly ListedOrganization[];
+}
+
+export interface AccountProfilePage extends FramedPage {
+  readonly givenName: string;
+  readonly locale: Language | null;
+  readonly email: string;
+  readonly emailVerified: boolean;
+  readonly phone: string | null;
+  readonly phoneVerified: boolean;
+  /** POST name, locale. */
+  readonly action: string;
+  /** GET. */
+  readonly changeEmail: string;
+  /** POST. */
+  readonly verifyEmail: string;
+  /** GET; null where there is none, or codes go to it. */
+  readonly removePhone: string | null;
+}
+
+export interface AccountEmailPage extends FramedPage {
+  readonly now: string;
+  readonly typed: string;
+  /** POST email. */
+  readonly action: string;
+  readonly error: Sentence | null;
+  readonly back: string;
+}
+
+export interface ConfirmEmailPage extends Common {
+  readonly email: string;
+  /** POST. */
+  readonly action: string;
+  readonly done: boolean;
+  /** GET. */
+  readonly next: string;
+}
+
 export interface NotMePage extends Common {
   /** POST. */
   readonly action: string;
@@ -536,6 +635,13 @@ export interface Pages extends OrganizationPages {
   readonly 'reset-password': ResetPasswordPage;
   readonly 'not-me': NotMePage;
   readonly invitation: InvitationPage;
+  readonly 'confirm-email': ConfirmEmailPage;
+  readonly 'account/sessions': AccountSessionsPage;
+  readonly 'account/history': AccountHistoryPage;
+  readonly 'account/applications': AccountApplicationsPage;
+  readonly 'account/organizations': AccountOrganizationsPage;
+  readonly 'account/profile': AccountProfilePage;
+  readonly 'account/email': AccountEmailPage;
   readonly 'account/factor': AccountFactorPage;
   readonly 'account/recovery-codes': AccountRecoveryCodesPage;
   readonly 'account/approvals': ApprovalsPage;
@@ -646,6 +752,11 @@ export interface InvitationMail extends MailCommon {
   readonly url: string;
 }
 
+export interface ConfirmEmailMail extends MailCommon {
+  readonly email: string;
+  readonly url: string;
+}
+
 export interface PasswordResetMail extends MailCommon, Happening {
   readonly url: string;
   readonly minutes: number;
@@ -683,6 +794,7 @@ export interface Mails {
   readonly 'password-reset': PasswordResetMail;
   readonly 'sign-in-denied': SignInDeniedMail;
   readonly invitation: InvitationMail;
+  readonly 'confirm-email': ConfirmEmailMail;
   readonly 'policy-announced': PolicyMail;
   readonly 'policy-reminder': PolicyMail;
 }

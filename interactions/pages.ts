@@ -17,6 +17,7 @@ import type {
   WayOutForm,
 } from '../http/pages.ts';
 import type { Problem } from '../http/problems.ts';
+import { scopeSentences } from '../http/scopes.ts';
 import { brandOf, common, show } from '../http/show.ts';
 import { days } from '../lib/clock.ts';
 import type { ConfirmedFactor, EnrolReason, WayOut } from '../policy/types.ts';
@@ -294,15 +295,6 @@ export function showRecoveryNotice(visit: Visit, next: StepOf<'recovery_notice'>
   };
   show(visit.ctx, visit.site.renderer, 'recovery-used', locals);
 }
-
-/** Scopes in plain words; one that nobody has described is shown by its name. */
-const scopeSentences: Readonly<Record<string, Sentence>> = {
-  openid: 'Know that it is you, and how you signed in',
-  profile: 'Your name and language',
-  email: 'Your e-mail address',
-  phone: 'Your phone number',
-  offline_access: 'Stay connected while you are away',
-};
 
 export function showConsent(visit: Visit, next: StepOf<'consent'>): void {
   const { client } = visit;

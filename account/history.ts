@@ -1,0 +1,71 @@
+import * as z from 'zod';
+import type { AuditType } from '../audit/audit.ts';
+import { signInEvents } from '../entities/audit-events.ts';
+import { deviceName } from '../http/device-name.ts';
+import type { ListedEvent, Sentence } from '../http/pages.ts';
+import { show } from '../http/show.ts';
+import type { SignedInRoutes } from '../http/signed-in.ts';
+import { framed } from '../http/signed-in-page.ts';
+import { acr1fa, acr2fa, acr2sv, acrPhr, acrRemembered } from '../policy/assurance.ts';
+import { own } from './rules.ts';
+import { section } from './section.ts';
+
+const perPage = 50;
+
+const words: Partial<Record<AuditType, { readonly text: Sentence; readonly tone: ListedEvent['tone'] }>> = {
+  'sign_in.succeeded': { text: 'Signed in', tone: 'ok' },
+  'sign_in.refused': { text: 'Sign-in refused', tone: 'warn' },
+  'password.failed': { text: 'Wrong password', tone: 'warn' },
+  'password.blocked': { text: 'Too many wrong passwords', tone: 'danger' },
+  'factor.failed': { text: 'Right password, wrong second step', tone: 'warn' },
+  'factor.blocked': { text: 'Right password, too many wrong second steps', tone: 'danger' },
+  'recovery_code.used': { text: 'Recovery code used', tone: 'warn' },
+  'recovery_code.failed': { text: 'Right password, wrong recovery code', tone: 'warn' },
+  'approval.denied': { text: 'Denied on another device', tone: 'danger' },
+  'setup.skipped': { text: 'Setting up was skipped', tone: 'info' },
+  'password.reset': { text: 'Password reset by mail', tone: 'warn' },
+  not_me: { text: '"This was not me"', tone: 'warn' },
+};
+const types = Object.keys(words);
+
+/** How a sign-in was proved, by what it claimed. */
+const ways: ReadonlyMap<string, Sentence> = new Map([
+  [acr1fa, 'Password only'],
+  [acrRemembered, 'Password, on a remembered device'],
+  [acr2sv, 'Password and e-mail code'],
+  [acr2fa, 'Password and second factor'],
+  [acrPhr, 'Passkey'],
+]);
+
+const facts = z.object({ acr: z.string().optional() });
+
+/** Every try to get into the account, from the audit log. */
+export function historyRoutes({ get }: SignedInRoutes): void {
+  get('/history', own, async (visit) => {
+    const { ctx, site, actor } = visit;
+    const { before } = ctx.query;
+    const from = typeof before === 'string' && /^[0-9a-f]{32}$/.test(before) ? before : null;
+    const rows = await signInEvents(site.services.db, actor.user.id, types, from, perPage + 1);
+    const shown = rows.slice(0, perPage);
+    show(ctx, site.renderer, 'account/history', {
+      ...framed(visit, section),
+      events: shown.flatMap((row): ListedEvent[] => {
+        const known = words[row.type as AuditType];
+        const { acr } = facts.parse(JSON.parse(row.data));
+        return known
+          ? [
+              {
+                ...known,
+                at: new Date(row.at),
+                how: row.type === 'sign_in.succeeded' ? (ways.get(acr ?? '') ?? null) : null,
+                applicationName: row.application_name,
+                device: deviceName(row.user_agent),
+                from: row.ip,
+              },
+            ]
+          : [];
+      }),
+      older: rows.length > perPage ? `/account/history?before=${shown.at(-1)?.id}` : null,
+    });
+  });
+}

@@ -1,0 +1,40 @@
+import { factorFor } from '../factors/index.ts';
+import type { ListedOrganization } from '../http/pages.ts';
+import { show } from '../http/show.ts';
+import type { SignedInRoutes } from '../http/signed-in.ts';
+import { framed } from '../http/signed-in-page.ts';
+import { graceDeadline } from '../policy/grace.ts';
+import { requirementFor } from '../policy/requirement-for.ts';
+import { own } from './rules.ts';
+import { section } from './section.ts';
+
+/** The organizations of the person, what each requires of them, and until when. */
+export function organizationRoutes({ get }: SignedInRoutes): void {
+  get('/organizations', own, (visit) => {
+    const { ctx, site, assessment } = visit;
+    const { memberships, factors, user } = assessment;
+    const now = site.services.db.clock.now();
+    show(ctx, site.renderer, 'account/organizations', {
+      ...framed(visit, section),
+      organizations: memberships.map(({ organization, role, policy, ...standing }): ListedOrganization => {
+        const requirement = requirementFor(policy, role);
+        const isMet = factors.some(
+          ({ method, disabled_at }) => disabled_at === null && policy.methods.includes(method),
+        );
+        const deadline = graceDeadline({ role, policy, ...standing });
+        const inGrace = user.had_factor_at === null && deadline !== null && deadline > now;
+        return {
+          name: organization.name,
+          role,
+          requirement,
+          isMet,
+          until: requirement === 'must' && !isMet && inGrace ? deadline : null,
+          methods: policy.methods.map((method) => factorFor(method).label),
+          rememberDays: policy.rememberDeviceDays,
+          isHome: organization.id === user.home_organization_id,
+          url: role === 'member' ? null : `/organizations/${encodeURIComponent(organization.slug)}`,
+        };
+      }),
+    });
+  });
+}

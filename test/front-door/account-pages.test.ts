@@ -1,0 +1,181 @@
+import test from 'ava';
+import type { Browser } from './browser.ts';
+import {
+  acme,
+  application,
+  type FrontDoor,
+  frontDoor,
+  kinds,
+  nextStep,
+  password,
+  redeem,
+  redirectUri,
+  secret,
+} from './rig.ts';
+
+async function signedIn(door: FrontDoor, who = 'ada'): Promise<Browser> {
+  const browser = door.browser();
+  await browser.open('/account');
+  await browser.press('Sign in', { email: `${who}@acme.test`, password });
+  if (browser.buttons.includes('Verify')) {
+    nextStep(door);
+    await browser.press('Verify', { code: door.code() });
+  }
+  return browser;
+}
+
+const linkIn = async (door: FrontDoor, path: string): Promise<{ url: string; mail: string }> => {
+  const browser = door.browser();
+  await browser.open('/dev/inbox');
+  for (const [, message = ''] of browser.text.matchAll(/href="(\/dev\/inbox\/[^"]+)"/g)) {
+    await browser.open(message);
+    const url = new RegExp(`https?://[^\\s"<]*${path}[\\w-]+`).exec(browser.text)?.[0];
+    if (url) return { url, mail: browser.text };
+  }
+  return { url: 'no link', mail: '' };
+};
+
+for (const kind of kinds) {
+  test(`${kind}: sessions are listed and ended, at once and for good, and nobody else's (T154)`, async (t) => {
+    const door = await frontDoor(t, kind, {
+      configuration: acme({}, { ada: { totp: secret }, ben: {} }),
+      replicas: 2,
+    });
+    const ada = await signedIn(door);
+    const other = await signedIn(door);
+    await other.authorize();
+    t.truthy(other.callback);
+    const tokens = await redeem(door, other);
+    const third = await signedIn(door);
+    const ben = await signedIn(door, 'ben');
+    await ada.open('/account/sessions');
+    t.is(ada.buttons.filter((button) => button === 'End').length, 2);
+    t.true(ada.text.includes('Used for: The app'));
+
+    await ben.open('/account/sessions');
+    t.false(ben.buttons.includes('End'));
+    const theirs = [...ada.text.matchAll(/action="(\/account\/sessions\/[^"]+\/end)"/g)].map(
+      ([, url = '']) => url,
+    );
+    for (const url of theirs) {
+      await ben.open(url, { fields: ben.form('Sign out').fields });
+      t.is(ben.status, 404);
+      await ben.open('/account/sessions');
+    }
+
+    await ada.press('End all other sessions');
+    t.regex(ada.text, /Everywhere else you are signed out/);
+    for (const browser of [other, third]) {
+      browser.replica = 1;
+      await browser.authorize({ prompt: 'none' });
+      t.is(browser.callback?.get('error'), 'login_required');
+    }
+    t.is((await door.post('/me', {}, { bearer: String(tokens.body.access_token) })).status, 401);
+    await ada.open('/account');
+    t.is(ada.heading, 'Security');
+    await ben.open('/account');
+    t.is(ben.heading, 'Security');
+  });
+
+  test(`${kind}: the history says what was proved; access of applications is taken back; organizations say what they require`, async (t) => {
+    const door = await frontDoor(t, kind, {
+      configuration: acme(
+        { requirement: 'required_for_all', graceDays: 7 },
+        { ada: { totp: secret, role: 'owner' }, ben: {} },
+        { applications: [application('third', { firstParty: false, name: 'Third party' })] },
+      ),
+    });
+    const wrong = door.browser();
+    await wrong.open('/account');
+    await wrong.press('Sign in', { email: 'ada@acme.test', password: 'wrong' });
+    await wrong.press('Sign in', { email: 'ada@acme.test', password });
+    await wrong.press('Verify', { code: '000000' });
+    const ada = await signedIn(door);
+    await ada.open('/account/history');
+    for (const words of [
+      'Wrong password',
+      'Right password, wrong second step',
+      'Password and second factor',
+    ]) {
+      t.true(ada.text.includes(words), words);
+    }
+    const ben = await signedIn(door, 'ben');
+    await ben.press('Skip for now');
+    await ben.open('/account/history');
+    t.false(ben.text.includes('second factor'));
+    await ben.open('/account/organizations');
+    t.regex(ben.text, /You can skip setting it up until 9 March 2026/);
+    await ada.open('/account/organizations');
+    t.regex(ada.text, /requires two-factor authentication, and you have it/);
+
+    await ada.authorize({ client_id: 'third', scope: 'openid email' });
+    await ada.press('Allow');
+    const tokens = await redeem(door, ada, 'third');
+    t.is((await door.post('/me', {}, { bearer: String(tokens.body.access_token) })).status, 200);
+    await ada.open('/account/applications');
+    t.true(ada.text.includes('Third party'));
+    t.false(ada.text.includes('>Sallyport<'));
+    const { action } = ada.form('Revoke access Third party');
+    await ben.open('/account/applications');
+    const { fields } = ben.form('Sign out');
+    await ben.open(action, { fields });
+    t.is(ben.status, 404);
+    await ada.press('Revoke access Third party');
+    t.is((await door.post('/me', {}, { bearer: String(tokens.body.access_token) })).status, 401);
+    await ada.authorize({ client_id: 'third', scope: 'openid email' });
+    t.true(ada.buttons.includes('Allow'), 'it asks again');
+    t.is(redirectUri, 'http://127.0.0.1:9/cb');
+  });
+
+  test(`${kind}: an address is changed by a link at the new one, told to the old one, and can be taken back (T039)`, async (t) => {
+    const door = await frontDoor(t, kind, { configuration: acme({}, { ada: { totp: secret }, ben: {} }) });
+    const ada = await signedIn(door);
+    await ada.open('/account/profile');
+    await ada.press('Save', {
+      name: ' Ada  L. ',
+      locale: 'de',
+      email: 'x@y.test',
+      role: 'owner',
+      email_verified: '0',
+    });
+    t.is(ada.heading, 'Profil');
+    const [row] = await door.db.rows<{ name: string; locale: string; email: string }>(
+      "SELECT name, locale, email FROM users WHERE email = 'ada@acme.test'",
+    );
+    t.deepEqual({ ...row }, { name: 'Ada L.', locale: 'de', email: 'ada@acme.test' });
+    await ada.open('/account/profile?lang=en');
+    await ada.press('Save', { name: 'Ada', locale: 'en' });
+
+    await ada.follow('Change e-mail address');
+    await ada.press('Send the link', { email: 'a@b.test, c@d.test' });
+    t.regex(ada.alert, /Enter one e-mail address/);
+    // Somebody else's address gets no mail, and the same answer.
+    await ada.press('Send the link', { email: 'ben@acme.test' });
+    t.regex(ada.text, /on its way to ben@acme\.test/);
+    t.is((await linkIn(door, '/confirm-email/')).url, 'no link');
+    await ada.open('/account/email');
+    await ada.press('Send the link', { email: 'Ada@New.test' });
+    const { url } = await linkIn(door, '/confirm-email/');
+    const reader = door.browser();
+    await reader.open(url);
+    t.is(reader.heading, 'Is this your address?');
+    await ada.open('/account/profile');
+    t.true(ada.text.includes('ada@acme.test'));
+    await reader.press('Yes, use this address');
+    t.is(reader.heading, 'Your address is verified');
+    await reader.open(url);
+    t.is(reader.status, 410);
+    await ada.open('/account/profile');
+    t.true(ada.text.includes('ada@new.test'));
+
+    const told = await linkIn(door, '/not-me/');
+    t.true(told.mail.includes('ada@new.test'));
+    await reader.open(told.url);
+    await reader.press('It was not me');
+    t.is(reader.heading, 'Choose a new password');
+    const [back] = await door.db.rows<{ email: string }>("SELECT email FROM users WHERE name = 'Ada'");
+    t.is(back?.email, 'ada@acme.test');
+    await ada.open('/account');
+    t.is(ada.heading, 'Sign in');
+  });
+}
