@@ -183,25 +183,31 @@ export async function directoryPage(
 /** The first text that does not begin so any more. */
 const endOf = (prefix: string): string => `${prefix}\u{10ffff}`;
 
-/** How many members have each number, and of how many the grace is over. */
+/** How many members have each number. */
 export async function countDirectory(
   db: Database,
   organizationId: string,
-  over: GraceOver,
-): Promise<{ facets: number; members: number; graceOver: number }[]> {
-  const member = graceIsOver('member', over);
-  const admin = graceIsOver('admin', over);
-  const rows = await db.rows<{ n: number; members: number | string; over_: number | string | null }>(
-    `SELECT facets AS n, COUNT(*) AS members,
-       SUM(CASE WHEN CASE WHEN facets % 4 = ${roles.indexOf('member')} THEN ${member.sql} ELSE ${admin.sql} END THEN 1 ELSE 0 END) AS over_
-     FROM memberships WHERE organization_id = ? AND facets IS NOT NULL GROUP BY facets`,
-    [...member.values, ...admin.values, organizationId],
+): Promise<{ facets: number; members: number }[]> {
+  const rows = await db.rows<{ n: number; members: number | string }>(
+    'SELECT facets AS n, COUNT(*) AS members FROM memberships WHERE organization_id = ? AND facets IS NOT NULL GROUP BY facets',
+    [organizationId],
   );
-  return rows.map((row) => ({
-    facets: Number(row.n),
-    members: Number(row.members),
-    graceOver: Number(row.over_ ?? 0),
-  }));
+  return rows.map((row) => ({ facets: Number(row.n), members: Number(row.members) }));
+}
+
+/** Of the members who have one number, those whose grace is over. */
+export async function countGraceOver(
+  db: Database,
+  organizationId: string,
+  n: number,
+  over: GraceOver,
+): Promise<number> {
+  const isOver = graceIsOver(facetsFrom(n).role, over);
+  const row = await db.row<{ n: number | string }>(
+    `SELECT COUNT(*) AS n FROM memberships WHERE organization_id = ? AND facets = ? AND ${isOver.sql}`,
+    [organizationId, n, ...isOver.values],
+  );
+  return Number(row?.n ?? 0);
 }
 
 /** What a list shows of each. */

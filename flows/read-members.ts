@@ -3,6 +3,7 @@ import { applicationById } from '../entities/applications.ts';
 import { factorsOf } from '../entities/factors.ts';
 import {
   countDirectory,
+  countGraceOver,
   directoryPage,
   type Facets,
   facetsFrom,
@@ -16,7 +17,7 @@ import {
 } from '../entities/member-directory.ts';
 import { policyFrom, type StoredPolicy } from '../entities/memberships.ts';
 import { canonicalEmail } from '../entities/users.ts';
-import { after, days } from '../lib/clock.ts';
+import { after, days, seconds } from '../lib/clock.ts';
 import { hadGraceBefore, type MemberState, memberState, mustAct } from '../policy/member-state.ts';
 import { requirementFor } from '../policy/requirement-for.ts';
 import { type Method, methods, type Policy, type Role, roles } from '../policy/types.ts';
@@ -300,15 +301,40 @@ export interface MemberFigures {
   readonly required: number;
 }
 
-/** @param policy another than the stored one, to see what it would change */
+/** Where counting takes long enough to be felt, numbers may be so old. */
+const manyMembers = 5_000;
+const countedFor = seconds(30);
+const counted = new WeakMap<Services['db'], Map<string, { at: number; figures: MemberFigures }>>();
+
+/**
+ * An organization in numbers, under a policy that need not be the stored one. With more than five thousand members the same numbers
+ * are told for half a minute.
+ */
 export async function readMemberFigures(
   services: Pick<Services, 'db'>,
   organizationId: string,
   stored: StoredPolicy,
 ): Promise<MemberFigures> {
   const { db } = services;
-  const policy = policyFrom(stored);
-  const rows = await countDirectory(db, organizationId, graceOver(policy, db.clock.now()));
+  const now = db.clock.now().getTime();
+  const known = counted.get(db) ?? new Map<string, { at: number; figures: MemberFigures }>();
+  counted.set(db, known);
+  const key = `${organizationId} ${JSON.stringify(stored)}`;
+  const recent = known.get(key);
+  if (recent && recent.at <= now && recent.at > now - countedFor) return recent.figures;
+  const figures = await countFigures(services, organizationId, policyFrom(stored));
+  known.delete(key);
+  if (figures.members > manyMembers) known.set(key, { at: now, figures });
+  if (known.size > 200) known.delete(known.keys().next().value ?? '');
+  return figures;
+}
+
+async function countFigures(
+  { db }: Pick<Services, 'db'>,
+  organizationId: string,
+  policy: Policy,
+): Promise<MemberFigures> {
+  const over = graceOver(policy, db.clock.now());
   const figures = {
     members: 0,
     disabled: 0,
@@ -321,7 +347,7 @@ export async function readMemberFigures(
     overdue: 0,
     required: 0,
   };
-  for (const row of rows) {
+  for (const row of await countDirectory(db, organizationId)) {
     const facets = facetsFrom(row.facets);
     if (facets.isDisabled) {
       figures.disabled += row.members;
@@ -334,7 +360,9 @@ export async function readMemberFigures(
     for (const method of facets.methods) figures.byMethod[method] += row.members;
     if (requirementFor(policy, facets.role) === 'must') figures.required += row.members;
     if (!facets.isReset && !mustAct({ policy, ...facets })) continue;
-    const overdue = hadGraceBefore(facets) ? row.members : row.graceOver;
+    const overdue = hadGraceBefore(facets)
+      ? row.members
+      : await countGraceOver(db, organizationId, row.facets, over);
     figures.mustAct += row.members;
     figures.overdue += overdue;
     figures.inGrace += row.members - overdue;

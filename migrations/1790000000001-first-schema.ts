@@ -327,7 +327,8 @@ export class FirstSchema1790000000001 implements MigrationInterface {
     }
     const indexes = [
       'memberships_by_organization ON memberships (organization_id, user_id)',
-      'memberships_by_email ON memberships (organization_id, facets, email_key, joined_at, grace_started_at, admin_since, user_id)',
+      'memberships_by_email ON memberships (organization_id, facets, email_key, user_id, joined_at, grace_started_at, admin_since)',
+      'memberships_by_facets ON memberships (organization_id, facets, joined_at, grace_started_at, admin_since)',
       'memberships_by_name ON memberships (organization_id, facets, name_key, user_id)',
       'factors_by_user ON factors (user_id)',
       'factors_by_method ON factors (method, confirmed_at)',
