@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, X509Certificate } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -55,6 +55,21 @@ const smsUrl = url('http:', 'https:', 'twilio:');
 
 /** Those where messages are cheap and pumping them for money is rare; others are a decision. */
 const servedCountries = 'AT,AU,BE,CA,CH,CZ,DE,DK,ES,FI,FR,GB,GG,IE,IM,IT,JE,JP,LI,LU,NL,NO,NZ,PL,PT,SE,US';
+
+const certificates = z.string().transform((text, context): readonly string[] => {
+  const found = text.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
+  try {
+    if (found.length > 0 && found.every((pem) => new X509Certificate(pem).ca)) return found;
+  } catch {
+    // Said below.
+  }
+  context.issues.push({
+    code: 'custom',
+    message: 'must be certificates of authorities in PEM form',
+    input: text,
+  });
+  return z.NEVER;
+});
 
 const countries = z.string().transform((text, context): 'all' | readonly string[] => {
   const words = text.split(',').map((word) => word.trim().toUpperCase());
@@ -140,6 +155,13 @@ export const definitions = {
     production: '1000',
     means: 'text messages that may be sent on one day, by all organizations together',
   },
+  PASSKEY_ROOTS: {
+    shape: certificates,
+    development: null,
+    production: null,
+    means:
+      'certificates (PEM) of makers who attest models of passkeys, for policies that list models; mostly by PASSKEY_ROOTS_FILE',
+  },
   DATA_DIR: {
     shape: z.string().min(1),
     development: 'data',
@@ -188,6 +210,7 @@ export interface Settings {
   readonly outboundAllow: readonly string[];
   readonly smsCountries: 'all' | readonly string[];
   readonly smsPerDay: number;
+  readonly passkeyRoots: readonly string[];
   readonly dataDir: string;
   readonly secretKeys: string;
   readonly trustProxy: number;
@@ -262,6 +285,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     outboundAllow: (values.OUTBOUND_ALLOW as string[] | null) ?? [],
     smsCountries: values.SMS_COUNTRIES as 'all' | readonly string[],
     smsPerDay: values.SMS_PER_DAY as number,
+    passkeyRoots: (values.PASSKEY_ROOTS as readonly string[] | null) ?? [],
     dataDir,
     secretKeys,
     trustProxy: values.TRUST_PROXY as number,

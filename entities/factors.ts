@@ -10,6 +10,8 @@ export interface FactorRow {
   data: string;
   /** Digest of what it is found by without a name; null where it is not. */
   lookup: string | null;
+  /** The model that a passkey's maker has attested; null where none was asked for. */
+  model: string | null;
   high_water: number;
   failures: number;
   disabled_at: number | null;
@@ -35,6 +37,7 @@ export const addFactor = (
     name: string | null;
     data: string;
     lookup: string | null;
+    model?: string | null;
     highWater: number | null;
     now: Date;
   },
@@ -46,6 +49,7 @@ export const addFactor = (
     name: row.name,
     data: row.data,
     lookup: row.lookup,
+    model: row.model ?? null,
     high_water: row.highWater ?? -1,
     failures: 0,
     disabled_at: null,

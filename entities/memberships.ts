@@ -13,6 +13,7 @@ export const storedPolicy = z.object({
   graceDays: z.number().int().min(0).max(90),
   methods: z.array(z.enum(methods)),
   rememberDeviceDays: z.number().int().min(0).max(365),
+  passkeyModels: z.array(z.string()).nullable(),
   applications: z.union([z.literal('all'), z.array(z.string())]),
   recoveryCodes: z.object({ showAgain: z.boolean(), replaceUsed: z.boolean() }),
   /** Text messages: the countries they may go to, and how many on one day. The instance's settings stand above. */
@@ -37,6 +38,7 @@ export const policyFrom = (stored: StoredPolicy): Policy => ({
   graceDays: stored.graceDays,
   methods: stored.methods,
   rememberDeviceDays: stored.rememberDeviceDays,
+  passkeyModels: stored.passkeyModels,
   applications: stored.applications,
   adminsRequiredSince: date(stored.adminsRequiredSince),
   allRequiredSince: date(stored.allRequiredSince),

@@ -26,6 +26,9 @@ export interface Subject {
   readonly issuerName: string;
   /** The authenticator must verify its user, or the answer is of no use. */
   readonly mustVerify?: boolean;
+  /** Only passkeys of these models may be set up, as certificates under `passkeyRoots` (PEM) attest them; null: any. */
+  readonly passkeyModels?: readonly string[] | null;
+  readonly passkeyRoots?: readonly string[];
   /** The confirmed factors of this method, with the data that `finishEnrolment` returned; empty while enrolling the first. */
   readonly factors: readonly { readonly id: string; readonly data: Json }[];
 }
@@ -59,6 +62,8 @@ export type Enrolled =
       readonly userVerified: boolean;
       /** What it is found by where nobody has said who they are (a passkey's credential). */
       readonly lookup?: string;
+      /** The model of the authenticator, where its maker has attested it. */
+      readonly model?: string;
       /** A number that the answer has proved, in E.164 form: the person's own where the profile has none. */
       readonly phone?: string;
     }

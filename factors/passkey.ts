@@ -1,4 +1,4 @@
-import { createPublicKey } from 'node:crypto';
+import { createPublicKey, X509Certificate } from 'node:crypto';
 import {
   type AuthenticationResponseJSON,
   generateAuthenticationOptions,
@@ -75,7 +75,7 @@ export const passkey: Factor = {
       userName: subject.email,
       userDisplayName: subject.email,
       timeout: lifetime,
-      attestationType: 'none',
+      attestationType: subject.passkeyModels ? 'direct' : 'none',
       supportedAlgorithmIDs: [...algorithms],
       excludeCredentials: credentials(subject),
       authenticatorSelection: { residentKey: 'preferred', userVerification: 'preferred' },
@@ -88,9 +88,12 @@ export const passkey: Factor = {
     const response = parsed(registration, answer);
     if (challenge === null || response === null) return { ok: false };
     try {
-      if (isFramed(response.response.clientDataJSON) || isAttested(response.response.attestationObject)) {
-        return { ok: false };
-      }
+      if (isFramed(response.response.clientDataJSON)) return { ok: false };
+      const models = subject.passkeyModels ?? null;
+      const certificates = certificatesIn(response.response.attestationObject);
+      if (models === null && certificates !== 'none') return { ok: false };
+      if (models !== null && !isTrusted(certificates, subject.passkeyRoots ?? [], subject.now))
+        return wrongModel;
       const { verified, registrationInfo } = await verifyRegistrationResponse({
         response: response as unknown as RegistrationResponseJSON,
         expectedChallenge: challenge,
@@ -101,6 +104,7 @@ export const passkey: Factor = {
       });
       if (!verified || registrationInfo.credential.id !== response.id) return { ok: false };
       const { credential, aaguid, credentialDeviceType, userVerified } = registrationInfo;
+      if (models !== null && !models.includes(aaguid)) return wrongModel;
       readKey(credential.publicKey);
       const data: z.infer<typeof stored> = {
         credentialId: credential.id,
@@ -110,7 +114,14 @@ export const passkey: Factor = {
         synced: credentialDeviceType === 'multiDevice',
         aaguid,
       };
-      return { ok: true, data, highWater: mark(credential.counter), userVerified, lookup: credential.id };
+      return {
+        ok: true,
+        data,
+        highWater: mark(credential.counter),
+        userVerified,
+        lookup: credential.id,
+        ...(models === null ? {} : { model: aaguid }),
+      };
     } catch {
       return { ok: false };
     }
@@ -188,15 +199,56 @@ function isFramed(clientDataJSON: string): boolean {
   return crossOrigin === true || topOrigin !== undefined;
 }
 
+const wrongModel = {
+  ok: false,
+  error:
+    'Only certain models of passkeys may be set up here, and this is none of them. Let the browser tell its make, or use another one.',
+} as const;
+
 /**
- * No attestation is asked for, so a browser sends none, or the key's signature over itself (WebAuthn Level 3, 5.1.3). Certificates
- * are not looked at: they would say nothing that is used, and checking them would ask servers that they name.
+ * The certificates with which a maker attests a model, leaf first. `none` where there are none: where no attestation is asked for, a
+ * browser sends none, or the key's signature over itself (WebAuthn Level 3, 5.1.3). Null for all else: other formats would have us ask
+ * servers that their certificates name.
  */
-function isAttested(attestationObject: string): boolean {
+function certificatesIn(attestationObject: string): readonly Uint8Array[] | 'none' | null {
   const attestation = decodeAttestationObject(isoBase64URL.toBuffer(attestationObject));
   const [format, statement] = [attestation.get('fmt'), attestation.get('attStmt')];
-  if (!(statement instanceof Map)) return true;
-  return format === 'none' ? statement.size > 0 : format !== 'packed' || statement.has('x5c');
+  if (!(statement instanceof Map)) return null;
+  if (format === 'none') return statement.size > 0 ? null : 'none';
+  if (format !== 'packed') return null;
+  const chain: unknown = statement.get('x5c');
+  if (chain === undefined) return 'none';
+  const isChain = Array.isArray(chain) && chain.length > 0 && chain.length <= 5;
+  return isChain && chain.every((one) => one instanceof Uint8Array && one.length < 10_000) ? chain : null;
+}
+
+/** True where every certificate is valid now and was issued by the next one, and the last by one that the operator trusts. */
+function isTrusted(
+  chain: readonly Uint8Array[] | 'none' | null,
+  roots: readonly string[],
+  now: Date,
+): boolean {
+  if (chain === null || chain === 'none') return false;
+  const certificates = chain.map((bytes) => new X509Certificate(bytes));
+  const trusted = roots.map((pem) => new X509Certificate(pem));
+  const isCurrent = ({ validFromDate, validToDate }: X509Certificate) =>
+    validFromDate <= now && now <= validToDate;
+  const isIssued = (by: X509Certificate, one: X509Certificate) =>
+    by.ca && one.checkIssued(by) && one.verify(by.publicKey);
+  const last = certificates.at(-1);
+  return (
+    certificates.every(isCurrent) &&
+    certificates.every((one, index) => {
+      const issuer = certificates[index + 1];
+      return issuer === undefined || isIssued(issuer, one);
+    }) &&
+    trusted.some(
+      (root) =>
+        isCurrent(root) &&
+        last !== undefined &&
+        (isIssued(root, last) || (certificates.length > 1 && last.fingerprint256 === root.fingerprint256)),
+    )
+  );
 }
 
 /**

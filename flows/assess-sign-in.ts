@@ -72,7 +72,12 @@ export async function assessSignIn(services: Services, question: SignInQuestion)
   const facts: Facts = {
     now,
     user: {
-      factors: factors.map(({ id, method, disabled_at }) => ({ id, method, usable: disabled_at === null })),
+      factors: factors.map(({ id, method, model, disabled_at }) => ({
+        id,
+        method,
+        model,
+        usable: disabled_at === null,
+      })),
       preferredFactorId: user.preferred_factor_id,
       recoveryCodesLeft,
       everHadFactor: user.had_factor_at !== null,

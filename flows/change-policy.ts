@@ -31,6 +31,7 @@ export const defaultRules: PolicyRules = {
   graceDays: defaultPolicy.graceDays,
   methods: [...defaultPolicy.methods],
   rememberDeviceDays: defaultPolicy.rememberDeviceDays,
+  passkeyModels: null,
   applications: defaultPolicy.applications === 'all' ? 'all' : [...defaultPolicy.applications],
   recoveryCodes: { showAgain: true, replaceUsed: true },
   sms: { countries: 'all', perDay: 500 },
@@ -56,6 +57,7 @@ export function nextPolicy(
     graceDays: change.graceDays ?? old.graceDays,
     methods: change.methods ?? old.methods,
     rememberDeviceDays: change.rememberDeviceDays ?? old.rememberDeviceDays,
+    passkeyModels: change.passkeyModels === undefined ? old.passkeyModels : change.passkeyModels,
     applications: change.applications ?? old.applications,
     recoveryCodes: {
       showAgain: change.recoveryCodes?.showAgain ?? old.recoveryCodes.showAgain,
@@ -81,13 +83,23 @@ export function nextPolicy(
 
 /** The rules alone, always in the same order: lists of methods and applications are sets. */
 export function rulesOf(policy: PolicyRules): PolicyRules {
-  const { requirement, others, graceDays, rememberDeviceDays, applications, recoveryCodes, sms } = policy;
+  const {
+    requirement,
+    others,
+    graceDays,
+    rememberDeviceDays,
+    passkeyModels,
+    applications,
+    recoveryCodes,
+    sms,
+  } = policy;
   return {
     requirement,
     others,
     graceDays,
     methods: methods.filter((method) => policy.methods.includes(method)),
     rememberDeviceDays,
+    passkeyModels: passkeyModels && [...new Set(passkeyModels)].sort(),
     applications: applications === 'all' ? 'all' : [...new Set(applications)].sort(),
     recoveryCodes: { showAgain: recoveryCodes.showAgain, replaceUsed: recoveryCodes.replaceUsed },
     sms: {

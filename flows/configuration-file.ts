@@ -46,12 +46,26 @@ const country = z
   .transform((text) => text.toUpperCase())
   .refine(isCountry, 'must be a country of two letters, such as DE');
 
+/** What a maker calls a model of authenticators (WebAuthn Level 3, 6.5.1.1). */
+const aaguid = z
+  .string()
+  .transform((text) => text.toLowerCase())
+  .refine(
+    (text) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text) && !/^[0-]+$/.test(text),
+    'must be an AAGUID, such as "cb69481e-8ff7-4039-93ec-0a2729a154a8"',
+  );
+
 const policyShape = {
   requirement: z.enum(requirements).optional(),
   others: z.enum(['optional', 'recommended']).optional(),
   graceDays: wholeNumber(0, 90).optional(),
   methods: z.array(z.enum(methods)).min(1, 'must name at least one method').optional(),
   rememberDeviceDays: wholeNumber(0, 365).optional(),
+  passkeyModels: z
+    .array(aaguid)
+    .min(1, 'must name at least one model, or be null for all')
+    .nullable()
+    .optional(),
   applications: z
     .union([z.literal('all'), z.array(clientId)], 'must be all, or a list of client_ids')
     .optional(),

@@ -4,12 +4,13 @@ import { addFactor, removeFactor } from '../entities/factors.ts';
 import { forgetRememberedDevices } from '../entities/remembered-devices.ts';
 import { useReset } from '../entities/two-factor-resets.ts';
 import { disconnectUser, factorConfirmed, phoneProved } from '../entities/users.ts';
-import type { Answer, Json, Step } from '../factors/factor.ts';
+import type { Answer, Json, Step, Subject } from '../factors/factor.ts';
 import { factorFor } from '../factors/index.ts';
 import { digest } from '../lib/digest.ts';
 import { newId } from '../lib/id.ts';
 import { seal } from '../lib/seal.ts';
 import { attemptSucceeded, countAttempt, limitSubject, rules } from '../limits/attempts.ts';
+import { commonModels } from '../policy/fold.ts';
 import type { Method } from '../policy/types.ts';
 import type { Assessment } from './assess-sign-in.ts';
 import { makeRecoveryCodes } from './make-recovery-codes.ts';
@@ -36,11 +37,27 @@ export async function startEnrolment(
   },
 ): Promise<SendOutcome> {
   const { signIn, assessment, method } = input;
-  const subject = subjectFor(services, assessment.user, assessment.factors, method, input.issuerName);
+  const subject = newcomer(services, assessment, method, input.issuerName);
   const { enrolment } = signIn.state;
   const before = enrolment?.method === method ? enrolment.kept : null;
   return showStep(services, input, method, await factorFor(method).startEnrolment(subject, before));
 }
+
+/** The person who sets up; a passkey protects them everywhere, so that every organization of theirs has a word on its model. */
+const newcomer = (
+  services: Services,
+  assessment: Assessment,
+  method: Method,
+  issuerName: string,
+): Subject => {
+  const { user, factors, memberships, facts } = assessment;
+  const policies = memberships.length > 0 ? memberships.map(({ policy }) => policy) : [facts.instancePolicy];
+  return {
+    ...subjectFor(services, user, factors, method, issuerName),
+    passkeyModels: commonModels(policies),
+    passkeyRoots: services.settings.passkeyRoots,
+  };
+};
 
 /** The next step of a set-up takes the place of the one before. */
 const showStep = (
@@ -108,7 +125,7 @@ export async function confirmEnrolment(
     return { kind: 'blocked', retryAt: attempt.retryAt };
   }
   const factor = factorFor(method);
-  const subject = subjectFor(services, user, assessment.factors, method, input.issuerName);
+  const subject = newcomer(services, assessment, method, input.issuerName);
   const enrolled = await factor.finishEnrolment(subject, kept as Json, input.answer);
   if (!enrolled.ok && enrolled.step) {
     return { kind: 'further', started: await showStep(services, input, method, enrolled.step) };
@@ -159,6 +176,7 @@ export async function confirmEnrolment(
       name: input.name ?? null,
       data: seal(ring, factorDataPlace(user.id, id), JSON.stringify(enrolled.data)),
       lookup: enrolled.lookup === undefined ? null : digest(enrolled.lookup),
+      model: enrolled.model ?? null,
       highWater: enrolled.highWater,
       now,
     }),

@@ -64,6 +64,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         name ${t.line},
         data ${t.text} NOT NULL,
         lookup ${t.digest} UNIQUE,
+        model ${t.word},
         high_water ${t.number} NOT NULL,
         failures ${t.number} NOT NULL,
         disabled_at ${t.time},

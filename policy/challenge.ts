@@ -1,6 +1,7 @@
-import { acr2fa, acrRemembered, reaches } from './assurance.ts';
+import { acr2fa, acrOf, acrRemembered, reaches } from './assurance.ts';
 import { days } from './days.ts';
 import { asksForNothing, canMeet } from './demand.ts';
+import { accepts } from './fold.ts';
 import { usableFactors } from './proofs.ts';
 import type { SignIn } from './sign-in.ts';
 import { type ConfirmedFactor, type Decision, methods } from './types.ts';
@@ -14,7 +15,7 @@ export function challenge(signIn: SignIn): Decision {
     return { kind: 'refuse', why: 'no_usable_factor', unmet: !asksForNothing(demand) };
   }
 
-  const allowed = orAll(usable, ({ method }) => rules.methods.includes(method));
+  const allowed = orAll(usable, (factor) => accepts(rules, factor));
   const able = orAll(allowed, ({ method }) => canMeet(demand, method));
   return offer(signIn, able, recoveryCode);
 }
@@ -22,7 +23,7 @@ export function challenge(signIn: SignIn): Decision {
 /** Asks for another factor that meets what the proved ones do not; null where the user has none. */
 export function furtherChallenge(signIn: SignIn): Decision | null {
   const { user, rules, demand, policyMet, demandMet } = signIn;
-  const forPolicy = ({ method }: ConfirmedFactor) => rules.methods.includes(method);
+  const forPolicy = (factor: ConfirmedFactor) => accepts(rules, factor);
   const forDemand = ({ method }: ConfirmedFactor) => canMeet(demand, method);
   const helpful = usableFactors(user).filter(
     (factor) => (!policyMet && forPolicy(factor)) || (!demandMet && forDemand(factor)),
@@ -42,6 +43,29 @@ const isAvailable =
   ({ method }: ConfirmedFactor): boolean =>
     available.includes(method);
 
+/**
+ * Where what is asked could have been met by a factor that is closed after too many wrong answers, something weaker is no way to bind
+ * another in its place: a recovery code is asked for, or an administrator. Null where no such factor stands in the way.
+ */
+export function instead(signIn: SignIn): Decision | null {
+  const { user, rules, demand, proofs, policyMet, demandMet } = signIn;
+  const proved = proofs.map(acrOf);
+  const isAsked = (factor: ConfirmedFactor): boolean =>
+    (!demandMet && canMeet(demand, factor.method)) || (!policyMet && accepts(rules, factor));
+  const isWeaker = (factor: ConfirmedFactor): boolean =>
+    factor.method !== 'email' && !proved.some((acr) => reaches(acr, acr2fa));
+  const isRequired = !demandMet || rules.requirement === 'must';
+  if (
+    !isRequired ||
+    !user.factors.some((factor) => factor.usable !== true && isAsked(factor) && isWeaker(factor))
+  ) {
+    return null;
+  }
+  return user.recoveryCodesLeft > 0
+    ? offer(signIn, [], true)
+    : { kind: 'refuse', why: 'no_usable_factor', unmet: !demandMet };
+}
+
 /** True where the remembered device may stand in for a factor; nothing is ever claimed for it (product.md, rule 9). */
 export function isRemembered(signIn: SignIn): boolean {
   const { remembered, rules, user, now } = signIn;
@@ -55,7 +79,7 @@ export function isRemembered(signIn: SignIn): boolean {
 function offer(signIn: SignIn, factors: readonly ConfirmedFactor[], recoveryCode: boolean): Decision {
   const { user, rules, proofs } = signIn;
   const afterRecovery = proofs.some(({ kind }) => kind === 'recovery_code');
-  const allowed = factors.some(({ method }) => rules.methods.includes(method));
+  const allowed = factors.some((factor) => accepts(rules, factor));
   return {
     kind: 'challenge',
     userVerified: signIn.demand.userVerified,
@@ -69,7 +93,7 @@ const mayBeRemembered = ({ rules, demand }: SignIn): boolean =>
   rules.rememberDays > 0 && reaches(acrRemembered, demand.acr);
 
 function recoveryCodeWouldDo({ user, rules, demand, policyMet, demandMet }: SignIn): boolean {
-  const forPolicy = user.factors.some(({ method }) => rules.methods.includes(method));
+  const forPolicy = user.factors.some((factor) => accepts(rules, factor));
   return (!policyMet && forPolicy) || (!demandMet && reaches(acr2fa, demand.acr));
 }
 

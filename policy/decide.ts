@@ -1,5 +1,5 @@
 import { assuranceOf } from './assurance.ts';
-import { challenge, furtherChallenge, isRemembered } from './challenge.ts';
+import { challenge, furtherChallenge, instead, isRemembered } from './challenge.ts';
 import { isUnknown } from './demand.ts';
 import { isFirstStep, isSecondStep } from './proofs.ts';
 import { setUp, setUpAfterReset, setUpInPlace } from './set-up.ts';
@@ -23,5 +23,6 @@ export function decide(facts: Facts): Decision {
   if (user.factors.length === 0) return setUp(signIn);
   if (isRemembered(signIn)) return { kind: 'allow', assurance: assuranceOf(proofs, true), why: 'remembered' };
   if (!proofs.some(isSecondStep)) return challenge(signIn);
-  return furtherChallenge(signIn) ?? setUp(signIn);
+  const isLost = signIn.proofs.some(({ kind, at }) => kind === 'recovery_code' && at >= request.startedAt);
+  return (isLost ? null : furtherChallenge(signIn)) ?? instead(signIn) ?? setUp(signIn);
 }

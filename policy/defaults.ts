@@ -7,6 +7,7 @@ export const defaultPolicy: Policy = {
   graceDays: 7,
   methods,
   rememberDeviceDays: 30,
+  passkeyModels: null,
   applications: 'all',
   adminsRequiredSince: null,
   allRequiredSince: null,

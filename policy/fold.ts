@@ -5,7 +5,14 @@ import {
   requirementFor,
   type Standing,
 } from './requirement-for.ts';
-import { type EnrolReason, type Facts, type Method, methods, type Organization } from './types.ts';
+import {
+  type ConfirmedFactor,
+  type EnrolReason,
+  type Facts,
+  type Method,
+  methods,
+  type Organization,
+} from './types.ts';
 
 /** The strictest of the policies that cover a request, for one person. */
 export interface Rules {
@@ -17,6 +24,8 @@ export interface Rules {
   /** Days for which a remembered device is accepted, 0 where it is not. */
   readonly rememberDays: number;
   readonly changedAt: Date;
+  /** Models of passkeys that count for all; null: any passkey does. */
+  readonly passkeyModels: readonly string[] | null;
   /** Who asks: the strictest organization, or the instance. */
   readonly reason: EnrolReason;
 }
@@ -38,6 +47,7 @@ export function fold(facts: Facts): Rules {
     methods: allowedMethods(voices, asking, facts.application.organizationId),
     rememberDays: Math.min(...voices.map(({ policy }) => acceptedDays(policy.rememberDeviceDays))),
     changedAt: new Date(Math.max(...voices.map(({ policy }) => policy.changedAt.getTime()))),
+    passkeyModels: commonModels(voices.map(({ policy }) => policy)),
     reason: asking.organization
       ? { kind: 'organization', organization: asking.organization }
       : { kind: 'instance' },
@@ -85,5 +95,22 @@ function allowedMethods(voices: readonly Voice[], asking: Voice, ownerId: string
   const owner = voices.find(({ organization }) => organization !== null && organization.id === ownerId);
   return allowedBy([owner ?? asking]);
 }
+
+/** The models that all of these policies accept; null where none of them asks. */
+export function commonModels(
+  policies: readonly { readonly passkeyModels: readonly string[] | null }[],
+): readonly string[] | null {
+  const lists = policies.flatMap(({ passkeyModels }) => (passkeyModels === null ? [] : [passkeyModels]));
+  const [first, ...others] = lists;
+  return first ? first.filter((model) => others.every((list) => list.includes(model))) : null;
+}
+
+/** True where this factor counts for these rules, by its method and, for a passkey, by its model. */
+export const accepts = (
+  { methods: allowed, passkeyModels }: Rules,
+  { method, model }: Pick<ConfirmedFactor, 'method' | 'model'>,
+): boolean =>
+  allowed.includes(method) &&
+  (method !== 'passkey' || passkeyModels === null || (model !== null && passkeyModels.includes(model)));
 
 const acceptedDays = (n: number): number => (Number.isFinite(n) && n > 0 ? n : 0);

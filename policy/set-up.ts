@@ -64,7 +64,12 @@ function setUpAsRecommended(signIn: SignIn): Decision {
 }
 
 const methodsToOffer = ({ rules, available, demand }: SignIn): readonly Method[] =>
-  rules.methods.filter((method) => available.includes(method) && canMeet(demand, method));
+  rules.methods.filter(
+    (method) =>
+      available.includes(method) &&
+      canMeet(demand, method) &&
+      !(method === 'passkey' && rules.passkeyModels?.length === 0),
+  );
 
 // Who has removed their last factor, or was reset, begins no second grace (T090).
 const hadGraceBefore = ({ user }: SignIn): boolean =>

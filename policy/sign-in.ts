@@ -1,5 +1,5 @@
 import { type Demand, demandOf, isMetBy } from './demand.ts';
-import { fold, type Rules } from './fold.ts';
+import { accepts, fold, type Rules } from './fold.ts';
 import { countedProofs, isSecondStep } from './proofs.ts';
 import type { Facts, Proof } from './types.ts';
 
@@ -28,7 +28,7 @@ export function satisfies(rules: Rules, { user }: Pick<Facts, 'user'>, proof: Pr
   if (rules.requirement !== 'must') return true;
   // An upstream provider cannot tell us that it was a passkey of ours, so where only those are allowed it is not enough.
   if (proof.kind === 'upstream') return rules.methods.some((method) => method !== 'passkey');
-  if (proof.kind === 'recovery_code')
-    return user.factors.some(({ method }) => rules.methods.includes(method));
-  return rules.methods.some((method) => method === proof.kind);
+  if (proof.kind === 'recovery_code') return user.factors.some((factor) => accepts(rules, factor));
+  const factor = user.factors.find(({ id }) => id === proof.factorId);
+  return factor !== undefined && accepts(rules, factor);
 }

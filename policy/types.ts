@@ -26,6 +26,8 @@ export interface Policy {
   readonly methods: readonly Method[];
   /** Days for which a remembered device is accepted; 0 turns remembering off. */
   readonly rememberDeviceDays: number;
+  /** Models of passkeys (AAGUIDs) that count, as their makers attest them; null: any passkey does. */
+  readonly passkeyModels: readonly string[] | null;
   /** `all`, or the client_ids that the policy covers. */
   readonly applications: 'all' | readonly string[];
   /** When owners and admins began to be required; null where they are not. */
@@ -60,6 +62,8 @@ export interface ConfirmedFactor {
   readonly method: Method;
   /** False where 100 wrong answers in a row have disabled it (NIST SP 800-63B-4, 3.2.2). */
   readonly usable: boolean;
+  /** The model of a passkey whose maker has attested it (AAGUID); null for all else. */
+  readonly model: string | null;
 }
 
 /**

@@ -7,6 +7,7 @@ import {
   sign,
 } from 'node:crypto';
 import { isoCBOR } from '@simplewebauthn/server/helpers';
+import type { Attester } from './maker.ts';
 
 type CBOR = Parameters<typeof isoCBOR.encode>[0];
 
@@ -28,7 +29,7 @@ export interface Lies {
   readonly credentialId?: string;
   readonly key?: KeyObject;
   /** What is said of the authenticator itself; `self` is signed by the new key. */
-  readonly attestation?: 'self' | { readonly fmt: string; readonly attStmt: CBOR };
+  readonly attestation?: 'self' | Attester | { readonly fmt: string; readonly attStmt: CBOR };
   /** Over the parts of the answer: bytes before they are signed over, where they are signed. */
   readonly authData?: (honest: Buffer) => Buffer;
   readonly after?: (response: Record<string, string>) => Record<string, unknown>;
@@ -81,13 +82,15 @@ export class Authenticator {
       counter: 0,
     };
     this.credentials.push(credential);
+    const maker =
+      lies.attestation instanceof Object && 'certificates' in lies.attestation ? lies.attestation : null;
     const id = Buffer.from(credential.id, 'base64url');
     const length = Buffer.alloc(2);
     length.writeUInt16BE(id.length);
     const cose = Buffer.from(isoCBOR.encode(coseOf(createPublicKey(key))));
     const authData = Buffer.concat([
       this.#authData(credential, lies, 0x40),
-      Buffer.alloc(16),
+      maker ? Buffer.from(maker.model.replaceAll('-', ''), 'hex') : Buffer.alloc(16),
       length,
       id,
       cose,
@@ -103,7 +106,16 @@ export class Authenticator {
       ]),
     };
     const none = { fmt: 'none', attStmt: new Map<string, CBOR>() };
-    const { fmt, attStmt } = lies.attestation === 'self' ? self : (lies.attestation ?? none);
+    const byMaker = maker && {
+      fmt: 'packed',
+      attStmt: new Map<string, CBOR>([
+        ['alg', -7],
+        ['sig', new Uint8Array(signed(maker.key, said, clientData))],
+        ['x5c', [...maker.certificates]],
+      ]),
+    };
+    const told = lies.attestation instanceof Object && 'fmt' in lies.attestation ? lies.attestation : none;
+    const { fmt, attStmt } = lies.attestation === 'self' ? self : (byMaker ?? told);
     const attestation = new Map<string, CBOR>([
       ['fmt', fmt],
       ['attStmt', attStmt],

@@ -5,6 +5,7 @@ import type { Json, Outcome, Step, Subject } from '../../factors/factor.ts';
 import { credentialIn, passkey } from '../../factors/passkey.ts';
 import { minutes, seconds } from '../../lib/clock.ts';
 import { Authenticator, flipped, type Lies } from './authenticator.ts';
+import { attester, falseAttester, model, root, selfMade } from './maker.ts';
 
 const origin = 'https://id.acme.test';
 const ada: Subject = {
@@ -373,4 +374,54 @@ test('a key that signs for itself is as good as one about which nothing is said'
     }),
   );
   t.true(await register(new Authenticator(origin, { counts: false })));
+});
+
+test('where models are listed, only one that its maker attests can be set up, and the answer says which (T085)', async (t) => {
+  const strict: Subject = { ...ada, now: new Date(), passkeyModels: [model], passkeyRoots: [root] };
+  const step = await passkey.startEnrolment(strict);
+  t.is(JSON.parse(optionsOf(step)).attestation, 'direct');
+  const setUp = (subject: Subject, lies: Lies) =>
+    passkey.finishEnrolment(subject, step.keep, {
+      credential: new Authenticator(origin).create(optionsOf(step), lies),
+    });
+  const right = await setUp(strict, { attestation: attester });
+  t.true(right.ok);
+  if (right.ok) t.is(right.model, model);
+  const other = 'ffffffff-4455-6677-8899-aabbccddeeff';
+  const broken = attester.certificates.map((bytes) =>
+    bytes.map((byte, at) => (at === 300 ? byte ^ 1 : byte)),
+  );
+  for (const [what, subject, lies] of [
+    ['nothing attested', strict, {}],
+    ['attested by itself', strict, { attestation: 'self' }],
+    ['a root of the same name', strict, { attestation: falseAttester }],
+    ['a root that it brings along', strict, { attestation: selfMade }],
+    [
+      'a model that the certificate does not name',
+      { ...strict, passkeyModels: [other] },
+      { attestation: { ...attester, model: other } },
+    ],
+    ['a model that is not in the list', { ...strict, passkeyModels: [other] }, { attestation: attester }],
+    ['a list that is empty', { ...strict, passkeyModels: [] }, { attestation: attester }],
+    ['nobody is trusted', { ...strict, passkeyRoots: [] }, { attestation: attester }],
+    ['a certificate that was changed', strict, { attestation: { ...attester, certificates: broken } }],
+    ['no certificate', strict, { attestation: { ...attester, certificates: [] } }],
+    [
+      'a hundred certificates',
+      strict,
+      { attestation: { ...attester, certificates: Array(100).fill(attester.certificates[0]) } },
+    ],
+    ['a giant certificate', strict, { attestation: { ...attester, certificates: [new Uint8Array(40_000)] } }],
+    [
+      'before the certificate was valid',
+      { ...strict, now: new Date('2020-01-01') },
+      { attestation: attester },
+    ],
+  ] as readonly (readonly [string, Subject, Lies])[]) {
+    t.false((await setUp(subject, lies)).ok, what);
+  }
+  t.false(
+    (await setUp({ ...strict, passkeyModels: null }, { attestation: attester })).ok,
+    'none was asked for',
+  );
 });

@@ -219,6 +219,7 @@ const settingsFor = (
   outboundAllow: ['127.0.0.0/8', '::1'],
   smsCountries: 'all',
   smsPerDay: 1000,
+  passkeyRoots: [],
   dataDir,
   secretKeys,
   trustProxy: 0,

@@ -190,6 +190,25 @@ const table: Record<string, readonly Row[]> = {
     ['a recovery code without any factor satisfies no organization', { user: { everHadFactor: true }, memberships: [member(afterGrace)], proofs: [password, proof('recovery_code')] }, `enrol ${all} | none | acme`],
   ],
 
+  'models of passkeys': [
+    ['one of the listed models is enough', { user: { factors: [factor('passkey', { model: 'key-a' })] }, memberships: [member(forAll(8, { passkeyModels: ['key-a', 'key-b'] }))], proofs: [password, proof('passkey')] }, 'allow satisfied phr'],
+    ['another model is asked for, and then one of the list is set up', { user: { factors: [factor('passkey', { model: 'key-z' })] }, memberships: [member(forAll(8, { methods: ['passkey'], passkeyModels: ['key-a'] }))], proofs: [password, proof('passkey')] }, 'enrol passkey | none | acme'],
+    ['so is one that nobody has attested', { user: { factors: [passkey] }, memberships: [member(forAll(8, { methods: ['passkey'], passkeyModels: ['key-a'] }))], proofs: [password, proof('passkey')] }, 'enrol passkey | none | acme'],
+    ['of two organizations both must accept it', { user: { factors: [factor('passkey', { model: 'key-a' })] }, memberships: [member(forAll(8, { methods: ['passkey'], passkeyModels: ['key-a'] })), member(forAll(8, { methods: ['passkey'], passkeyModels: ['key-b'] }), { organization: zeta })], proofs: [password, proof('passkey')] }, 'refuse no_method_available'],
+    ['where nothing is required any passkey is enough', { user: { factors: [passkey] }, memberships: [member(policy({ passkeyModels: ['key-a'] }))], proofs: [password, proof('passkey')] }, 'allow satisfied phr'],
+    ['a factor that is accepted is asked for before', { user: { factors: [passkey, totp] }, memberships: [member(forAll(8, { passkeyModels: ['key-a'] }))] }, 'challenge totp remember 30'],
+  ],
+
+  'factors that are closed or lost': [
+    ['a code by mail is no way to bind a new app in place of one that was closed', { user: { factors: [disabledTotp, email] }, application: { assurance: 'second_factor' }, proofs: [password, proof('email')] }, 'refuse no_usable_factor unmet'],
+    ['nor where the organization asks for the app', { user: { factors: [disabledTotp, email] }, memberships: [member(forAll(8, { methods: ['totp'] }))], proofs: [password, proof('email')] }, 'refuse no_usable_factor'],
+    ['a recovery code is asked for instead', { user: { factors: [disabledTotp, email], recoveryCodesLeft: 2 }, application: { assurance: 'second_factor' }, proofs: [password, proof('email')] }, 'challenge +recovery'],
+    ['and opens the way to a new one', { user: { factors: [disabledTotp, email], recoveryCodesLeft: 1 }, memberships: [member(forAll(8, { methods: ['passkey'] }))], proofs: [password, proof('recovery_code')] }, 'enrol passkey | none | acme'],
+    ['a factor as strong as the closed one does too', { user: { factors: [disabledTotp, sms] }, memberships: [member(forAll(8, { methods: ['totp'] }))], proofs: [password, proof('sms')] }, 'enrol totp | none | acme'],
+    ['who has used a recovery code is not asked for the passkey that is lost: a new one is set up', { user: { factors: [passkey], recoveryCodesLeft: 3 }, application: { assurance: 'passkey' }, proofs: [password, proof('recovery_code')] }, 'enrol passkey | none | application'],
+    ['but is, where the code was used in an earlier request', { user: { factors: [passkey], recoveryCodesLeft: 3 }, application: { assurance: 'passkey' }, proofs: [password, proof('recovery_code', earlier)] }, 'challenge passkey'],
+  ],
+
   'methods that are not allowed': [
     ['a factor that is not allowed is asked first', { user: { factors: [sms] }, memberships: [member(forAll(8, { methods: ['passkey'] }))] }, 'challenge sms'],
     ['and then an allowed one is set up', { user: { factors: [sms] }, memberships: [member(forAll(8, { methods: ['passkey'] }))], proofs: [password, proof('sms')] }, 'enrol passkey | none | acme'],
@@ -267,7 +286,7 @@ const table: Record<string, readonly Row[]> = {
     ['where passkeys are not available that ends here', { application: { assurance: 'passkey' }, available: ['totp'] }, 'refuse no_method_available unmet'],
     ['a trusted upstream second factor is no passkey', { application: { assurance: 'passkey' }, proofs: [trustedUpstream] }, 'enrol passkey | none | application'],
     ['an assurance that we do not know is the highest', { user: { factors: [totp] }, application: { assurance: 'most' as 'none' }, proofs: [password, proof('totp')] }, 'enrol passkey | none | application'],
-    ['a disabled factor leaves setting up one that will do after an e-mail code', { user: { factors: [disabledTotp, email] }, application: { assurance: 'second_factor' }, proofs: [password, proof('email')] }, `enrol ${strong} | none | application`],
+    ['an e-mail code does not replace a factor that was closed', { user: { factors: [disabledTotp, email] }, application: { assurance: 'second_factor' }, proofs: [password, proof('email')] }, 'refuse no_usable_factor unmet'],
   ],
 
   'what the request asks for': [

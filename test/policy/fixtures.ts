@@ -61,6 +61,7 @@ export const factor = (method: Method, changes: Partial<ConfirmedFactor> = {}): 
   id: `f-${method}`,
   method,
   usable: true,
+  model: null,
   ...changes,
 });
 export const totp = factor('totp');

@@ -59,6 +59,7 @@ const somePolicy = ({ yes, one, some }: Dice): Policy => {
     graceDays: one([0, 7, 30, 90]),
     methods: yes(0.6) ? methods : some(methods),
     rememberDeviceDays: one([0, 1, 30, 30]),
+    passkeyModels: one([null, null, null, ['model-a'], ['model-a', 'model-b']]),
     applications: yes(0.8) ? 'all' : one([[], ['crm'], ['wiki']]),
     adminsRequiredSince: admins ? since : null,
     allRequiredSince: requirement === 'required_for_all' ? since : null,
@@ -89,7 +90,12 @@ const someProof = ({ yes, one }: Dice, kind: Proof['kind']): Proof => {
 /** Facts as they can come; `odd` ones hold values that should never come. */
 function someFacts(d: Dice): Facts {
   const { yes, one, some } = d;
-  const factors = some(methods, 0.35).map((method) => ({ id: `f-${method}`, method, usable: yes(0.85) }));
+  const factors = some(methods, 0.35).map((method) => ({
+    id: `f-${method}`,
+    method,
+    usable: yes(0.85),
+    model: method === 'passkey' ? one([null, 'model-a']) : null,
+  }));
   return facts({
     now: one([now, now, inDays(6), inDays(60)]),
     memberships: some([acme, zeta, third], 0.5).map((organization) => someMembership(d, organization)),
@@ -394,7 +400,8 @@ function answer(given: Facts, decision: Decision): Facts {
   if (decision.mailboxFirst) return also(prove('mailbox'));
   const method = decision.methods[0] as Method;
   const kept = given.user.factors.filter((one) => one.method !== method);
-  const factors = [...kept, { id: `f-${method}`, method, usable: true }];
+  const model = method === 'passkey' ? 'model-a' : null;
+  const factors = [...kept, { id: `f-${method}`, method, usable: true, model }];
   return { ...also(prove(method)), user: { ...given.user, factors, everHadFactor: true, resetAt: null } };
 }
 
