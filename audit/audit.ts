@@ -17,6 +17,7 @@ export type AuditType =
   | 'factor.blocked'
   | 'factor.added'
   | 'factor.disabled'
+  | 'factor.copied'
   | 'factor.removed'
   | 'factor.renamed'
   | 'factor.preferred'

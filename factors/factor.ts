@@ -52,7 +52,11 @@ export type Outcome =
       readonly highWater: number | null;
       readonly userVerified: boolean;
     }
-  | { readonly ok: false; readonly reason: 'wrong' | 'expired' | 'pending' | 'declined' };
+  | {
+      readonly ok: false;
+      /** `copied`: right in all but its counter, so that the key may be in two places (WebAuthn Level 3, 7.2). */
+      readonly reason: 'wrong' | 'expired' | 'pending' | 'declined' | 'copied';
+    };
 
 export type Enrolled =
   | {

@@ -166,7 +166,8 @@ export const passkey: Factor = {
         credential: {
           id: data.credentialId,
           publicKey: new Uint8Array(Buffer.from(data.publicKey, 'base64url')),
-          counter: data.counter,
+          // Its counter is looked at below, where it can be told from a wrong signature.
+          counter: 0,
         },
         requireUserVerification: false,
       });
@@ -174,6 +175,9 @@ export const passkey: Factor = {
       // Whether it can be copied never changes (7.2, step 19), and is claimed.
       if (!verified || (credentialDeviceType === 'multiDevice') !== data.synced) {
         return { ok: false, reason: 'wrong' };
+      }
+      if ((newCounter > 0 || data.counter > 0) && newCounter <= data.counter) {
+        return { ok: false, reason: 'copied' };
       }
       return {
         ok: true,

@@ -9,6 +9,7 @@ import {
   useFactor,
 } from '../entities/factors.ts';
 import { refreshDirectory } from '../entities/member-directory.ts';
+import type { UserRow } from '../entities/users.ts';
 import type { Answer } from '../factors/factor.ts';
 import { factorFor } from '../factors/index.ts';
 import { seal } from '../lib/seal.ts';
@@ -92,14 +93,19 @@ export async function answerChallenge(
       ? { ...input.answer, approval: request && (await approvalOf(services, user, request)) }
       : input.answer,
   );
-  if (!outcome.ok && factor.waits && outcome.reason !== 'wrong') {
+  if (
+    !outcome.ok &&
+    factor.waits &&
+    (outcome.reason === 'pending' || outcome.reason === 'declined' || outcome.reason === 'expired')
+  ) {
     return { kind: endings[outcome.reason] };
   }
   const answered = outcome.ok ? may.find(({ id }) => id === outcome.factorId) : undefined;
   const unverified =
     outcome.ok && challenge.userVerified && row.method === 'passkey' && !outcome.userVerified;
   if (!outcome.ok || !answered || unverified) {
-    await failed(services, input, row, event);
+    const isCopied = !outcome.ok && outcome.reason === 'copied';
+    await failed(services, input, row, event, isCopied ? copied(services, user, input.origin, row) : []);
     return { kind: 'wrong' };
   }
 
@@ -179,6 +185,20 @@ export const mayAnswer = (assessment: Assessment, challenge: Challenge, row: Fac
       )
     : [row];
 
+/** A passkey answered with a counter that it has left behind: somebody may have a copy. Told once until it is used again. */
+export const copied = (services: Services, user: UserRow, origin: Origin, row: FactorRow): Statement[] => [
+  auditEvent(services.db, origin, {
+    type: 'factor.copied',
+    userId: user.id,
+    data: { method: row.method, factor: row.id },
+  }),
+  ...securityMail(services, user, origin, {
+    template: 'account-changed',
+    values: { change: 'passkey_copied', what: row.name ?? '' },
+    key: `passkey-copied ${row.id} ${row.last_used_at ?? 0}`,
+  }),
+];
+
 /** After so many wrong answers in a row the person is told once, since somebody may have the password. */
 const failuresUntilTold = 5;
 
@@ -187,6 +207,7 @@ async function failed(
   input: { readonly origin: Origin; readonly assessment: Assessment; readonly signIn: SignIn },
   row: FactorRow,
   event: { userId: string; clientId: string; data: { method: string; factor: string } },
+  also: readonly Statement[] = [],
 ): Promise<void> {
   const { db } = services;
   const { user } = input.assessment;
@@ -197,6 +218,7 @@ async function failed(
   }
   await db.together([
     auditEvent(db, input.origin, { ...event, type: 'factor.failed' }),
+    ...also,
     ...(failures === failuresUntilDisabled
       ? [auditEvent(db, input.origin, { ...event, type: 'factor.disabled' }), refreshDirectory([user.id])]
       : []),

@@ -5,6 +5,7 @@ import type { Answer, Json } from '../factors/factor.ts';
 import { credentialIn, passkey } from '../factors/passkey.ts';
 import { digest } from '../lib/digest.ts';
 import { seal } from '../lib/seal.ts';
+import { copied } from './answer-challenge.ts';
 import type { Services } from './services.ts';
 import { emptyState, type SignIn, saveSignIn, signInStatement } from './sign-in-state.ts';
 import { factorDataPlace, subjectFor } from './subject.ts';
@@ -57,6 +58,9 @@ export async function signInWithPasskey(
   }
   const subject = subjectFor(services, user, [row], 'passkey', '');
   const outcome = await passkey.verify(subject, kept, input.answer);
+  if (!outcome.ok && outcome.reason === 'copied') {
+    await db.together(copied(services, user, input.origin, row));
+  }
   if (!outcome.ok || !outcome.userVerified) {
     return refuse();
   }

@@ -52,6 +52,7 @@ export function securityMail(
 export type AccountChange =
   | 'factor_removed'
   | 'factors_off'
+  | 'passkey_copied'
   | 'recovery_codes_made'
   | 'recovery_codes_shown'
   | 'password_changed'

@@ -76,6 +76,7 @@ const rules: Readonly<Record<AuditType, Rule | null>> = {
   'sign_in.succeeded': assuranceChange,
   'factor.added': credentialChange('create'),
   'factor.disabled': credentialChange('revoke'),
+  'factor.copied': null,
   'factor.removed': credentialChange('delete'),
   'factors.disabled': credentialChange('delete', 'all-second-factors'),
   'two_factor.reset': credentialChange('revoke', 'all-second-factors'),

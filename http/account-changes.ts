@@ -8,6 +8,10 @@ export const accountChanges: Readonly<
     subject: 'A way to sign in was removed',
     text: '"{what}" was removed from your account at {organization}. Sign-ins do not ask for it any more.',
   },
+  passkey_copied: {
+    subject: 'One of your passkeys may have been copied',
+    text: 'A passkey of your account at {organization} answered in a way that only a copy would. Nobody was let in. If you did not restore it from a backup, remove it.',
+  },
   factors_off: {
     subject: 'Two-factor authentication was turned off',
     text: 'Two-factor authentication was turned off for your account at {organization}. From now on the password alone is enough.',

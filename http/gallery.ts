@@ -693,6 +693,7 @@ export function galleryMails(lang: Language = 'en'): readonly GalleryMail[] {
     },
     { name: 'code', locals: { ...shared, name: null, code: '482910', minutes: 1, applicationName: null } },
     { name: 'recovery-code-used', locals: { ...shared, ...happening, left: 7 } },
+    { name: 'recovery-code-used', locals: { ...shared, ...happening, left: 1 } },
     { name: 'factor-added', locals: { ...shared, ...happening, factor } },
     { name: 'two-factor-reset', locals: { ...shared, ...happening, organizationName: 'Acme Aviation' } },
     {

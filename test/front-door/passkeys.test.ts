@@ -8,8 +8,9 @@ import { digest } from '../../lib/digest.ts';
 import { newId } from '../../lib/id.ts';
 import { seal } from '../../lib/seal.ts';
 import { Authenticator, type Lies } from '../factors/authenticator.ts';
+import { attester, falseAttester, model, root } from '../factors/maker.ts';
 import type { Browser } from './browser.ts';
-import { count, events, userId, waited, withoutSession } from './evidence.ts';
+import { count, events, mails, userId, waited, withoutSession } from './evidence.ts';
 import {
   acme,
   application,
@@ -159,6 +160,46 @@ for (const kind of kinds) {
     }
     t.is(await counter(door), 1);
     t.is(await events(door, 'sign_in.succeeded'), 8);
+  });
+
+  test(`${kind}: where an organization lists models, only one that its maker attests is set up and counts (T085)`, async (t) => {
+    const strict = { ...either, passkeyModels: [model] };
+    const door = await frontDoor(t, kind, {
+      configuration: acme(strict, { ada: {}, bob: { totp: secret } }),
+      settings: { passkeyRoots: [root] },
+      now: new Date(),
+    });
+    const ada = await halfWay(door);
+    await ada.press('Continue', { method: 'passkey' });
+    for (const attestation of [undefined, 'self', falseAttester] as const) {
+      await ada.press('Confirm setup', {
+        credential: new Authenticator(door.issuer).create(asked(ada), attestation ? { attestation } : {}),
+      });
+      t.is(ada.status, 422);
+      t.is(await count(door, 'factors', "method = 'passkey'"), 0);
+    }
+    t.regex(ada.alert, /Only certain models of passkeys/);
+    const key = new Authenticator(door.issuer);
+    await setUpHere(ada, key, { attestation: attester });
+    t.is((await redeem(door, ada)).claims.acr, 'phr');
+    const again = await halfWay(door);
+    await answer(again, key);
+    t.true(isIn(again));
+
+    // One from before the list does not count: its owner is asked for it, and sets up what does.
+    await withPasskey(door, 'bob');
+    await door.db.change("DELETE FROM factors WHERE method = 'totp'");
+    const bob = await halfWay(door, 'bob');
+    t.is(bob.heading, challengePage);
+    const old = await withPasskey(door, 'bob');
+    const fresh = await halfWay(door, 'bob');
+    await answer(fresh, old);
+    t.is(fresh.heading, setUpPage);
+    t.false(isIn(fresh));
+
+    const wrong = { organizations: [{ slug: 'acme', policy: { passkeyModels: ['YubiKey'] } }] };
+    const refused = await t.throwsAsync(door.apply(wrong));
+    t.regex(String(refused?.message), /must be an AAGUID/);
   });
 
   test(`${kind}: a passkey alone is the whole sign-in where it verified its user, and nothing where it did not (T081)`, async (t) => {
@@ -413,6 +454,11 @@ for (const kind of kinds) {
       t.is(await events(door, 'factor.failed'), index + 1, what);
       t.deepEqual(await door.db.row('SELECT data, high_water, last_used_at FROM factors'), before, what);
     }
+    t.is(await events(door, 'factor.copied'), 3, 'a counter that does not grow may be a copy’s');
+    const told = (await mails(door, 'account-changed')).filter(
+      ({ values }) => values.change === 'passkey_copied',
+    );
+    t.is(told.length, 1, 'said once');
     await waited(door);
     await answer(browser, key, { counter: 11 });
     t.true(isIn(browser));
