@@ -70,21 +70,27 @@ export const nameKey = (typed: string): string => typed.trim().normalize('NFC').
 
 /** The different numbers of an organization: a handful, whatever its size. */
 export async function facetsIn(db: Database, organizationId: string): Promise<number[]> {
-  // MySQL skips from one to the next by itself; SQLite has to be told how.
-  const rows =
-    db.dialect === 'mysql'
-      ? await db.rows<{ n: number | null }>(
-          'SELECT DISTINCT facets AS n FROM memberships WHERE organization_id = ?',
-          [organizationId],
-        )
-      : await db.rows<{ n: number | null }>(
-          `WITH RECURSIVE found (n) AS (
-             SELECT MIN(facets) FROM memberships WHERE organization_id = ?
-             UNION ALL
-             SELECT (SELECT MIN(facets) FROM memberships WHERE organization_id = ? AND facets > found.n) FROM found WHERE found.n IS NOT NULL
-           ) SELECT n FROM found WHERE n IS NOT NULL`,
-          [organizationId, organizationId],
-        );
+  if (db.dialect === 'mysql') {
+    // Each is one look into the index; SELECT DISTINCT would read all of it.
+    const found: number[] = [];
+    for (let last = -1; ; ) {
+      const next = await db.row<{ n: number | string | null }>(
+        'SELECT MIN(facets) AS n FROM memberships WHERE organization_id = ? AND facets > ?',
+        [organizationId, last],
+      );
+      if (next?.n == null) return found;
+      last = Number(next.n);
+      found.push(last);
+    }
+  }
+  const rows = await db.rows<{ n: number | null }>(
+    `WITH RECURSIVE found (n) AS (
+       SELECT MIN(facets) FROM memberships WHERE organization_id = ?
+       UNION ALL
+       SELECT (SELECT MIN(facets) FROM memberships WHERE organization_id = ? AND facets > found.n) FROM found WHERE found.n IS NOT NULL
+     ) SELECT n FROM found WHERE n IS NOT NULL`,
+    [organizationId, organizationId],
+  );
   return rows.flatMap(({ n }) => (n === null ? [] : [Number(n)]));
 }
 
@@ -229,7 +235,7 @@ export interface ListedMember {
 
 const listed = `SELECT m.user_id, u.email, u.name, u.locale, m.role, m.facets, m.joined_at, m.admin_since, m.grace_started_at,
   u.home_organization_id, u.last_sign_in_at, u.last_sign_in_acr, u.last_sign_in_client_id
-  FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.organization_id = ? AND m.removed_at IS NULL AND m.facets IS NOT NULL`;
+  FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.organization_id = ? AND m.removed_at IS NULL`;
 
 /** These members, in the order of the list. */
 export async function listedMembers(

@@ -329,6 +329,25 @@ export async function readMemberFigures(
   return figures;
 }
 
+const counts = new WeakMap<
+  Services['db'],
+  Map<string, { at: number; rows: Awaited<ReturnType<typeof countDirectory>> }>
+>();
+
+/** How many there are of each kind: whatever the policy, so a preview counts them once. */
+async function recentCounts(db: Services['db'], organizationId: string): ReturnType<typeof countDirectory> {
+  const now = db.clock.now().getTime();
+  const known = counts.get(db) ?? new Map();
+  counts.set(db, known);
+  const recent = known.get(organizationId);
+  if (recent && recent.at <= now && recent.at > now - countedFor) return recent.rows;
+  const rows = await countDirectory(db, organizationId);
+  known.delete(organizationId);
+  if (rows.reduce((sum, { members }) => sum + members, 0) > manyMembers)
+    known.set(organizationId, { at: now, rows });
+  return rows;
+}
+
 async function countFigures(
   { db }: Pick<Services, 'db'>,
   organizationId: string,
@@ -347,7 +366,7 @@ async function countFigures(
     overdue: 0,
     required: 0,
   };
-  for (const row of await countDirectory(db, organizationId)) {
+  for (const row of await recentCounts(db, organizationId)) {
     const facets = facetsFrom(row.facets);
     if (facets.isDisabled) {
       figures.disabled += row.members;

@@ -386,7 +386,64 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
     sentence: '{problem}',
     values: { problem: 'https://planner.acme.test/#x: must have no fragment (#)' },
   };
+  const invite = {
+    ...shared,
+    action: `${base}/members-invite`,
+    email: '',
+    name: '',
+    emailError: null,
+    roles: [option('member', 'Member', true), option('admin', 'Admin'), option('owner', 'Owner')],
+    importing: `${base}/members-import`,
+    csv: '',
+    csvError: null,
+    plan: null,
+    waiting: [
+      { email: 'tom@acme.test', role: 'Member', until: by, revoke: `${base}/members-invite/1/revoke` },
+    ],
+    back: `${base}/members`,
+  } as const;
   return [
+    { name: 'organizations/invite', state: 'one waits', locals: invite },
+    {
+      name: 'organizations/invite',
+      state: 'wrong',
+      locals: {
+        ...invite,
+        email: 'tom',
+        emailError: 'This is no e-mail address.',
+        csvError:
+          'This is no list that can be read. Its first line must name the columns: email, name, role.',
+        waiting: [],
+      },
+    },
+    {
+      name: 'organizations/invite',
+      state: 'list with errors',
+      locals: {
+        ...invite,
+        csv: 'email,name,role',
+        plan: {
+          fresh: [{ email: 'tom@acme.test', name: 'Tom Weiss', role: 'Member' }],
+          wrong: [
+            { line: 3, text: 'nonsense', why: 'This is no e-mail address.' },
+            { line: 4, text: 'ada@acme.test', why: 'This person is a member already.' },
+            { line: 5, text: 'tom@acme.test', why: 'This address stands here twice.' },
+            { line: 6, text: 'eve@acme.test, Eve, king', why: 'The role must be owner, admin or member.' },
+            { line: 7, text: 'eve@acme.test, Eve, owner', why: 'You cannot give a role above your own.' },
+            {
+              line: 8,
+              text: 'kim@acme.test',
+              why: 'This address has had several invitations. Wait a while.',
+            },
+            {
+              line: 502,
+              text: 'zoe@acme.test',
+              why: 'At most 500 people at once. Import the rest afterwards.',
+            },
+          ],
+        },
+      },
+    },
     {
       name: 'organizations/applications',
       state: 'some',

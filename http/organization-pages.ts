@@ -1,4 +1,4 @@
-import type { FramedPage, HiddenField, Link, Note, Sentence } from './pages.ts';
+import type { FramedPage, Note, Sentence } from './pages.ts';
 
 /** What the views of `views/organizations/` need; see `Pages`. */
 
@@ -284,27 +284,37 @@ export interface BrandingPage extends FramedPage {
   readonly removeLogo: string | null;
 }
 
-export interface ImportPage extends FramedPage {
+export interface InvitePage extends FramedPage {
+  /** POST email, name, role. */
   readonly action: string;
+  readonly email: string;
+  readonly name: string;
+  readonly emailError: Sentence | null;
+  readonly roles: readonly Option[];
+  /** POST csv; with `confirmed` once the plan was seen. */
+  readonly importing: string;
   readonly csv: string;
-  readonly error: Sentence | null;
-  /** What a file would do; null before one was read. */
-  readonly preview: {
-    readonly fresh: number;
-    readonly known: number;
-    readonly wrong: readonly { readonly line: number; readonly text: string; readonly why: Sentence }[];
-    readonly rows: readonly {
+  readonly csvError: Sentence | null;
+  /** What the list would do; null before one was read. */
+  readonly plan: {
+    readonly fresh: readonly {
       readonly email: string;
-      readonly name: string;
+      readonly name: string | null;
       readonly role: Sentence;
-      readonly what: Sentence;
     }[];
-    readonly hidden: readonly HiddenField[];
+    readonly wrong: readonly { readonly line: number; readonly text: string; readonly why: Sentence }[];
   } | null;
-  readonly back: Link;
+  readonly waiting: readonly {
+    readonly email: string;
+    readonly role: Sentence;
+    readonly until: Date;
+    readonly revoke: string;
+  }[];
+  readonly back: string;
 }
 
 export interface OrganizationPages {
+  readonly 'organizations/invite': InvitePage;
   readonly 'organizations/applications': ApplicationsPage;
   readonly 'organizations/application': ApplicationPage;
   readonly 'organizations/overview': OverviewPage;

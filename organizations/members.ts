@@ -182,8 +182,8 @@ async function showMembers(visit: SignedIn): Promise<void> {
     rows: members.map((member) => memberRow(member, base, now)),
     first: from === null ? null : `${base}/members${query.size > 0 ? `?${query}` : ''}`,
     next: next === null ? null : pageAfter(next),
-    invite: null,
-    importing: null,
+    invite: `${base}/members-invite`,
+    importing: `${base}/members-invite#import`,
     exporting: `${base}/members-export${query.size > 0 ? `?${query}` : ''}`,
   });
 }

@@ -2,6 +2,7 @@ import { type SignedInRoutes, signedInRoutes } from '../http/signed-in.ts';
 import type { Site } from '../http/site.ts';
 import { applicationRoutes } from './applications.ts';
 import { auditRoutes } from './audit.ts';
+import { inviteRoutes } from './invite.ts';
 import { memberRoutes } from './members.ts';
 import { overviewRoutes } from './overview.ts';
 import { twoFactorRoutes } from './two-factor.ts';
@@ -13,6 +14,7 @@ export function organizationRoutes(site: Site): SignedInRoutes['router'] {
   overviewRoutes(pages);
   twoFactorRoutes(pages);
   memberRoutes(pages);
+  inviteRoutes(pages);
   applicationRoutes(pages);
   auditRoutes(pages);
   return pages.router;

@@ -310,3 +310,39 @@ for (const kind of kinds) {
     );
   });
 }
+
+for (const kind of kinds) {
+  test(`people are invited one by one or from a list, whose wrong lines are told and left out (${kind})`, async (t) => {
+    const door = await open(t, kind);
+    const chiara = await arrive(door, 'chiara', '/organizations/acme/members-invite');
+    await chiara.press('Send invitation', { email: 'nonsense', role: 'member' });
+    t.is(chiara.status, 422);
+    await chiara.press('Send invitation', { email: 'Tom@new.test', name: 'Tom', role: 'owner' });
+    t.is(chiara.status, 422, 'no admin makes an owner');
+    await chiara.press('Send invitation', { email: 'Tom@new.test', name: 'Tom', role: 'admin' });
+    t.regex(chiara.text, /tom@new\.test/);
+    await chiara.press('Check the list', { csv: 'nothing' });
+    t.is(chiara.status, 422);
+    const csv =
+      'email,name,role\r\nkim@new.test,"Kim, the Second",\r\nada@acme.test,Ada,member\r\nnonsense,X,member\r\neve@new.test,Eve,king\r\nzoe@new.test,Zoe,owner\r\nKIM@new.test,Kim,member\r\n\r\nlea@new.test,=1+1,admin';
+    await chiara.press('Check the list', { csv });
+    const left = [...chiara.text.matchAll(/<tr><td>(\d+)<\/td>/g)].map(([, line]) => Number(line));
+    t.deepEqual(left, [3, 4, 5, 6, 7]);
+    t.is(await count(door, 'invitations', '1 = 1'), 1);
+    await chiara.press('Invite 2 people');
+    t.regex(chiara.text, /2 people were invited/);
+    const waiting = await door.db.rows<{ email: string; role: string; name: string }>(
+      'SELECT email, role, name FROM invitations ORDER BY email',
+    );
+    t.deepEqual(
+      waiting.map(({ email, role, name }) => [email, role, name]),
+      [
+        ['kim@new.test', 'member', 'Kim, the Second'],
+        ['lea@new.test', 'admin', '=1+1'],
+        ['tom@new.test', 'admin', 'Tom'],
+      ],
+    );
+    await chiara.press('Take back');
+    t.regex(chiara.text, /was taken back/);
+  });
+}

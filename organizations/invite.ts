@@ -1,0 +1,125 @@
+import { type ImportPlan, importMembers, planImport, type RowProblem } from '../flows/import-members.ts';
+import { inviteMember, readInvitations, revokeInvitation } from '../flows/invitations.ts';
+import { RequestError } from '../http/errors.ts';
+import { leaveFlash } from '../http/flash.ts';
+import type { InvitePage } from '../http/organization-pages.ts';
+import type { Sentence } from '../http/pages.ts';
+import { show } from '../http/show.ts';
+import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
+import { rolesToGive } from '../policy/permissions.ts';
+import { roles } from '../policy/types.ts';
+import { basePath, framedBy, inSession, organizationOf, textOf } from './visit.ts';
+import { options, roleLabels } from './words.ts';
+
+const problems: Readonly<Record<RowProblem, string>> = {
+  bad_address: 'This is no e-mail address.',
+  twice: 'This address stands here twice.',
+  unknown_role: 'The role must be owner, admin or member.',
+  role_too_high: 'You cannot give a role above your own.',
+  already_member: 'This person is a member already.',
+  too_many: 'This address has had several invitations. Wait a while.',
+  too_long: 'At most 500 people at once. Import the rest afterwards.',
+};
+
+interface Shown {
+  readonly email?: string;
+  readonly name?: string;
+  readonly role?: string;
+  readonly emailError?: Sentence;
+  readonly csv?: string;
+  readonly csvError?: Sentence;
+  readonly plan?: ImportPlan;
+}
+
+/** Invitations, one by one or from a file, and those that wait for an answer. */
+export function inviteRoutes({ get, post }: SignedInRoutes): void {
+  get('/:slug/members-invite', inSession('members.invite'), (visit) => showInvite(visit, {}));
+  post('/:slug/members-invite', inSession('members.invite'), async (visit, form) => {
+    const { ctx, site } = visit;
+    const [email, name] = [textOf(form.email), textOf(form.name)];
+    const role = roles.find((known) => known === form.role);
+    if (!role) throw new RequestError('bad_request');
+    const outcome = await inviteMember(site.services, await organizationOf(visit), { email, name, role });
+    if (outcome.kind !== 'invited') {
+      return showInvite(visit, { email, name, role, emailError: problems[outcome.kind] }, 422);
+    }
+    leaveFlash(ctx, site.services.ring, {
+      tone: 'ok',
+      text: 'The invitation is on its way. It holds for a week.',
+    });
+    ctx.status = 303;
+    ctx.redirect(ctx.path);
+  });
+
+  post('/:slug/members-invite/:id/revoke', inSession('members.invite'), async (visit) => {
+    const { ctx, site } = visit;
+    if (!(await revokeInvitation(site.services, await organizationOf(visit), String(ctx.params.id)))) {
+      throw new RequestError('not_found');
+    }
+    leaveFlash(ctx, site.services.ring, { tone: 'ok', text: 'The invitation was taken back.' });
+    ctx.status = 303;
+    ctx.redirect(`${basePath(ctx)}/members-invite`);
+  });
+
+  get('/:slug/members-import', inSession('members.import'), (visit) => showInvite(visit, {}));
+  post('/:slug/members-import', inSession('members.import'), async (visit, form) => {
+    const { ctx, site } = visit;
+    const there = await organizationOf(visit);
+    const csv = textOf(form.csv);
+    if (form.confirmed !== '1') {
+      const plan = await planImport(site.services, there, csv);
+      if (plan) return showInvite(visit, { csv, plan });
+    }
+    const done = form.confirmed === '1' ? await importMembers(site.services, there, csv) : null;
+    if (!done) {
+      const csvError =
+        'This is no list that can be read. Its first line must name the columns: email, name, role.';
+      return showInvite(visit, { csv, csvError }, 422);
+    }
+    leaveFlash(ctx, site.services.ring, {
+      tone: done.wrong.length === 0 ? 'ok' : 'warn',
+      text: {
+        sentence: '{n} person was invited.|{n} people were invited.',
+        values: { n: done.invited },
+      },
+    });
+    ctx.status = 303;
+    ctx.redirect(`${basePath(ctx)}/members-invite`);
+  });
+}
+
+async function showInvite(visit: SignedIn, given: Shown, status = 200): Promise<void> {
+  const { ctx, site } = visit;
+  const there = await organizationOf(visit);
+  const base = basePath(ctx);
+  const waiting = await readInvitations(site.services, there);
+  const page: Omit<InvitePage, keyof Awaited<ReturnType<typeof framedBy>>> = {
+    action: `${base}/members-invite`,
+    email: given.email ?? '',
+    name: given.name ?? '',
+    emailError: given.emailError ?? null,
+    roles: options(
+      rolesToGive(there.actor.role)
+        .toReversed()
+        .map((role) => [role, roleLabels[role]] as const),
+      given.role ?? 'member',
+    ),
+    importing: `${base}/members-import`,
+    csv: given.csv ?? '',
+    csvError: given.csvError ?? null,
+    plan: given.plan
+      ? {
+          fresh: given.plan.fresh.map(({ email, name, role }) => ({ email, name, role: roleLabels[role] })),
+          wrong: given.plan.wrong.map(({ line, text, why }) => ({ line, text, why: problems[why] })),
+        }
+      : null,
+    waiting: waiting.slice(0, 200).map((row) => ({
+      email: row.email,
+      role: roleLabels[roles.find((known) => known === row.role) ?? 'member'],
+      until: new Date(row.expires_at),
+      revoke: `${base}/members-invite/${encodeURIComponent(row.id)}/revoke`,
+    })),
+    back: `${base}/members`,
+  };
+  show(ctx, site.renderer, 'organizations/invite', { ...(await framedBy(visit)), ...page }, status);
+}
