@@ -22,6 +22,7 @@ import { devInboxRoutes } from './http/dev-inbox.ts';
 import { catchErrors, isDatabaseAway, withoutValues } from './http/errors.ts';
 import { libraryForms, libraryRoutes, selfSubmittingPages } from './http/library-forms.ts';
 import { mailRenderer, textRenderer } from './http/mails.ts';
+import { createMetrics } from './http/metrics.ts';
 import { providerPages } from './http/provider-pages.ts';
 import { createRenderer } from './http/render.ts';
 import { createRouteList, openToAll, type RouteList } from './http/route-list.ts';
@@ -79,7 +80,13 @@ export const createLog = (settings: Settings): Logger =>
   pino({ level: settings.logLevel, base: null, redact: { paths: secrets, remove: true } });
 
 /** The whole application over an open database; what listens, and when it ends, is the caller's. */
-export async function createApp(settings: Settings, db: Database, log = createLog(settings)): Promise<App> {
+export async function createApp(
+  settings: Settings,
+  db: Database,
+  log = createLog(settings),
+  /** Where several processes share a port: the metrics of all. */
+  metricsOfAll: (() => Promise<string>) | null = null,
+): Promise<App> {
   const ring = openKeyRing(settings.secretKeys);
   await checkKeys(db, ring);
   const queue = createWorkQueue();
@@ -101,7 +108,9 @@ export async function createApp(settings: Settings, db: Database, log = createLo
       .map(({ id }) => id)
       .filter((id) => id !== 'sms' || settings.smsUrl !== null || settings.demo),
   };
+  const metrics = createMetrics(settings, { db, queue }, metricsOfAll);
   const courier = createCourier({
+    observe: metrics.delivered,
     db,
     ring,
     render,
@@ -139,7 +148,7 @@ export async function createApp(settings: Settings, db: Database, log = createLo
     const inbox = settings.demo ? '/dev/inbox' : null;
     show(ctx, renderer, 'home', { ...common(ctx), accountPage: '/account', demo: null, inbox });
   });
-  for (const path of ['/', '/favicon.ico', '/healthz', '/readyz', '/assets/:name']) {
+  for (const path of ['/', '/favicon.ico', '/healthz', '/readyz', '/metrics', '/assets/:name']) {
     routes.add(openToAll(path));
   }
   for (const record of libraryRoutes) {
@@ -151,12 +160,14 @@ export async function createApp(settings: Settings, db: Database, log = createLo
   });
   own.get('/readyz', (ctx) => readiness(ctx, db));
 
+  provider.use(metrics.timed);
   provider.use(securityHeaders(settings.issuer));
   provider.use(catchErrors(log, showFor));
   provider.use(selfSubmittingPages(renderer));
   provider.use(libraryForms(services, provider));
   provider.use(assetRoutes(path.join(projectRoot, 'public')).routes());
   provider.use(own.routes());
+  provider.use(metrics.routes.routes());
   provider.use(async (_ctx, next) => {
     await next();
     if (somethingToSend) {

@@ -1,5 +1,7 @@
 import cluster, { type Worker } from 'node:cluster';
+import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
+import { AggregatorRegistry } from 'prom-client';
 import type { Settings } from './config/settings.ts';
 import { migrate, openDatabase } from './entities/database.ts';
 import { jobsOf } from './jobs/index.ts';
@@ -24,7 +26,11 @@ async function serve(settings: Settings): Promise<void> {
   if (isFirst) {
     await migrate(db);
   }
-  const app = await createApp(settings, db, log);
+  const app = await createApp(settings, db, log, cluster.isWorker ? metricsFromPrimary : null);
+  if (cluster.isWorker) {
+    // Its making is what lets this process answer when the primary asks.
+    new AggregatorRegistry();
+  }
   const demo = settings.demo && isFirst ? await import('./demo/demo.ts') : null;
   await demo?.prepareDemo(app.services);
   const server = await listen(app, settings);
@@ -95,6 +101,7 @@ async function startWorkers(settings: Settings): Promise<void> {
   process.once('SIGINT', end);
   endWithNpm(async () => end('SIGTERM'));
 
+  answerForMetrics();
   const welcome = await ready(cluster.fork({ SALLYPORT_WORKER: '1' }));
   await Promise.all(
     Array.from({ length: settings.workers - 1 }, (_, n) =>
@@ -108,6 +115,41 @@ async function startWorkers(settings: Settings): Promise<void> {
     }
   });
   announce(settings, welcome);
+}
+
+/** Workers ask the one that knows them all, and it asks each of them. */
+function metricsFromPrimary(): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const id = randomUUID();
+    const answered = (message: { metrics?: string; text?: string }) => {
+      if (message.metrics === id) {
+        stop();
+        resolve(message.text ?? '');
+      }
+    };
+    const timer = setTimeout(() => {
+      stop();
+      reject(new Error('the processes did not say what they have counted'));
+    }, seconds(5));
+    const stop = () => {
+      clearTimeout(timer);
+      process.off('message', answered);
+    };
+    process.on('message', answered);
+    process.send?.({ metrics: id });
+  });
+}
+
+function answerForMetrics(): void {
+  const all = new AggregatorRegistry();
+  cluster.on('message', (worker, message: { metrics?: string }) => {
+    if (typeof message.metrics === 'string') {
+      all.clusterMetrics().then(
+        (text) => worker.send({ metrics: message.metrics, text }),
+        () => {},
+      );
+    }
+  });
 }
 
 function ready(worker: Worker): Promise<string | null> {

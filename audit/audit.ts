@@ -87,8 +87,8 @@ export interface AuditEvent {
 }
 
 /** The write of one event, to stand in the same batch as what it tells of. */
-export const auditEvent = (db: Database, origin: Origin, event: AuditEvent): Statement =>
-  addAuditEvent(db, {
+export const auditEvent = (db: Database, origin: Origin, event: AuditEvent): Statement => ({
+  ...addAuditEvent(db, {
     at: db.clock.now(),
     type: event.type,
     userId: event.userId ?? null,
@@ -97,10 +97,14 @@ export const auditEvent = (db: Database, origin: Origin, event: AuditEvent): Sta
     ip: origin.ip,
     userAgent: origin.userAgent?.slice(0, 500) ?? null,
     data: JSON.stringify(event.data ?? {}),
-  });
+  }),
+  tells: { type: event.type, ...word('method', event), ...word('acr', event) },
+});
+
+const word = (name: 'method' | 'acr', { data }: AuditEvent) =>
+  typeof data?.[name] === 'string' ? { [name]: data[name] } : {};
 
 /** Writes one event on its own, where nothing else is written. */
 export async function audit(db: Database, origin: Origin, event: AuditEvent): Promise<void> {
-  const statement = auditEvent(db, origin, event);
-  await db.change(statement.sql, statement.values);
+  await db.together([auditEvent(db, origin, event)]);
 }

@@ -187,6 +187,13 @@ export const definitions = {
     production: '1',
     means: 'processes sharing the port',
   },
+  METRICS_TOKEN: {
+    shape: z.string().regex(/^[\x21-\x7e]{16,200}$/, 'must be 16 to 200 printable characters without blanks'),
+    development: null,
+    production: null,
+    means:
+      'what /metrics wants as a bearer token; without it, only this machine may read it, and not through a proxy',
+  },
   LOG_LEVEL: {
     shape: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
     development: 'info',
@@ -215,6 +222,7 @@ export interface Settings {
   readonly secretKeys: string;
   readonly trustProxy: number;
   readonly workers: number;
+  readonly metricsToken: string | null;
   readonly logLevel: string;
 }
 
@@ -229,7 +237,13 @@ export class SettingsError extends Error {
   }
 }
 
-const secretNames: ReadonlySet<string> = new Set(['SECRET_KEYS', 'DATABASE_URL', 'MAIL_URL', 'SMS_URL']);
+const secretNames: ReadonlySet<string> = new Set([
+  'SECRET_KEYS',
+  'DATABASE_URL',
+  'MAIL_URL',
+  'SMS_URL',
+  'METRICS_TOKEN',
+]);
 
 /**
  * Reads every setting from the environment, from `NAME_FILE` or from the file that `SETTINGS_FILE` names (NAME=value lines),
@@ -290,6 +304,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     secretKeys,
     trustProxy: values.TRUST_PROXY as number,
     workers: values.WORKERS as number,
+    metricsToken: (values.METRICS_TOKEN as string | null) ?? null,
     logLevel: values.LOG_LEVEL as string,
   };
 }

@@ -13,6 +13,8 @@ export interface Statement {
   readonly rows?: number;
   /** What follows from it: run once, after all others of the batch. */
   readonly followedBy?: readonly Statement[];
+  /** What listeners are told once it is written; few different values, nothing personal. */
+  readonly tells?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -33,6 +35,8 @@ export interface Database {
   upsert(table: string, key: readonly string[], row: Readonly<Record<string, Value>>): Statement;
   insertIfAbsent(table: string, row: Readonly<Record<string, Value>>): Statement;
   insert(table: string, row: Readonly<Record<string, Value>>): Statement;
+  /** Calls for whatever a batch of this process tells, after it was written. */
+  onWritten(listener: (told: Readonly<Record<string, string>>) => void): void;
   close(): Promise<void>;
 }
 

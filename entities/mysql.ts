@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import { type Clock, seconds } from '../lib/clock.ts';
 import { migrations } from '../migrations/index.ts';
 import type { Database, DatabaseOptions, Statement, Value } from './database.ts';
-import { checked, statementBuilders, withConsequences } from './statements.ts';
+import { checked, createListeners, statementBuilders, withConsequences } from './statements.ts';
 
 /** How long one question may take. A form's batch is short; an import of thousands of people may take its time. */
 const patience = seconds(4);
@@ -35,6 +35,7 @@ export async function openMysql(databaseUrl: string, options: DatabaseOptions): 
     },
   });
   await source.initialize();
+  const { onWritten, tell } = createListeners();
   const connections = poolOf(source);
   const { clock, stop } = options.clock
     ? { clock: options.clock, stop: () => {} }
@@ -52,10 +53,16 @@ export async function openMysql(databaseUrl: string, options: DatabaseOptions): 
     row: async <Row>(sql: string, values: readonly Value[] = []) =>
       ((await ask(sql, values)) as Row[])[0] ?? null,
     change: (sql, values = []) => undoneAgain(async () => affected(await ask(sql, values))),
-    together: (batch) =>
-      undoneAgain(() =>
+    together: async (batch) => {
+      const done = await undoneAgain(() =>
         connections.use(patienceFor(batch), (connection) => inTransaction(connection, batch)),
-      ),
+      );
+      if (done) {
+        tell(batch);
+      }
+      return done;
+    },
+    onWritten,
     ...statementBuilders('mysql'),
     close: async () => {
       stop();

@@ -67,3 +67,12 @@ export const daysSince = (db: Database, organizationId: string, day: number) =>
     'SELECT * FROM organization_days WHERE organization_id = ? AND day >= ? ORDER BY day',
     [organizationId, day],
   );
+
+/** The newest figures of each organization, not older than a week. */
+export const latestFigures = (db: Database) =>
+  db.rows<{ slug: string; members: number; set_up: number }>(
+    `SELECT o.slug, d.members, d.set_up FROM organizations o JOIN organization_days d ON d.organization_id = o.id
+     WHERE d.members IS NOT NULL AND d.day = (SELECT MAX(x.day) FROM organization_days x
+       WHERE x.organization_id = o.id AND x.members IS NOT NULL AND x.day > ?)`,
+    [dayOf(db.clock.now().getTime()) - 7],
+  );

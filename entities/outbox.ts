@@ -215,3 +215,9 @@ export async function passedOnSince(db: Database, recipient: string, since: Date
   );
   return new Set(rows.map(({ id }) => id));
 }
+
+/** What waits to be sent, and since when. */
+export const outboxQueues = (db: Database) =>
+  db.rows<{ channel: Channel; count: number; oldest_at: number | null }>(
+    'SELECT channel, COUNT(*) AS count, MIN(created_at) AS oldest_at FROM outbox WHERE next_at IS NOT NULL GROUP BY channel',
+  );

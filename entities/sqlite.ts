@@ -6,7 +6,7 @@ import { projectRoot } from '../config/settings.ts';
 import { NodeSqlite } from '../lib/node-sqlite.ts';
 import { migrations } from '../migrations/index.ts';
 import type { Database, DatabaseOptions, Value } from './database.ts';
-import { checked, statementBuilders, withConsequences } from './statements.ts';
+import { checked, createListeners, statementBuilders, withConsequences } from './statements.ts';
 
 /** The embedded database: one connection for everybody, which TypeORM opens and migrates. */
 export async function openSqlite(databaseUrl: string, options: DatabaseOptions): Promise<Database> {
@@ -36,6 +36,7 @@ export async function openSqlite(databaseUrl: string, options: DatabaseOptions):
   // SQLite's own knows ASCII only; names are found by the same spelling on every database.
   connection.define('lower', (text) => (typeof text === 'string' ? text.toLowerCase() : text));
   const log = file === ':memory:' ? null : writeAheadLog(`${file}-wal`);
+  const { onWritten, tell } = createListeners();
   const statements = new Map<string, ReturnType<NodeSqlite['prepare']>>();
   const prepared = (sql: string) => {
     let statement = statements.get(sql);
@@ -77,8 +78,10 @@ export async function openSqlite(databaseUrl: string, options: DatabaseOptions):
         throw error;
       }
       await log?.flushed();
+      tell(batch);
       return true;
     },
+    onWritten,
     ...statementBuilders('sqlite'),
     close: async () => {
       await log?.close();

@@ -52,3 +52,21 @@ export function withConsequences(batch: readonly Statement[]): readonly Statemen
   }
   return consequences.size === 0 ? batch : [...batch, ...consequences.values()];
 }
+
+/** Who wants to know what batches tell, and how they are told. */
+export function createListeners(): {
+  readonly onWritten: Database['onWritten'];
+  readonly tell: (batch: readonly Statement[]) => void;
+} {
+  const listeners: Parameters<Database['onWritten']>[0][] = [];
+  return {
+    onWritten: (listener) => void listeners.push(listener),
+    tell: (batch) => {
+      for (const { tells } of batch) {
+        if (tells) {
+          for (const listener of listeners) listener(tells);
+        }
+      }
+    },
+  };
+}

@@ -16,9 +16,12 @@ export function answerUntrusted(
     return true;
   }
   const { host, protocol } = new URL(rules.issuer);
+  if (isLoopback(req.socket.remoteAddress) && !Object.keys(req.headers).some(isOfProxy)) {
+    direct.add(req);
+  }
   const ip = clientAddress(req, rules.trustProxy);
   for (const name of Object.keys(req.headers)) {
-    if (name === 'forwarded' || name.startsWith('x-forwarded-') || name === 'x-http-method-override') {
+    if (isOfProxy(name) || name === 'x-http-method-override') {
       delete req.headers[name];
     }
   }
@@ -27,6 +30,16 @@ export function answerUntrusted(
   req.headers['x-forwarded-for'] = ip;
   return false;
 }
+
+const direct = new WeakSet<IncomingMessage>();
+
+/** Whether a request comes from this machine itself, and no proxy says that it brings it for somebody else. */
+export const cameDirectly = (req: IncomingMessage): boolean => direct.has(req);
+
+const isOfProxy = (name: string): boolean =>
+  name === 'forwarded' || name === 'via' || name === 'x-real-ip' || name.startsWith('x-forwarded-');
+
+const isLoopback = (address = ''): boolean => plain(address).startsWith('127.') || address === '::1';
 
 function clientAddress(req: IncomingMessage, trustProxy: number): string {
   const direct = req.socket.remoteAddress ?? '0.0.0.0';

@@ -224,6 +224,7 @@ const settingsFor = (
   secretKeys,
   trustProxy: 0,
   workers: 1,
+  metricsToken: null,
   logLevel: 'debug',
   ...more,
 });

@@ -73,6 +73,7 @@ test('with nothing set a development server has all that it needs, and keys of i
     smsUrl: null,
     trustProxy: 0,
     workers: 1,
+    metricsToken: null,
     logLevel: 'info',
   } satisfies Partial<Settings>);
   t.is(Buffer.from(first.secretKeys, 'base64url').length, 32);
