@@ -260,6 +260,14 @@ export function wayBackPages(shared: Common): readonly GalleryPage[] {
     signIn: '/account',
   };
   const confirm = { ...shared, email: 'ada@new.test', action: '#confirm', done: false, next: '/account' };
+  const help = {
+    ...shared,
+    organizationName: 'Acme Aviation',
+    useRecoveryCode: '#recovery',
+    outcome: null,
+    action: '#help',
+    back: '#back',
+  };
   const reset = { ...shared, action: '#reset', done: false, error: null, signIn: '/account' };
   return [
     { name: 'forgotten-password', state: 'first', locals: forgotten },
@@ -277,6 +285,14 @@ export function wayBackPages(shared: Common): readonly GalleryPage[] {
     { name: 'invitation', state: 'done', locals: { ...invitation, done: true } },
     { name: 'confirm-email', state: 'first', locals: confirm },
     { name: 'confirm-email', state: 'done', locals: { ...confirm, done: true } },
+    { name: 'help', state: 'first', locals: help },
+    { name: 'help', state: 'asked', locals: { ...help, outcome: 'asked' } },
+    {
+      name: 'help',
+      state: 'asked before',
+      locals: { ...help, outcome: 'asked_before', useRecoveryCode: null },
+    },
+    { name: 'help', state: 'nobody', locals: { ...help, organizationName: null, outcome: 'nobody' } },
     { name: 'not-me', state: 'first', locals: { ...shared, action: '#not-me' } },
   ];
 }

@@ -144,6 +144,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     rememberChecked: false,
     tryAnotherWay: '#ways',
     useRecoveryCode: '#recovery',
+    help: '#help',
   } as const;
   const recovery = {
     ...shared,
@@ -151,6 +152,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     typed: '',
     error: null,
     back: { label: 'Use your authenticator app instead', url: '#totp' },
+    help: '#help',
   };
   const enrol = {
     ...shared,
@@ -354,6 +356,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
         ...shared,
         factors: methods.map((choice) => ({ ...choice, url: `#${choice.method}` })),
         useRecoveryCode: '#recovery',
+        help: '#help',
         back: '#back',
       },
     },
@@ -718,6 +721,16 @@ export function galleryMails(lang: Language = 'en'): readonly GalleryMail[] {
         inviter: 'Ada Lovelace',
         until: happening.at,
         url: 'https://id.acme.test/invitation/sample',
+      },
+    },
+    {
+      name: 'help-asked',
+      locals: {
+        ...shared,
+        ...happening,
+        person: 'Dai Evans',
+        email: 'dai@acme.test',
+        url: 'https://id.acme.test/organizations/acme/members/1',
       },
     },
     {

@@ -22,6 +22,7 @@ const names: { readonly [name in keyof Mails]: true } = {
   'sign-in-denied': true,
   invitation: true,
   'confirm-email': true,
+  'help-asked': true,
   'policy-announced': true,
   'policy-reminder': true,
 };

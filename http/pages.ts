@@ -315,6 +315,18 @@ export interface ConfirmEmailPage extends Common {
   readonly next: string;
 }
 
+export interface HelpPage extends Common {
+  /** Whose owners and admins can help; null where there are none. */
+  readonly organizationName: string | null;
+  /** GET; null where none is left. */
+  readonly useRecoveryCode: string | null;
+  /** What came of asking; null before. */
+  readonly outcome: 'asked' | 'asked_before' | 'nobody' | null;
+  /** POST. */
+  readonly action: string;
+  readonly back: string;
+}
+
 export interface NotMePage extends Common {
   /** POST. */
   readonly action: string;
@@ -371,6 +383,8 @@ export interface ChallengePage extends Common {
   readonly tryAnotherWay: string | null;
   /** GET; null where no recovery code may be used. */
   readonly useRecoveryCode: string | null;
+  /** GET, for whoever has none of these any more. */
+  readonly help: string;
 }
 
 export interface ChallengeRecoveryPage extends Common {
@@ -380,6 +394,8 @@ export interface ChallengeRecoveryPage extends Common {
   readonly error: Sentence | null;
   /** GET, back to a factor ("Use your authenticator app instead"); null where no factor is left. */
   readonly back: Link | null;
+  /** GET, for whoever has none of these any more. */
+  readonly help: string;
 }
 
 export interface FactorChoice {
@@ -396,6 +412,8 @@ export interface ChooseFactorPage extends Common {
   readonly useRecoveryCode: string | null;
   /** GET; null where there is nothing to go back to. */
   readonly back: string | null;
+  /** GET, for whoever has none of these any more. */
+  readonly help: string;
 }
 
 /** How the set-up may be left; `action` is a POST (with `postpone` where dismissed). */
@@ -634,6 +652,7 @@ export interface Pages extends OrganizationPages {
   readonly 'forgotten-password': ForgottenPasswordPage;
   readonly 'reset-password': ResetPasswordPage;
   readonly 'not-me': NotMePage;
+  readonly help: HelpPage;
   readonly invitation: InvitationPage;
   readonly 'confirm-email': ConfirmEmailPage;
   readonly 'account/sessions': AccountSessionsPage;
@@ -757,6 +776,12 @@ export interface ConfirmEmailMail extends MailCommon {
   readonly url: string;
 }
 
+export interface HelpAskedMail extends MailCommon, Happening {
+  readonly person: string;
+  readonly email: string;
+  readonly url: string;
+}
+
 export interface PasswordResetMail extends MailCommon, Happening {
   readonly url: string;
   readonly minutes: number;
@@ -795,6 +820,7 @@ export interface Mails {
   readonly 'sign-in-denied': SignInDeniedMail;
   readonly invitation: InvitationMail;
   readonly 'confirm-email': ConfirmEmailMail;
+  readonly 'help-asked': HelpAskedMail;
   readonly 'policy-announced': PolicyMail;
   readonly 'policy-reminder': PolicyMail;
 }

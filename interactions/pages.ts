@@ -103,6 +103,7 @@ export function showChallenge(
     rememberChecked,
     tryAnotherWay: waysOf(decision.factors).length > 1 ? at(visit, '/ways') : null,
     useRecoveryCode: decision.recoveryCode ? at(visit, '/recovery') : null,
+    help: at(visit, '/help'),
   };
   show(visit.ctx, visit.site.renderer, 'challenge', locals, problem?.status ?? 200);
 }
@@ -148,6 +149,7 @@ export function showRecovery(visit: Visit, next: StepOf<'challenge'>, problem: P
     typed: problem?.typed ?? '',
     error: problem?.error ?? null,
     back: decision.factors.length > 0 ? { label: 'Use another way instead', url: at(visit) } : null,
+    help: at(visit, '/help'),
   };
   show(visit.ctx, visit.site.renderer, 'challenge-recovery', locals, problem?.status ?? 200);
 }
@@ -168,6 +170,7 @@ export function showWays(visit: Visit, next: StepOf<'challenge'>): void {
     ...commonOf(visit, assessment),
     factors,
     useRecoveryCode: decision.recoveryCode ? at(visit, '/recovery') : null,
+    help: at(visit, '/help'),
     back: at(visit),
   };
   show(visit.ctx, visit.site.renderer, 'choose-factor', locals);

@@ -4,6 +4,7 @@ import { challengeRoutes, showChosenChallenge } from './challenge.ts';
 import { consentRoutes } from './consent.ts';
 import { cancel, finish, refuse } from './finish.ts';
 import { firstStepRoutes } from './first-step.ts';
+import { helpRoutes } from './help.ts';
 import { mailboxRoutes, showMailboxStep } from './mailbox.ts';
 import type { Next } from './next.ts';
 import * as pages from './pages.ts';
@@ -19,6 +20,7 @@ export function interactionRoutes(site: Site): Router {
   firstStepRoutes(steps);
   challengeRoutes(steps, showNext);
   recoveryRoutes(steps, showNext);
+  helpRoutes(steps, showNext);
   mailboxRoutes(steps);
   setUpRoutes(steps, showNext);
   consentRoutes(steps);

@@ -348,3 +348,6 @@ for (const form of document.forms) {
   else sendOnce(form);
 }
 document.querySelector('form[data-submit-now]')?.requestSubmit();
+
+// On a phone the navigation scrolls: where one is stands in sight.
+document.querySelector('.side [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });

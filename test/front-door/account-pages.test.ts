@@ -178,4 +178,29 @@ for (const kind of kinds) {
     await ada.open('/account');
     t.is(ada.heading, 'Sign in');
   });
+
+  test(`${kind}: whoever has lost every second step can ask the owners and admins of their organization, once a day`, async (t) => {
+    const door = await frontDoor(t, kind, {
+      configuration: acme({}, { ada: { role: 'owner' }, chiara: { role: 'admin' }, dai: { totp: secret } }),
+    });
+    const dai = door.browser();
+    await dai.authorize();
+    await dai.press('Sign in', { email: 'dai@acme.test', password });
+    await dai.follow('Lost your second step?');
+    await dai.press('Ask them for help');
+    t.regex(dai.text, /The owners and admins of Acme Aviation have a mail/);
+    const mails = async () => (await door.db.rows("SELECT id FROM outbox WHERE channel = 'email'")).length;
+    t.is(await mails(), 2);
+    await dai.follow('Go back');
+    t.is(dai.heading, 'Two-factor authentication', 'nobody is let in by it');
+    await dai.follow('Lost your second step?');
+    await dai.press('Ask them for help');
+    t.regex(dai.text, /told within the last day/);
+    t.is(await mails(), 2);
+    const events = await door.db.rows<{ organization_id: string | null }>(
+      "SELECT organization_id FROM audit_events WHERE type = 'help.asked'",
+    );
+    t.is(events.length, 1);
+    t.truthy(events[0]?.organization_id);
+  });
 }

@@ -1,0 +1,63 @@
+import { auditEvent, type Origin } from '../audit/audit.ts';
+import { administratorsOf } from '../entities/memberships.ts';
+import { days } from '../lib/clock.ts';
+import { countAttempt, limitSubject } from '../limits/attempts.ts';
+import type { Assessment } from './assess-sign-in.ts';
+import { homeOf } from './recipient.ts';
+import type { Services } from './services.ts';
+
+/** Once a day and person: more would only be noise in the administrators' mailboxes. */
+const rule = { name: 'help', delays: [days(1)], stop: 10_000, lifetime: days(2) };
+
+export type HelpOutcome = 'asked' | 'asked_before' | 'nobody';
+
+/**
+ * Somebody knows their password, and has lost everything else: the owners and admins of their home organization are told, and find it in
+ * their audit log. Nothing about the account changes; they have to make sure who asks, and reset it themselves.
+ */
+export async function askForHelp(
+  services: Services,
+  input: { readonly assessment: Assessment; readonly origin: Origin; readonly clientId: string },
+): Promise<HelpOutcome> {
+  const { db, notify, settings } = services;
+  const { user, memberships } = input.assessment;
+  const home = homeOf(user, memberships);
+  const administrators = home
+    ? (await administratorsOf(db, home.organization.id)).filter(({ id }) => id !== user.id)
+    : [];
+  if (!home || administrators.length === 0) {
+    return 'nobody';
+  }
+  if (!(await countAttempt(db, rule, limitSubject(rule, user.id))).ok) {
+    return 'asked_before';
+  }
+  const { slug, name: organizationName, id: organizationId } = home.organization;
+  const url = new URL(`/organizations/${encodeURIComponent(slug)}/members/${user.id}`, settings.issuer).href;
+  await db.together([
+    auditEvent(db, input.origin, {
+      type: 'help.asked',
+      userId: user.id,
+      organizationId,
+      clientId: input.clientId,
+      data: { told: administrators.length },
+    }),
+    ...administrators.map((administrator) =>
+      notify.mail({
+        to: administrator.email,
+        locale: administrator.locale,
+        template: 'help-asked',
+        values: {
+          name: administrator.name,
+          person: user.name ?? user.email,
+          email: user.email,
+          url,
+          at: db.clock.now().toISOString(),
+          ip: input.origin.ip,
+          userAgent: input.origin.userAgent,
+        },
+        organizationName,
+      }),
+    ),
+  ]);
+  return 'asked';
+}
