@@ -1,6 +1,6 @@
 import { readAccess, revokeAccess } from '../flows/application-access.ts';
 import { RequestError } from '../http/errors.ts';
-import { scopeSentences } from '../http/scopes.ts';
+import { scopeSentence } from '../http/scopes.ts';
 import { show } from '../http/show.ts';
 import type { SignedInRoutes } from '../http/signed-in.ts';
 import { framed } from '../http/signed-in-page.ts';
@@ -18,7 +18,7 @@ export function applicationRoutes({ get, post }: SignedInRoutes): void {
       applications: access.map(({ clientId, name, organizationName, scopes, since }) => ({
         name,
         organizationName,
-        scopes: scopes.map((scope) => scopeSentences[scope] ?? scope),
+        scopes: scopes.map((scope) => scopeSentence(scope, site.services.settings.issuer)),
         since,
         revoke: `/account/applications/${encodeURIComponent(clientId)}/revoke`,
       })),

@@ -10,6 +10,7 @@ import { acr2fa, acrPhr } from '../policy/assurance.ts';
 import { type ActionOnMember, mayOverMember } from '../policy/permissions.ts';
 import type { Role } from '../policy/types.ts';
 import type { ApiSite, Operation } from './operation.ts';
+import { provesKey } from './proof-of-possession.ts';
 
 /** Who asks: an application for its organization (or for the instance), or a person through an application. */
 export type Caller = {
@@ -41,11 +42,12 @@ interface Token {
  * @throws RequestError
  */
 export async function callerOf(
-  { provider, services }: ApiSite,
+  site: ApiSite,
   ctx: Context,
   operation: Pick<Operation, 'scope' | 'fresh'>,
 ): Promise<Caller> {
-  const [, value] = /^Bearer ([A-Za-z0-9._~+/-]+=*)$/i.exec(ctx.get('Authorization')) ?? [];
+  const { provider, services } = site;
+  const [, scheme, value] = /^(Bearer|DPoP) ([A-Za-z0-9._~+/-]+=*)$/i.exec(ctx.get('Authorization')) ?? [];
   if (value === undefined) {
     throw unauthorized('token_missing', 'Bearer realm="sallyport"');
   }
@@ -53,9 +55,12 @@ export async function callerOf(
     (await provider.AccessToken.find(value))) as Token | undefined;
   const client = token?.clientId ? await provider.Client.find(token.clientId) : undefined;
   const audience = [token?.aud ?? []].flat();
-  // A token that is bound to a key is worth nothing without proof of that key, which is not taken here.
-  const isBound = token?.jkt !== undefined || token?.['x5t#S256'] !== undefined;
-  if (!token || !client || isBound || !audience.includes(apiResource(services.settings.issuer))) {
+  // A token that is bound to a key is worth nothing without proof of that key, and one that is not needs none.
+  const isHeld =
+    token?.jkt === undefined
+      ? scheme?.toLowerCase() === 'bearer' && token?.['x5t#S256'] === undefined
+      : scheme?.toLowerCase() === 'dpop' && (await provesKey(site, ctx, value, token.jkt));
+  if (!token || !client || !isHeld || !audience.includes(apiResource(services.settings.issuer))) {
     throw unauthorized('token_invalid', 'Bearer realm="sallyport", error="invalid_token"');
   }
   const scopes = new Set((token.scope ?? '').split(' ').filter((scope) => scope !== ''));

@@ -17,7 +17,7 @@ import type {
   WayOutForm,
 } from '../http/pages.ts';
 import type { Problem } from '../http/problems.ts';
-import { scopeSentences } from '../http/scopes.ts';
+import { scopeSentence } from '../http/scopes.ts';
 import { brandOf, common, show } from '../http/show.ts';
 import { days } from '../lib/clock.ts';
 import type { ConfirmedFactor, EnrolReason, WayOut } from '../policy/types.ts';
@@ -306,7 +306,7 @@ export function showConsent(visit: Visit, next: StepOf<'consent'>): void {
     applicationName: client.clientName ?? client.clientId,
     organizationName: (client.organization_name as string | null | undefined) ?? null,
     applicationLogoUrl: null,
-    scopes: next.scopes.map((scope) => scopeSentences[scope] ?? scope.replace('#', ' ')),
+    scopes: next.scopes.map((scope) => scopeSentence(scope, visit.site.services.settings.issuer)),
     policyUrl: client.policyUri ?? null,
     termsUrl: client.tosUri ?? null,
     action: at(visit, '/consent'),

@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import parallel from 'ava';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { openapi } from '../../api/openapi.ts';
 import { operations } from '../../api/operations.ts';
 import { apiScopes } from '../../policy/api-scopes.ts';
@@ -413,6 +415,70 @@ for (const kind of kinds) {
     const instance = asker(door, await tokenFor(door, 'instance-api'));
     t.is((await instance('post', `/users/${olga}/disconnect`, { reason: 'x' })).status, 200);
     t.is((await old('get', '/organizations')).status, 401);
+  });
+
+  test(`${kind}: a token that is bound to a key works with a proof of that key for this very request, once (T130, T131)`, async (t) => {
+    const door = await frontDoor(t, kind, {
+      configuration: acme(
+        {},
+        {},
+        { applications: [apiClient('bound', 'acme', { dpop_bound_access_tokens: true })] },
+      ),
+      now: new Date(),
+    });
+    const keys = await generateKeyPair('ES256');
+    const jwk = await exportJWK(keys.publicKey);
+    const proof = (claims: Record<string, unknown>, key = keys.privateKey) =>
+      new SignJWT({ jti: crypto.randomUUID(), ...claims })
+        .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk })
+        .setIssuedAt()
+        .sign(key);
+    const granted = await fetch(`${door.issuer}/token`, {
+      method: 'POST',
+      headers: {
+        Authorization: `Basic ${Buffer.from('bound:bound-secret').toString('base64')}`,
+        DPoP: await proof({ htm: 'POST', htu: `${door.issuer}/token` }),
+      },
+      body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'organizations:read' }),
+    });
+    const { access_token: token, token_type } = (await granted.json()) as Record<string, string>;
+    t.is(token_type, 'DPoP');
+    const ath = createHash('sha256').update(String(token)).digest('base64url');
+    const call = async (Authorization: string, DPoP?: string, path = '/api/v1/organizations') =>
+      (await fetch(`${door.issuer}${path}`, { headers: { Authorization, ...(DPoP ? { DPoP } : {}) } }))
+        .status;
+    const here = { htm: 'GET', htu: `${door.issuer}/api/v1/organizations`, ath };
+    const good = await proof(here);
+    t.is(await call(`DPoP ${token}`, good), 200);
+    t.is(await call(`DPoP ${token}`, good), 401, 'once');
+    t.is(
+      await call(`DPoP ${token}`, await proof(here), '/api/v1/organizations?limit=1'),
+      200,
+      'a query is not part of it',
+    );
+    const other = await generateKeyPair('ES256');
+    for (const [what, authorization, given] of [
+      ['as a bearer token', `Bearer ${token}`, await proof(here)],
+      ['without a proof', `DPoP ${token}`, undefined],
+      ['for another address', `DPoP ${token}`, await proof({ ...here, htu: `${door.issuer}/me` })],
+      ['for another method', `DPoP ${token}`, await proof({ ...here, htm: 'POST' })],
+      ['for another token', `DPoP ${token}`, await proof({ ...here, ath: 'x' })],
+      ['by another key', `DPoP ${token}`, await proof(here, other.privateKey)],
+      ['nonsense', `DPoP ${token}`, 'x.y.z'],
+    ] as const) {
+      t.is(await call(authorization, given), 401, what);
+    }
+    const raced = await Promise.all(
+      Array.from(
+        { length: 6 },
+        (
+          (one) => () =>
+            call(`DPoP ${token}`, one)
+        )(await proof(here)),
+      ),
+    );
+    t.is(raced.filter((status) => status === 200).length, 1, String(raced));
+    t.is(raced.filter((status) => status === 401).length, 5, String(raced));
   });
 
   test(`${kind}: requests are counted on all servers together, and one too many is told when to come again`, async (t) => {

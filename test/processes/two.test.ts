@@ -1,5 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
+import { decodeJwt } from 'jose';
 import { kinds } from '../configuration/fresh-database.ts';
+import { apiClient } from '../front-door/api-rig.ts';
 import type { Browser } from '../front-door/browser.ts';
 import { acme, passwordStep, secret } from '../front-door/rig.ts';
 import { codeNow, type Place, place } from './process-rig.ts';
@@ -19,6 +21,7 @@ const configuration = acme(
         policy: { requirement: 'required_for_all', graceDays: 0, methods: ['totp'] },
       },
     ],
+    applications: [apiClient('siem', 'acme')],
   },
 );
 
@@ -47,6 +50,57 @@ async function waiting(at: Place, who: string): Promise<Browser[]> {
     browsers.push(browser);
   }
   return browsers;
+}
+
+/** Disconnected at one process, out at the other; ten requests under one Idempotency-Key at both do it once (T106, T154). */
+async function disconnectAcross(t: ExecutionContext, at: Place): Promise<void> {
+  const call = async (index: number, path: string, init: RequestInit = {}) => {
+    const response = await fetch(`http://127.0.0.1:${at.ports[index]}${path}`, init);
+    const text = await response.text();
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: (text === '' ? {} : JSON.parse(text)) as Record<string, unknown>,
+    };
+  };
+  const browser = at.browser(1);
+  await passwordStep(browser, 'bea');
+  const tokens = await at.redeem(browser);
+  const granted = await call(0, '/token', {
+    method: 'POST',
+    headers: { Authorization: `Basic ${Buffer.from('siem:siem-secret').toString('base64')}` },
+    body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'sessions:write' }),
+  });
+  const { sub } = decodeJwt(String(tokens.body.id_token));
+  const started = Date.now();
+  const answers = await Promise.all(
+    Array.from({ length: 10 }, (_, n) =>
+      call(n % 2, `/api/v1/users/${sub}/disconnect`, {
+        method: 'POST',
+        headers: {
+          Authorization: `Bearer ${granted.body.access_token}`,
+          'Content-Type': 'application/json',
+          'Idempotency-Key': 'incident',
+        },
+        body: JSON.stringify({ reason: 'two processes' }),
+      }),
+    ),
+  );
+  const seen = answers.map(({ status, headers }) => `${status} ${headers.get('Idempotency-Replayed') ?? ''}`);
+  t.is(seen.filter((one) => one === '200 ').length, 1, String(seen));
+  t.true(
+    seen.every((one) => ['200 ', '200 true', '409 '].includes(one)),
+    String(seen),
+  );
+  await browser.authorize({ prompt: 'none' });
+  t.is(browser.callback?.get('error'), 'login_required');
+  t.true(Date.now() - started < 2000);
+  const refused = await at.post(
+    '/token',
+    { grant_type: 'refresh_token', refresh_token: String(tokens.body.refresh_token) },
+    1,
+  );
+  t.is(refused.body.error, 'invalid_grant');
 }
 
 for (const kind of kinds) {
@@ -128,6 +182,7 @@ for (const kind of kinds) {
         db.row<{ n: number }>("SELECT COUNT(*) AS n FROM audit_events WHERE type = 'recovery_code.used'"),
       );
       t.is(Number(told?.n), 1, 'one use, one event');
+      await disconnectAcross(t, at);
       for (const { output } of both) t.notRegex(output(), /"level":50/);
     },
   );
