@@ -6,9 +6,10 @@ import { RequestError } from '../http/errors.ts';
 import { streamEvent } from '../http/event-stream.ts';
 import { leaveFlash } from '../http/flash.ts';
 import type { Note, Pages } from '../http/pages.ts';
-import { show } from '../http/show.ts';
+import { instanceBrand, show } from '../http/show.ts';
 import { type Form, ownAccount, type SignedIn, type SignedInRoutes } from '../http/signed-in.ts';
 import { framed } from '../http/signed-in-page.ts';
+import { ownClientId } from '../provider/own-application.ts';
 import { own } from './rules.ts';
 import { section } from './section.ts';
 
@@ -56,7 +57,7 @@ function shown({ site }: SignedIn, request: WaitingRequest): Pages['account/appr
   const left = request.expiresAt.getTime() - site.services.db.clock.now().getTime();
   return {
     id: request.id,
-    applicationName: request.applicationName,
+    applicationName: request.clientId === ownClientId ? instanceBrand.name : request.applicationName,
     browser: deviceName(request.userAgent),
     ip: request.ip,
     askedAt: request.askedAt,

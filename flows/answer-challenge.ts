@@ -10,6 +10,7 @@ import {
 } from '../entities/factors.ts';
 import { refreshDirectory } from '../entities/member-directory.ts';
 import type { UserRow } from '../entities/users.ts';
+import type { Approval } from '../factors/device.ts';
 import type { Answer } from '../factors/factor.ts';
 import { factorFor } from '../factors/index.ts';
 import { seal } from '../lib/seal.ts';
@@ -86,12 +87,11 @@ export async function answerChallenge(
   const may = mayAnswer(assessment, challenge, row);
   const kept = signIn.state.challenge?.factorId === row.id ? signIn.state.challenge.kept : null;
   const request = requestIn(kept);
+  const word = request ? await approvalOf(services, user, request) : null;
   const outcome = await factor.verify(
     subjectFor(services, user, may, row.method, input.issuerName),
     kept,
-    factor.waits
-      ? { ...input.answer, approval: request && (await approvalOf(services, user, request)) }
-      : input.answer,
+    factor.waits ? { ...input.answer, approval: word } : input.answer,
   );
   if (
     !outcome.ok &&
@@ -142,7 +142,9 @@ export async function answerChallenge(
     ),
     signInStatement(services, signIn, state),
     attemptSucceeded(subject),
-    ...(request ? takeApproval(services, signIn, input.answer, request, askLimit(user.id, bucket)) : []),
+    ...(request
+      ? [takeApproval(services, user, request, word), attemptSucceeded(askLimit(user.id, bucket))]
+      : []),
     // What was sent has come to the right one.
     ...(signIn.state.challenge?.sentAt && !request
       ? [attemptSucceeded(sendLimit(user.id, row.method === 'sms' ? 'sms' : 'email'))]
@@ -161,20 +163,13 @@ export async function answerChallenge(
 
 const endings = { pending: 'waiting', declined: 'declined', expired: 'ended' } as const;
 
-/** The sign-in takes the word of the other device, once; where this browser has signed itself, nobody else need answer any more. */
-function takeApproval(
-  { db }: Services,
-  { state }: SignIn,
-  answer: Answer,
-  request: string,
-  limit: string,
-): Statement[] {
+/**
+ * The sign-in takes the "yes" of the other device, once, and only while nobody has said "no". Where nothing was said, this browser has
+ * signed itself, and nobody else need answer any more.
+ */
+function takeApproval({ db }: Services, { id }: UserRow, request: string, word: Approval | null): Statement {
   const now = db.clock.now();
-  const isHere = typeof answer.credential === 'string' && answer.credential !== '';
-  return [
-    isHere ? closeApprovals(state.accountId ?? '', request, now) : consumeApproval(request, now),
-    attemptSucceeded(limit),
-  ];
+  return word?.decision === 'approved' ? consumeApproval(request, now) : closeApprovals(id, request, now);
 }
 
 /** The factor that was asked for; for signatures, any of the offered ones of its method. */

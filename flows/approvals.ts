@@ -104,6 +104,7 @@ function decisionOf({ db }: Services, user: UserRow, row: ApprovalRow | null): A
 /** A request as its approver sees it. */
 export interface WaitingRequest {
   readonly id: string;
+  readonly clientId: string | null;
   readonly applicationName: string | null;
   readonly ip: string | null;
   readonly userAgent: string | null;
@@ -126,6 +127,7 @@ export async function waitingRequest(services: Services, user: UserRow): Promise
   const subject = await approversOf(services, user);
   return {
     id: row.id,
+    clientId: row.client_id,
     applicationName: row.client_id === null ? null : await applicationName(db, row.client_id),
     ip: row.ip,
     userAgent: row.user_agent,
