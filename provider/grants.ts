@@ -3,7 +3,11 @@ import { consentedScope } from '../entities/consents.ts';
 import type { Services } from '../flows/services.ts';
 import { keyedDigest } from '../lib/digest.ts';
 import { token } from '../lib/random.ts';
+import { claims } from './account.ts';
 import { resourceServerFor } from './resource-servers.ts';
+
+/** What is put to people in words of ours; any other word of a request means nothing. */
+const ownScopes: ReadonlySet<string> = new Set([...Object.keys(claims), 'offline_access']);
 
 /** The scopes of a request that nobody has granted yet: none for a first-party application. */
 export async function missingScopes(
@@ -134,5 +138,6 @@ export async function requestedNames(
     );
   }
   const ofResources = new Set([...resources.values()].flat());
-  return [...scopes.filter((name) => !ofResources.has(name)), ...namesToConsent(resources)];
+  const own = scopes.filter((name) => !ofResources.has(name) && ownScopes.has(name));
+  return [...own, ...namesToConsent(resources)];
 }
