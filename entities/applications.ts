@@ -18,8 +18,14 @@ export interface ApplicationRow {
 }
 
 export const applicationById = (db: Database, clientId: string) =>
-  db.row<ApplicationRow & { organization_name: string | null; organization_slug: string | null }>(
-    `SELECT a.*, o.name AS organization_name, o.slug AS organization_slug
+  db.row<
+    ApplicationRow & {
+      organization_name: string | null;
+      organization_slug: string | null;
+      organization_branding: string | null;
+    }
+  >(
+    `SELECT a.*, o.name AS organization_name, o.slug AS organization_slug, o.branding AS organization_branding
      FROM applications a LEFT JOIN organizations o ON o.id = a.organization_id WHERE a.client_id = ?`,
     [clientId],
   );

@@ -56,14 +56,18 @@ export interface MembershipRow {
 }
 
 export interface UserMembership extends Membership {
+  /** How the organization's pages look; see `entities/branding.ts`. */
+  readonly branding?: string | null;
   readonly recoveryCodes: StoredPolicy['recoveryCodes'];
   readonly sms: StoredPolicy['sms'];
 }
 
 /** The organizations that a user belongs to, with their policies; those left are not among them. */
 export async function membershipsOf(db: Database, userId: string): Promise<UserMembership[]> {
-  const rows = await db.rows<MembershipRow & { slug: string; organization_name: string; policy: string }>(
-    `SELECT m.*, o.slug, o.name AS organization_name, o.policy FROM memberships m
+  const rows = await db.rows<
+    MembershipRow & { slug: string; organization_name: string; policy: string; branding: string | null }
+  >(
+    `SELECT m.*, o.slug, o.name AS organization_name, o.policy, o.branding FROM memberships m
      JOIN organizations o ON o.id = m.organization_id WHERE m.user_id = ? AND m.removed_at IS NULL ORDER BY o.slug`,
     [userId],
   );
@@ -72,6 +76,7 @@ export async function membershipsOf(db: Database, userId: string): Promise<UserM
     return {
       organization: { id: row.organization_id, slug: row.slug, name: row.organization_name },
       policy: policyFrom(stored),
+      branding: row.branding,
       recoveryCodes: stored.recoveryCodes,
       sms: stored.sms,
       role: z.enum(roles).parse(row.role),

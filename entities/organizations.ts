@@ -7,6 +7,8 @@ export interface OrganizationRow {
   name: string;
   policy: string;
   created_at: number;
+  /** How its pages look, as `Branding` in JSON; null where nobody has decided. */
+  branding?: string | null;
 }
 
 export const organizationById = (db: Database, id: string) =>

@@ -273,15 +273,18 @@ export interface ApplicationPage extends FramedPage {
 }
 
 export interface BrandingPage extends FramedPage {
+  /** POST, multipart: name, accent, logo, withoutLogo. */
   readonly action: string;
   readonly name: string;
+  /** `#rrggbb`; empty: the instance's own. */
   readonly accent: string;
-  readonly logoUrl: string | null;
+  readonly hasLogo: boolean;
   readonly nameError: Sentence | null;
   readonly accentError: Sentence | null;
   readonly logoError: Sentence | null;
+  /** How the accent reads on white. */
   readonly contrast: Sentence | null;
-  readonly removeLogo: string | null;
+  readonly note: Note | null;
 }
 
 export interface InvitePage extends FramedPage {
@@ -314,6 +317,7 @@ export interface InvitePage extends FramedPage {
 }
 
 export interface OrganizationPages {
+  readonly 'organizations/branding': BrandingPage;
   readonly 'organizations/invite': InvitePage;
   readonly 'organizations/applications': ApplicationsPage;
   readonly 'organizations/application': ApplicationPage;

@@ -130,5 +130,8 @@ const nameOf = (ctx: KoaContextWithOIDC): string | null =>
 
 const of = (ctx: KoaContextWithOIDC) => ({
   applicationName: nameOf(ctx),
-  brand: brandOf((ctx.oidc.client?.organization_name as string | null | undefined) ?? null),
+  brand: brandOf(
+    (ctx.oidc.client?.organization_name as string | null | undefined) ?? null,
+    ctx.oidc.client?.organization_branding as string | null | undefined,
+  ),
 });

@@ -1,4 +1,5 @@
 import type { Context } from 'koa';
+import { readBranding } from '../entities/branding.ts';
 import type { ShownError } from './errors.ts';
 import { languageOf } from './language.ts';
 import type { Brand, Common, Language, Link, Pages } from './pages.ts';
@@ -8,11 +9,18 @@ const names: Record<Language, string> = { en: 'English', de: 'Deutsch' };
 
 export const instanceBrand: Brand = { name: 'Sallyport', initial: 'S', logoUrl: null, stylesheet: null };
 
-/** An organization's brand; the instance's own for none. */
-export const brandOf = (name: string | null): Brand =>
-  name === null
-    ? instanceBrand
-    : { ...instanceBrand, name, initial: name.trim().slice(0, 1).toUpperCase() || 'S' };
+/** An organization's brand; the instance's own for none. `stored` is what it has decided about its look. */
+export function brandOf(name: string | null, stored: string | null = null): Brand {
+  if (name === null) return instanceBrand;
+  const branding = readBranding(stored);
+  const base = branding ? `/brand/${branding.organizationId}/${branding.version}` : null;
+  return {
+    name,
+    initial: name.trim().slice(0, 1).toUpperCase() || 'S',
+    logoUrl: base !== null && branding?.hasLogo ? `${base}/logo` : null,
+    stylesheet: base !== null && branding?.accent ? `${base}/brand.css` : null,
+  };
+}
 
 /** What all pages share; a route gives what it knows. */
 export function common(

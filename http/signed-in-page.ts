@@ -10,6 +10,7 @@ export interface Section {
   readonly pages: readonly { readonly label: Sentence; readonly path: string }[];
   /** The organization whose pages these are; for the account, the person's own. */
   readonly brandName?: string | null;
+  readonly branding?: string | null;
 }
 
 /** What all signed-in pages share: brand, navigation, the person, and what happened a moment ago. */
@@ -17,7 +18,8 @@ export function framed(visit: SignedIn, section: Section): Common & { readonly f
   const { ctx, site, assessment, csrf } = visit;
   const { user, memberships } = assessment;
   const home = memberships.find(({ organization }) => organization.id === user.home_organization_id);
-  const own = (home ?? memberships[0])?.organization.name ?? null;
+  const mine = home ?? memberships[0];
+  const own = brandOf(mine?.organization.name ?? null, mine?.branding);
   const item = ({ label, path }: Section['pages'][number]): NavItem => ({
     label,
     url: path,
@@ -26,7 +28,7 @@ export function framed(visit: SignedIn, section: Section): Common & { readonly f
   return {
     ...common(ctx, {
       uiLocales: user.locale ?? undefined,
-      brand: brandOf(section.brandName === undefined ? own : section.brandName),
+      brand: section.brandName === undefined ? own : brandOf(section.brandName, section.branding),
       account: user.email,
       csrf,
     }),

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import Router from '@koa/router';
 import type { Context } from 'koa';
 import { koaBody } from 'koa-body';
@@ -80,11 +81,35 @@ export interface SignedInRoutes {
  * The routes of account and admin pages. Each goes through the same steps in the same order: session, policy, the form's origin and
  * token, permission, fresh proof. `home` is where somebody goes who would rather not prove anything now.
  */
-export function signedInRoutes(site: Site, prefix: string, home: (ctx: Context) => string): SignedInRoutes {
+export function signedInRoutes(
+  site: Site,
+  prefix: string,
+  home: (ctx: Context) => string,
+  { uploads = false }: { readonly uploads?: boolean } = {},
+): SignedInRoutes {
   const router = new Router({ prefix });
   const pages = new Set<string>();
   router.use(requireSameOrigin(site.services.settings.issuer));
-  router.use(koaBody({ json: false, text: false, multipart: false, formLimit: '64kb' }));
+  router.use(
+    koaBody({
+      json: false,
+      text: false,
+      multipart: uploads,
+      formLimit: '64kb',
+      formidable: {
+        maxFileSize: 300_000,
+        maxTotalFileSize: 300_000,
+        maxFiles: 1,
+        maxFields: 20,
+        maxFieldsSize: 20_000,
+        allowEmptyFiles: true,
+        minFileSize: 0,
+      },
+    }),
+  );
+  if (uploads) {
+    router.use(forgetUploads);
+  }
 
   const enter = (method: 'GET' | 'POST', path: string, { assurance, permission }: Rules) =>
     site.routes.add({
@@ -117,6 +142,18 @@ export function signedInRoutes(site: Site, prefix: string, home: (ctx: Context) 
       });
     },
   };
+}
+
+/** Files of a form are on the disk before anybody is asked who they are; none outlives its request. */
+async function forgetUploads(ctx: Context, next: () => Promise<void>): Promise<void> {
+  try {
+    await next();
+  } finally {
+    const { files = {} } = ctx.request as { files?: Record<string, unknown> };
+    for (const file of Object.values(files).flat() as { filepath?: unknown }[]) {
+      if (typeof file?.filepath === 'string') await rm(file.filepath, { force: true });
+    }
+  }
 }
 
 /** Null where the browser was sent to prove something first. */

@@ -3,6 +3,7 @@ import { factorFor } from '../factors/index.ts';
 import { codeMinutes } from '../factors/sent-code.ts';
 import type { Assessment } from '../flows/assess-sign-in.ts';
 import { organizationNameOf } from '../flows/home-organization.ts';
+import { homeOf } from '../flows/recipient.ts';
 import type { SignInState } from '../flows/sign-in-state.ts';
 import { csrfToken } from '../http/csrf.ts';
 import { resendForm, shownFactor } from '../http/factor-form.ts';
@@ -34,12 +35,20 @@ function organizationNameFor(visit: Visit, assessment: Assessment | null): strin
   return own ?? (assessment && organizationNameOf(assessment));
 }
 
+/** Of the organization that the application belongs to; of the person's own, for one that all share. */
+function brandingFor(visit: Visit, assessment: Assessment | null): string | null {
+  if (visit.client.organization_name) {
+    return (visit.client.organization_branding as string | null | undefined) ?? null;
+  }
+  return assessment ? (homeOf(assessment.user, assessment.memberships)?.branding ?? null) : null;
+}
+
 export function commonOf(visit: Visit, assessment: Assessment | null): Common {
   const { ctx, client, interaction, site } = visit;
   return common(ctx, {
     uiLocales: interaction.params.ui_locales,
     page: ctx.method === 'GET' ? ctx.path : at(visit),
-    brand: brandOf(organizationNameFor(visit, assessment)),
+    brand: brandOf(organizationNameFor(visit, assessment), brandingFor(visit, assessment)),
     applicationName: client.clientName ?? client.clientId,
     account: assessment?.user.email ?? null,
     csrf: csrfToken(site.services.ring, `interaction ${visit.uid}`),

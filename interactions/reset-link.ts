@@ -52,7 +52,7 @@ export function resetLinkRoutes(site: Site): Router {
     const organization = await organizationById(services.db, reset.organization_id);
     show(ctx, renderer, 'reset-link', {
       ...common(ctx, {
-        brand: brandOf(organization?.name ?? null),
+        brand: brandOf(organization?.name ?? null, organization?.branding),
         csrf: csrfToken(services.ring, `reset ${ctx.params.secret}`),
       }),
       action: ctx.path,

@@ -18,7 +18,8 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         name ${t.line} NOT NULL,
         policy ${t.text} NOT NULL,
         created_at ${t.time} NOT NULL,
-        roles_version ${t.number}
+        roles_version ${t.number},
+        branding ${t.text}
       )`,
       `CREATE TABLE IF NOT EXISTS users (
         id ${t.id} NOT NULL PRIMARY KEY,
@@ -223,6 +224,11 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         chain ${t.id} NOT NULL PRIMARY KEY,
         position ${t.number} NOT NULL,
         hash ${t.digest} NOT NULL
+      )`,
+      `CREATE TABLE IF NOT EXISTS organization_logos (
+        organization_id ${t.id} NOT NULL PRIMARY KEY,
+        type ${t.word} NOT NULL,
+        data ${t.text} NOT NULL
       )`,
       `CREATE TABLE IF NOT EXISTS organization_days (
         organization_id ${t.id} NOT NULL,

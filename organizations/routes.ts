@@ -2,6 +2,7 @@ import { type SignedInRoutes, signedInRoutes } from '../http/signed-in.ts';
 import type { Site } from '../http/site.ts';
 import { applicationRoutes } from './applications.ts';
 import { auditRoutes } from './audit.ts';
+import { brandingRoutes } from './branding.ts';
 import { inviteRoutes } from './invite.ts';
 import { memberRoutes } from './members.ts';
 import { overviewRoutes } from './overview.ts';
@@ -17,5 +18,12 @@ export function organizationRoutes(site: Site): SignedInRoutes['router'] {
   inviteRoutes(pages);
   applicationRoutes(pages);
   auditRoutes(pages);
+  return pages.router;
+}
+
+/** The one page that takes a file. */
+export function organizationUploads(site: Site): SignedInRoutes['router'] {
+  const pages = signedInRoutes(site, '/organizations', basePath, { uploads: true });
+  brandingRoutes(pages);
   return pages.router;
 }

@@ -60,6 +60,7 @@ export async function framedBy(visit: SignedIn): Promise<Omit<FramedPage, never>
   return framed(visit, {
     name: 'Organization',
     brandName: organization.name,
+    branding: organization.branding ?? null,
     pages: [
       { label: 'Overview', path: base },
       { label: 'Two-factor authentication', path: `${base}/two-factor` },
@@ -67,6 +68,7 @@ export async function framedBy(visit: SignedIn): Promise<Omit<FramedPage, never>
       { label: 'Passkeys', path: `${base}/passkeys` },
       { label: 'Applications', path: `${base}/applications` },
       { label: 'Audit log', path: `${base}/audit` },
+      { label: 'Branding', path: `${base}/branding` },
     ],
   });
 }

@@ -11,6 +11,7 @@ export const applicationProperties = [
   'organization_id',
   'organization_name',
   'organization_slug',
+  'organization_branding',
   'first_party',
   'assurance',
   'api_scopes',
@@ -40,6 +41,7 @@ export class ClientAdapter implements Adapter {
       organization_id: row.organization_id,
       organization_name: row.organization_name,
       organization_slug: row.organization_slug,
+      organization_branding: row.organization_branding,
       first_party: row.first_party === 1,
       assurance: row.assurance,
     };

@@ -1,0 +1,92 @@
+import { auditEvent } from '../audit/audit.ts';
+import { readBranding } from '../entities/branding.ts';
+import { readPicture } from '../lib/picture.ts';
+import { actorData, type OrganizationVisit, requirePermission, stillActing } from './organization-actor.ts';
+import type { Services } from './services.ts';
+
+export interface BrandingWish {
+  readonly name: string;
+  /** `#rrggbb`; null: the instance's own. */
+  readonly accent: string | null;
+  /** New bytes; `keep` leaves it as it is, `none` takes it away. */
+  readonly logo: Buffer | 'keep' | 'none';
+}
+
+export type BrandingOutcome =
+  | { readonly kind: 'saved' }
+  | { readonly kind: 'invalid'; readonly fields: readonly ('name' | 'accent' | 'logo')[] }
+  | { readonly kind: 'conflict' };
+
+const largest = 200_000;
+const widest = 2048;
+
+/** How an organization's pages look: its name, one colour, and a picture that is what it says to be. */
+export async function changeBranding(
+  services: Pick<Services, 'db'>,
+  visit: OrganizationVisit,
+  wish: BrandingWish,
+): Promise<BrandingOutcome> {
+  requirePermission(visit.actor, 'branding.change');
+  const { db } = services;
+  const { organization, actor } = visit;
+  const name = wish.name.trim();
+  const picture = Buffer.isBuffer(wish.logo) ? readPicture(wish.logo) : null;
+  const isPicture =
+    !Buffer.isBuffer(wish.logo) ||
+    (picture !== null &&
+      wish.logo.length <= largest &&
+      Math.min(picture.width, picture.height) > 0 &&
+      Math.max(picture.width, picture.height) <= widest);
+  const fields = [
+    ...(/^[^\p{Cc}]{1,200}$/u.test(name) ? [] : ['name' as const]),
+    ...(wish.accent === null || /^#[0-9a-f]{6}$/i.test(wish.accent) ? [] : ['accent' as const]),
+    ...(isPicture ? [] : ['logo' as const]),
+  ];
+  if (fields.length > 0) return { kind: 'invalid', fields };
+
+  const before = readBranding(organization.branding);
+  const acting = stillActing(actor, organization.id);
+  const next = {
+    organizationId: organization.id,
+    version: (before?.version ?? 0) + 1,
+    accent: wish.accent,
+    hasLogo: wish.logo === 'keep' ? (before?.hasLogo ?? false) : wish.logo !== 'none',
+  };
+  const saved = await db.together([
+    {
+      sql: `UPDATE organizations SET name = ?, branding = ? WHERE id = ? AND COALESCE(branding, '') = ? AND ${acting.sql}`,
+      values: [name, JSON.stringify(next), organization.id, organization.branding ?? '', ...acting.values],
+      rows: 1,
+    },
+    ...(wish.logo === 'keep'
+      ? []
+      : [{ sql: 'DELETE FROM organization_logos WHERE organization_id = ?', values: [organization.id] }]),
+    ...(Buffer.isBuffer(wish.logo) && picture
+      ? [
+          db.insert('organization_logos', {
+            organization_id: organization.id,
+            type: picture.type,
+            data: wish.logo.toString('base64'),
+          }),
+        ]
+      : []),
+    auditEvent(db, actor.origin, {
+      type: 'branding.changed',
+      userId: actor.kind === 'person' ? actor.id : null,
+      organizationId: organization.id,
+      data: {
+        ...actorData(actor),
+        name,
+        accent: wish.accent,
+        logo: wish.logo === 'keep' ? 'kept' : Buffer.isBuffer(wish.logo) ? 'new' : 'none',
+      },
+    }),
+  ]);
+  return { kind: saved ? 'saved' : 'conflict' };
+}
+
+export const logoOf = ({ db }: Pick<Services, 'db'>, organizationId: string) =>
+  db.row<{ type: string; data: string }>(
+    'SELECT type, data FROM organization_logos WHERE organization_id = ?',
+    [organizationId],
+  );

@@ -1,0 +1,104 @@
+import { deflateSync } from 'node:zlib';
+import test from 'ava';
+import type { Browser } from './browser.ts';
+import { count } from './evidence.ts';
+import { acme, application, type FrontDoor, frontDoor, kinds, password, secret } from './rig.ts';
+
+/** The start of a PNG of this size, as far as anybody looks. */
+function png(width: number, height = width): Buffer {
+  const head = Buffer.alloc(13);
+  head.writeUInt32BE(width, 0);
+  head.writeUInt32BE(height, 4);
+  return Buffer.concat([
+    Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex'),
+    head,
+    Buffer.from('0802000000', 'hex'),
+    deflateSync(Buffer.alloc(64)),
+  ]);
+}
+
+async function send(
+  door: FrontDoor,
+  browser: Browser,
+  fields: Record<string, string>,
+  logo?: Buffer,
+  csrf?: string,
+) {
+  const form = new FormData();
+  form.set('_csrf', csrf ?? browser.form('Save').fields.get('_csrf') ?? '');
+  for (const [name, value] of Object.entries(fields)) form.set(name, value);
+  form.set('logo', new Blob([new Uint8Array(logo ?? Buffer.alloc(0))], { type: 'image/png' }), 'logo.png');
+  return fetch(`${door.issuer}/organizations/acme/branding`, {
+    method: 'POST',
+    body: form,
+    redirect: 'manual',
+    headers: {
+      Accept: 'text/html',
+      Origin: door.issuer,
+      Cookie: [...browser.cookies.values()].map(({ value }) => value).join('; '),
+    },
+  });
+}
+
+for (const kind of kinds) {
+  test(`an organization's name, colour and logo are on its pages, and a logo is a picture and nothing else (T107, T118) (${kind})`, async (t) => {
+    const door = await frontDoor(t, kind, {
+      configuration: acme(
+        {},
+        { ada: { role: 'owner', totp: secret }, ben: {} },
+        { applications: [application('own', { organization: 'acme' })] },
+      ),
+    });
+    const ada = door.browser();
+    await ada.open('/organizations/acme/branding');
+    await ada.press('Sign in', { email: 'ada@acme.test', password });
+    await ada.press('Verify', { code: door.code() });
+    t.is(ada.heading, 'Branding');
+
+    const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>');
+    const wrong: readonly [string, Record<string, string>, Buffer?][] = [
+      ['an SVG with a script', {}, svg],
+      ['a page', {}, Buffer.from('<!doctype html><script>alert(1)</script>')],
+      ['a picture that is too wide', {}, png(4096)],
+      ['a picture without a size', {}, png(0)],
+      ['too many bytes', {}, Buffer.concat([png(64), Buffer.alloc(220_000)])],
+      ['no colour', { accent: 'red' }],
+      ['a style sheet', { accent: '#123456} body{}' }],
+      ['no name', { name: ' ' }],
+      ['a name of two lines', { name: 'a\nb' }],
+    ];
+    for (const [name, fields, logo] of wrong) {
+      const answer = await send(door, ada, { name: 'Acme', ...fields }, logo);
+      t.is(answer.status, 422, name);
+      await answer.arrayBuffer();
+    }
+    t.is(await count(door, 'audit_events', "type = 'branding.changed'"), 0);
+    // Without a right token nothing happens, and nothing stays on the disk.
+    t.is((await send(door, ada, { name: 'Evil' }, png(64), 'wrong')).status, 403);
+    const saved = await send(door, ada, { name: 'Acme <b>Air</b>', accent: '#C2410C', logo: 'x' }, png(64));
+    t.is(saved.status, 303);
+
+    const ben = door.browser();
+    await ben.authorize({ client_id: 'own' });
+    t.regex(ben.text, /Acme &lt;b&gt;Air/);
+    const logoUrl = /<img class="logo" src="([^"]+)"/.exec(ben.text)?.[1] ?? '';
+    const cssUrl = /<link rel="stylesheet" href="(\/brand\/[^"]+)"/.exec(ben.text)?.[1] ?? '';
+    const logo = await fetch(door.issuer + logoUrl);
+    t.deepEqual(
+      [logo.status, logo.headers.get('content-type'), logo.headers.get('x-content-type-options')],
+      [200, 'image/png', 'nosniff'],
+    );
+    t.true(Buffer.from(await logo.arrayBuffer()).equals(png(64)));
+    t.is(await (await fetch(door.issuer + cssUrl)).text(), ':root { --brand: #c2410c }\n');
+    t.is((await fetch(`${door.issuer}/brand/nobody/1/logo`)).status, 404);
+
+    // The address changes with the picture.
+    await ada.open('/organizations/acme/branding');
+    await send(door, ada, { name: 'Acme', accent: '', withoutLogo: '1' });
+    await ben.authorize({ client_id: 'own' });
+    t.notRegex(ben.text, /<img class="logo"/);
+    t.notRegex(ben.text, /\/brand\//);
+    t.is((await fetch(door.issuer + logoUrl)).status, 404);
+    t.is(await count(door, 'audit_events', "type = 'branding.changed'"), 2);
+  });
+}
