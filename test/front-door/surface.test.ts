@@ -509,4 +509,70 @@ for (const kind of kinds) {
       t.is(await refreshed(who, assurance), outcome, `${who}, ${assurance}`);
     }
   });
+
+  test(`${kind}: people are asked before a stranger’s application gets at a resource, once, and for each resource apart`, async (t) => {
+    const server = (id: string, uri: string) =>
+      application(id, {
+        grant_types: [],
+        response_types: [],
+        redirect_uris: [],
+        resource: uri,
+        resource_scopes: 'things:read things:write',
+      });
+    const door = await frontDoor(t, kind, {
+      configuration: acme(
+        {},
+        { ada: {} },
+        {
+          applications: [
+            server('one', 'https://one.example.com'),
+            server('two', 'https://two.example.com'),
+            application('third', { firstParty: false, api_scopes: ['members:read'] }),
+          ],
+        },
+      ),
+    });
+    const browser = door.browser();
+    const ask = (uri: string, scope = 'openid things:read') =>
+      browser.authorize({ client_id: 'third', scope, resource: uri });
+    await passwordStep(browser, 'ada', {
+      client_id: 'third',
+      scope: 'openid things:read',
+      resource: 'https://one.example.com',
+    });
+    t.regex(browser.heading, /^Share with/);
+    t.regex(browser.text, /things:read \(https:\/\/one\.example\.com\)/);
+    await browser.press('Allow');
+    const tokens = await door.post(
+      '/token',
+      {
+        grant_type: 'authorization_code',
+        code: browser.callback?.get('code') ?? '',
+        redirect_uri: redirectUri,
+        code_verifier: browser.verifier,
+        resource: 'https://one.example.com',
+      },
+      { clientId: 'third' },
+    );
+    t.is(tokens.body.scope, 'things:read', JSON.stringify(tokens.body));
+    for (const [uri, scope, isAsked] of [
+      ['https://one.example.com', 'openid things:read', false],
+      ['https://two.example.com', 'openid things:read', true],
+      ['https://one.example.com', 'openid things:write', true],
+      [`${door.issuer}/api/v1`, 'openid members:read', true],
+      [`${door.issuer}/api/v1`, 'openid members:read members:write', false],
+    ] as const) {
+      await ask(uri, scope);
+      t.is(browser.callback === null, isAsked, `${uri} ${scope}: ${browser.callback ?? browser.heading}`);
+      if (browser.callback === null) {
+        if (scope.includes('members')) t.regex(browser.text, /See the members of your organizations/);
+        await browser.press('Allow');
+      }
+      t.true(browser.callback?.has('code'), String(browser.callback));
+      await browser.authorize({ client_id: 'third', scope, resource: uri, prompt: 'none' });
+      t.true(browser.callback?.has('code'), `asked once: ${browser.callback}`);
+    }
+    await browser.authorize({ client_id: 'third', scope: 'openid', resource: 'https://nobody.example.com' });
+    t.is(browser.callback?.get('error'), 'invalid_target');
+  });
 }
