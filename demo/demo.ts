@@ -1,10 +1,13 @@
 import type { Logger } from 'pino';
 import type { Settings } from '../config/settings.ts';
 import type { Database } from '../entities/database.ts';
+import { countSignIns, dayOf, noteFigures } from '../entities/organization-days.ts';
+import { noteSignIn } from '../entities/users.ts';
 import { startRelyingParty } from '../examples/relying-party/relying-party.ts';
 import { applyConfiguration } from '../flows/apply-configuration.ts';
 import type { Services } from '../flows/services.ts';
 import { days } from '../lib/clock.ts';
+import { acr1fa, acr2fa } from '../policy/assurance.ts';
 import { organization, password, people, totpSecret } from './people.ts';
 
 type Parts = Pick<Services, 'db' | 'ring' | 'queue' | 'passwords'>;
@@ -53,6 +56,39 @@ async function backdate(db: Database): Promise<void> {
        WHERE organization_id = ? AND user_id = (SELECT id FROM users WHERE email = ?)`,
       [now - days(joinedDaysAgo), row.id, email],
     );
+  }
+  await pretendHistory(db, row.id);
+}
+
+/** Four weeks that nobody has seen: how many had set up by each day, and who signed in with what. */
+async function pretendHistory(db: Database, organizationId: string): Promise<void> {
+  const now = db.clock.now().getTime();
+  const today = dayOf(now);
+  const members = people.filter(({ memberships }) =>
+    memberships.some((one) => one.organization === organization.slug),
+  );
+  const statements = Array.from({ length: 28 }, (_, n) => 28 - n).flatMap((ago) => {
+    const here = members.filter(({ joinedDaysAgo }) => joinedDaysAgo >= ago).length;
+    const setUp = Math.min(members.filter(({ hasTotp }) => hasTotp).length, ago > 21 ? 1 : ago > 9 ? 2 : 3);
+    const signIns = (today - ago) % 7 < 2 ? 2 : 5 + ((today - ago) % 4);
+    return [
+      ...noteFigures(db, organizationId, today - ago, {
+        members: here,
+        required: here,
+        setUp,
+        overdue: ago < 23 ? 1 : 0,
+      }),
+      ...countSignIns(db, organizationId, today - ago, signIns, Math.round((signIns * setUp) / (setUp + 1))),
+    ];
+  });
+  await db.together(statements);
+  for (const { email, hasTotp, joinedDaysAgo } of members) {
+    if (joinedDaysAgo < 2) continue;
+    const user = await db.row<{ id: string }>('SELECT id FROM users WHERE email = ?', [email]);
+    if (!user) continue;
+    const at = new Date(now - days(hasTotp ? 1 : 2) - email.length * 3_600_000);
+    const signIn = { acr: hasTotp ? acr2fa : acr1fa, clientId: 'demo', isFirst: true };
+    await db.together([noteSignIn(user.id, signIn, at)]);
   }
 }
 
