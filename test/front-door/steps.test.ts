@@ -113,6 +113,9 @@ const classified: Readonly<Record<string, string>> = {
   'GET /interaction/:uid/recovery': 'page',
   'GET /interaction/:uid/restart': 'page',
   'GET /interaction/:uid/enrol': 'page',
+  'GET /interaction/:uid/help': 'page',
+  'POST /interaction/:uid/help': 'page',
+  'GET /interaction/:uid/challenge/:factorId/events': 'page',
   'POST /interaction/:uid/login': 'first step',
   'POST /interaction/:uid/passkey': 'first step',
   'POST /interaction/:uid/passkey/question': 'page',
@@ -135,7 +138,8 @@ const classified: Readonly<Record<string, string>> = {
 
 /** The protocol's own ways to a code or token, as discovery tells of them. */
 const grantsAndResponses = {
-  grant_types_supported: ['authorization_code', deviceGrant, 'refresh_token'],
+  // Client credentials are a program's own: nobody signs in by them.
+  grant_types_supported: ['authorization_code', 'client_credentials', deviceGrant, 'refresh_token'],
   response_types_supported: ['code', 'none'],
 };
 
@@ -192,7 +196,22 @@ const forged = (accountId: string): Record<string, string> => ({
 for (const kind of kinds) {
   test(`${kind}: every route is classified, and no way to a code or token is there that nobody knows of (T013)`, async (t) => {
     const door = await frontDoor(t, kind, { configuration: people() });
-    t.deepEqual(routesOf(door), Object.keys(classified).toSorted());
+    const routes = routesOf(door);
+    const ofSignIn = (route: string): boolean => route.includes(' /interaction/');
+    t.deepEqual(routes.filter(ofSignIn), Object.keys(classified).filter(ofSignIn).toSorted());
+    const listed = new Set(door.apps[0]?.routes.all.map(({ method, path }) => `${method} ${path}`));
+    t.deepEqual(
+      // What is no operation of the API is told so, whatever the method.
+      routes.filter(
+        (route) =>
+          !ofSignIn(route) &&
+          !(route in classified) &&
+          !listed.has(route) &&
+          !route.endsWith(' /api/{*rest}'),
+      ),
+      [],
+      'the others say what they ask for',
+    );
     const discovery = (await (
       await fetch(`${door.issuer}/.well-known/openid-configuration`)
     ).json()) as Record<string, string[]>;
@@ -200,7 +219,12 @@ for (const kind of kinds) {
       t.deepEqual(discovery[name]?.toSorted(), values.toSorted(), name);
     }
     t.false('backchannel_authentication_endpoint' in discovery);
-    t.false('registration_endpoint' in discovery);
+    const registered = await fetch(String(discovery.registration_endpoint), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ redirect_uris: ['http://127.0.0.1:9/cb'] }),
+    });
+    t.true(registered.status === 400 || registered.status === 401, 'no application without a token');
   });
 
   test(`${kind}: who has given the password and not the second factor is signed in nowhere: not for another application, not silently, not on another server (T001, T012)`, async (t) => {
