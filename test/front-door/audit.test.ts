@@ -132,7 +132,10 @@ for (const kind of kinds) {
     await wrong.authorize();
     await wrong.press('Sign in', { email: 'ben@acme.test', password: 'not it' });
     t.is(await types(door, 'ada', 'acme'), 'ben password.failed, hal sign_in.succeeded');
-    t.is(await types(door, 'hal', 'birch'), 'hal sign_in.succeeded, hal sign_in.succeeded');
+    t.is(
+      (await types(door, 'hal', 'birch')).split(', ').sort().join(', '),
+      'gus sign_in.succeeded, hal sign_in.succeeded, hal sign_in.succeeded',
+    );
     t.is(await types(door, 'ada', 'acme', { person: 'hal@acme.test' }), 'hal sign_in.succeeded');
     t.is(await types(door, 'ada', 'acme', { person: 'gus@acme.test' }), '');
     t.is(await types(door, 'ada', 'acme', { type: 'password.failed' }), 'ben password.failed');

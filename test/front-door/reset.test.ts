@@ -158,7 +158,7 @@ for (const kind of kinds) {
     const second = (await takeMails(door))[0]?.values.link;
     const browser = door.browser();
     await browser.open(String(first));
-    t.is(browser.heading, 'This link does not hold any more');
+    t.is(browser.heading, 'This link does not work any more');
     await browser.open(String(second));
     t.is(browser.heading, 'Set up two-factor authentication again');
     // Opening it has changed nothing; pressing the button alone signs nobody in.
@@ -194,7 +194,7 @@ for (const kind of kinds) {
     await elsewhere.press('Verify', { code: door.code(0, fresh) });
     t.truthy(elsewhere.callback?.get('code'));
     await late.open(String(second));
-    t.is(late.heading, 'This link does not hold any more');
+    t.is(late.heading, 'This link does not work any more');
     // Still in the browser that followed it: nothing more than an ordinary sign-in.
     nextStep(door);
     await browser.authorize({ prompt: 'login' });
@@ -213,7 +213,7 @@ for (const kind of kinds) {
     await passwordStep(browser, 'ben');
     t.is(browser.heading, 'Two-factor authentication');
     await browser.open(link);
-    t.is(browser.status, 404);
+    t.is(browser.status, 410);
     for (const path of ['x', '%00', 'a'.repeat(300)]) {
       await browser.open(`/reset-two-factor/${path}`);
       t.true(browser.status === 404 || browser.status === 400, path);
