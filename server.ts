@@ -6,6 +6,7 @@ import type { Provider } from 'oidc-provider';
 import { type Logger, pino } from 'pino';
 import { invitationRoutes } from './account/invitation.ts';
 import { confirmEmailRoutes } from './account/profile.ts';
+import { registerRoutes } from './account/register.ts';
 import { accountRoutes } from './account/routes.ts';
 import { waysBackRoutes } from './account/ways-back.ts';
 import { apiRoutes } from './api/routes.ts';
@@ -185,6 +186,7 @@ export async function createApp(
   provider.use(organizationRoutes(site).routes());
   provider.use(brandRoutes(site).routes());
   provider.use(waysBackRoutes(site).routes());
+  provider.use(registerRoutes(site).routes());
   provider.use(confirmEmailRoutes(site).routes());
   provider.use(invitationRoutes(site).routes());
   provider.use(resetLinkRoutes(site).routes());

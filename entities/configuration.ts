@@ -11,6 +11,8 @@ import type { UserRow } from './users.ts';
 export interface StoredConfiguration {
   /** The text as it stands, so that a later write can tell whether it is still the same. */
   readonly instancePolicy: string | null;
+  /** Who may make an account; null: nobody by themselves. */
+  readonly registration: string | null;
   readonly organizations: readonly OrganizationRow[];
   readonly applications: readonly ApplicationRow[];
   readonly users: readonly UserRow[];
@@ -27,6 +29,9 @@ export async function storedConfiguration(
   emails: readonly string[] | null,
 ): Promise<StoredConfiguration> {
   const instance = await db.row<{ value: string }>("SELECT value FROM instance WHERE name = 'policy'");
+  const registration = await db.row<{ value: string }>(
+    "SELECT value FROM instance WHERE name = 'registration'",
+  );
   const organizations = await db.rows<OrganizationRow>('SELECT * FROM organizations ORDER BY slug');
   const applications = await db.rows<ApplicationRow>('SELECT * FROM applications ORDER BY client_id');
   const users =
@@ -44,6 +49,7 @@ export async function storedConfiguration(
       : await rowsIn<FactorRow>(db, 'SELECT * FROM factors WHERE user_id IN', ids);
   return {
     instancePolicy: instance?.value ?? null,
+    registration: registration?.value ?? null,
     organizations,
     applications,
     users,

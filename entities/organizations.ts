@@ -44,3 +44,9 @@ export async function organizationPage(
     [after, ...(only ?? []), limit],
   );
 }
+
+/** True where everybody may make an account. What is not known is closed. */
+export async function isRegistrationOpen(db: Database): Promise<boolean> {
+  const row = await db.row<{ value: string }>("SELECT value FROM instance WHERE name = 'registration'");
+  return row?.value === 'open';
+}

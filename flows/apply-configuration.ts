@@ -66,6 +66,7 @@ export function openConfiguration({ name, text }: ConfigurationText): OpenedConf
 export function checkAgainstNothing(opened: OpenedConfiguration): void {
   check(opened, {
     instancePolicy: null,
+    registration: null,
     organizations: [],
     applications: [],
     users: [],

@@ -114,6 +114,7 @@ export async function findDifference(
     owners: [],
   };
 
+  planRegistration(plan, services.db, configuration, stored.registration);
   const base = planInstance(plan, services.db, configuration, stored.instancePolicy);
   const organizationRows = new Map(stored.organizations.map((row) => [row.slug, row]));
   for (const entry of configuration.organizations ?? []) {
@@ -143,6 +144,28 @@ function note(plan: Plan, what: Kind, name: string, isNew: boolean, fields: read
   } else {
     plan.unchanged[what] += 1;
   }
+}
+
+function planRegistration(
+  plan: Plan,
+  db: Database,
+  { instance }: Configuration,
+  before: string | null,
+): void {
+  const mode = instance?.registration;
+  if (mode === undefined) {
+    return;
+  }
+  if (mode !== before) {
+    plan.updates.push(db.upsert('instance', ['name'], { name: 'registration', value: mode }));
+  }
+  note(
+    plan,
+    'instance',
+    'registration',
+    before === null,
+    valueChanged('registration', before ?? undefined, mode),
+  );
 }
 
 function planInstance(

@@ -174,8 +174,13 @@ const applicationShape = {
   ...clientMetadata,
 };
 
+/** Who may make an account: only who was invited or configured, or everybody with an address. */
+export const registrationModes = ['closed', 'open'] as const;
+
 const fileShape = {
-  instance: z.strictObject({ policy: policy.optional() }).optional(),
+  instance: z
+    .strictObject({ policy: policy.optional(), registration: z.enum(registrationModes).optional() })
+    .optional(),
   organizations: z.array(z.strictObject(organizationShape)).optional(),
   users: z.array(z.strictObject(userShape)).optional(),
   applications: z.array(z.strictObject(applicationShape)).optional(),
@@ -192,7 +197,7 @@ export type ApplicationEntry = NonNullable<Configuration['applications']>[number
 /** Which names may stand where; the indices of lists are left out. */
 const namesAt: { readonly [place: string]: readonly string[] } = {
   '': Object.keys(fileShape),
-  instance: ['policy'],
+  instance: ['policy', 'registration'],
   'instance.policy': Object.keys(policyShape),
   'instance.policy.recoveryCodes': ['showAgain', 'replaceUsed'],
   'instance.policy.sms': ['countries', 'perDay'],

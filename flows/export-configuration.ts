@@ -51,8 +51,16 @@ export async function exportConfiguration(
     : stored.applications;
   const instancePolicy =
     only || stored.instancePolicy === null ? null : readStoredPolicy(stored.instancePolicy);
+  const registration = only ? null : stored.registration;
   return {
-    ...(instancePolicy ? { instance: { policy: rulesOf(instancePolicy) } } : {}),
+    ...(instancePolicy || registration
+      ? {
+          instance: {
+            ...(instancePolicy ? { policy: rulesOf(instancePolicy) } : {}),
+            ...(registration ? { registration } : {}),
+          },
+        }
+      : {}),
     organizations: organizations.toSorted(by((row) => row.slug)).map(organizationEntry),
     users: users.toSorted(by((row) => row.email)).map((row) => userEntry(context, row)),
     applications: applications

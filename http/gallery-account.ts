@@ -268,6 +268,14 @@ export function wayBackPages(shared: Common): readonly GalleryPage[] {
     action: '#help',
     back: '#back',
   };
+  const register = {
+    ...shared,
+    email: 'eva@example.test',
+    givenName: '',
+    action: '#register',
+    error: null,
+    signIn: '/account',
+  };
   const reset = { ...shared, action: '#reset', done: false, error: null, signIn: '/account' };
   return [
     { name: 'forgotten-password', state: 'first', locals: forgotten },
@@ -293,6 +301,14 @@ export function wayBackPages(shared: Common): readonly GalleryPage[] {
       locals: { ...help, outcome: 'asked_before', useRecoveryCode: null },
     },
     { name: 'help', state: 'nobody', locals: { ...help, organizationName: null, outcome: 'nobody' } },
+    ...(['address', 'sent', 'password', 'done'] as const).map(
+      (step): GalleryPage => ({ name: 'register', state: step, locals: { ...register, step } }),
+    ),
+    {
+      name: 'register',
+      state: 'common password',
+      locals: { ...register, step: 'password', error: passwordWords.common },
+    },
     { name: 'not-me', state: 'first', locals: { ...shared, action: '#not-me' } },
   ];
 }

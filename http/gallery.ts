@@ -130,6 +130,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     note: null,
     passkey: null,
     forgotten: '/forgotten-password',
+    register: null,
     cancel: '#cancel',
   };
   const challenge = {
@@ -723,6 +724,11 @@ export function galleryMails(lang: Language = 'en'): readonly GalleryMail[] {
         url: 'https://id.acme.test/invitation/sample',
       },
     },
+    {
+      name: 'register',
+      locals: { ...shared, name: null, known: 0, url: 'https://id.acme.test/register/confirm/x' },
+    },
+    { name: 'register', locals: { ...shared, known: 1, url: 'https://id.acme.test/forgotten-password' } },
     {
       name: 'help-asked',
       locals: {

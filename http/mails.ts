@@ -23,6 +23,7 @@ const names: { readonly [name in keyof Mails]: true } = {
   invitation: true,
   'confirm-email': true,
   'help-asked': true,
+  register: true,
   'policy-announced': true,
   'policy-reminder': true,
 };

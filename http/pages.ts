@@ -327,6 +327,16 @@ export interface HelpPage extends Common {
   readonly back: string;
 }
 
+export interface RegisterPage extends Common {
+  readonly step: 'address' | 'sent' | 'password' | 'done';
+  readonly email: string;
+  readonly givenName: string;
+  /** POST email; then name, password. */
+  readonly action: string;
+  readonly error: Sentence | null;
+  readonly signIn: string;
+}
+
 export interface NotMePage extends Common {
   /** POST. */
   readonly action: string;
@@ -335,6 +345,8 @@ export interface NotMePage extends Common {
 export interface SignInPage extends Common {
   /** GET, "Forgotten your password?"; null where there is no such way. */
   readonly forgotten: string | null;
+  /** GET, "Create an account"; null where nobody may by themselves. */
+  readonly register: string | null;
   /** POST email, password. */
   readonly action: string;
   readonly email: string;
@@ -652,6 +664,7 @@ export interface Pages extends OrganizationPages {
   readonly 'forgotten-password': ForgottenPasswordPage;
   readonly 'reset-password': ResetPasswordPage;
   readonly 'not-me': NotMePage;
+  readonly register: RegisterPage;
   readonly help: HelpPage;
   readonly invitation: InvitationPage;
   readonly 'confirm-email': ConfirmEmailPage;
@@ -782,6 +795,12 @@ export interface HelpAskedMail extends MailCommon, Happening {
   readonly url: string;
 }
 
+export interface RegisterMail extends MailCommon {
+  /** 1: there is an account with this address already. */
+  readonly known: number;
+  readonly url: string;
+}
+
 export interface PasswordResetMail extends MailCommon, Happening {
   readonly url: string;
   readonly minutes: number;
@@ -821,6 +840,7 @@ export interface Mails {
   readonly invitation: InvitationMail;
   readonly 'confirm-email': ConfirmEmailMail;
   readonly 'help-asked': HelpAskedMail;
+  readonly register: RegisterMail;
   readonly 'policy-announced': PolicyMail;
   readonly 'policy-reminder': PolicyMail;
 }

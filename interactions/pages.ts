@@ -1,3 +1,4 @@
+import { isRegistrationOpen } from '../entities/organizations.ts';
 import { type Approval, approvalLifetime } from '../factors/device.ts';
 import { factorFor } from '../factors/index.ts';
 import { codeMinutes } from '../factors/sent-code.ts';
@@ -56,13 +57,13 @@ export function commonOf(visit: Visit, assessment: Assessment | null): Common {
   });
 }
 
-export function showSignIn(
+export async function showSignIn(
   visit: Visit,
   next: StepOf<'sign_in'>,
   email: string,
   problem: Problem | null,
   passkeyError: Sentence | null = null,
-): void {
+): Promise<void> {
   const { interaction, ctx, site } = visit;
   const hint = interaction.params.login_hint;
   const again = next.assessment !== null || interaction.session?.accountId !== undefined;
@@ -75,6 +76,7 @@ export function showSignIn(
     note: again ? info('Sign in again to continue.') : null,
     passkey: { question: at(visit, '/passkey/question'), action: at(visit, '/passkey'), error: passkeyError },
     forgotten: '/forgotten-password',
+    register: (await isRegistrationOpen(site.services.db)) ? '/register' : null,
     cancel: at(visit, '/cancel'),
   };
   show(ctx, site.renderer, 'sign-in', locals, passkeyError ? 422 : (problem?.status ?? 200));

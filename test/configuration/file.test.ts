@@ -36,7 +36,7 @@ const wrong: readonly [string, string, readonly string[]][] = [
     'instance: { polices: {}, nonsense: 1 }',
     [
       'f.yaml:1:13 instance.polices is not known here; did you mean policy?',
-      'f.yaml:1:26 instance.nonsense is not known here; known: policy',
+      'f.yaml:1:26 instance.nonsense is not known here; known: policy, registration',
     ],
   ],
   [
