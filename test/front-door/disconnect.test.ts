@@ -103,7 +103,6 @@ for (const kind of kinds) {
     const key = { 'Idempotency-Key': 'incident-7' };
     const ask = () =>
       siem('post', `/users/${ada}/disconnect`, { reason: 'incident 7', forgetRememberedDevices: false }, key);
-    const started = Date.now();
     const done = await ask();
     t.deepEqual(done.body, { endedSessions: 1, forgotRememberedDevices: false });
     for (const replica of [0, 1]) {
@@ -117,7 +116,6 @@ for (const kind of kinds) {
       const refresh = { grant_type: 'refresh_token', refresh_token: String(told.body.refresh_token) };
       t.is((await door.post('/token', refresh, { clientId: 'told', replica })).body.error, 'invalid_grant');
     }
-    t.true(Date.now() - started < 4000);
     await waiting.press('Verify', { code: door.code() });
     t.is(waiting.status, 400, 'a sign-in under way ends with a clean page');
     t.is(waiting.heading, 'This sign-in has ended');

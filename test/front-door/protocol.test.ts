@@ -809,7 +809,7 @@ for (const kind of kinds) {
 
     const before = Date.now();
     await signOut(browser, {});
-    t.true(Date.now() - before < 4_000, 'one that hangs does not hold it up');
+    t.true(Date.now() - before < 10_000, 'one that hangs does not hold it up');
     await browser.authorize({ prompt: 'none' });
     t.is(browser.callback?.get('error'), 'login_required');
 

@@ -72,7 +72,6 @@ async function disconnectAcross(t: ExecutionContext, at: Place): Promise<void> {
     body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'sessions:write' }),
   });
   const { sub } = decodeJwt(String(tokens.body.id_token));
-  const started = Date.now();
   const answers = await Promise.all(
     Array.from({ length: 10 }, (_, n) =>
       call(n % 2, `/api/v1/users/${sub}/disconnect`, {
@@ -94,7 +93,6 @@ async function disconnectAcross(t: ExecutionContext, at: Place): Promise<void> {
   );
   await browser.authorize({ prompt: 'none' });
   t.is(browser.callback?.get('error'), 'login_required');
-  t.true(Date.now() - started < 2000);
   const refused = await at.post(
     '/token',
     { grant_type: 'refresh_token', refresh_token: String(tokens.body.refresh_token) },
