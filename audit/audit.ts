@@ -65,7 +65,6 @@ export type AuditType =
   | 'signals.changed'
   | 'configuration.applied'
   | 'policy.changed'
-  | 'policy.announced'
   | 'policy.reminded'
   | 'member.role_changed'
   | 'member.removed'

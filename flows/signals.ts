@@ -121,7 +121,6 @@ const rules: Readonly<Record<AuditType, Rule | null>> = {
   'signals.changed': null,
   'configuration.applied': null,
   'policy.changed': null,
-  'policy.announced': null,
   'policy.reminded': null,
   'member.role_changed': null,
   'member.removed': null,
