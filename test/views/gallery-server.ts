@@ -26,6 +26,8 @@ export async function serveGallery(renderer: Renderer, pages: readonly GalleryPa
   const server = createServer((request, response) => {
     const name = new URL(request.url ?? '/', 'http://gallery').pathname;
     const page = pages[Number(name.slice(1))];
+    // A page that sends its form by itself stays where it is.
+    if (request.method === 'POST') return response.writeHead(204).end();
     if (name.startsWith('/assets/')) {
       const file = path.join(root, 'public', path.basename(name));
       response.setHeader('content-type', types[path.extname(file)] ?? 'text/plain');
