@@ -347,7 +347,7 @@ for (const form of document.forms) {
   if ('download' in form.dataset) form.addEventListener('submit', download);
   else sendOnce(form);
 }
-document.querySelector('form[data-submit-now]')?.requestSubmit();
+addEventListener('load', () => document.querySelector('form[data-submit-now]')?.requestSubmit());
 
 // On a phone the navigation scrolls: where one is stands in sight.
 document.querySelector('.side [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
