@@ -24,8 +24,11 @@ export async function rotateSecrets(): Promise<void> {
     }
     console.log(
       recoveryCodesLeft === 0
-        ? 'The other keys may leave SECRET_KEYS. Browsers that only they remember are asked again.'
+        ? 'Nobody who signs in needs the other keys of SECRET_KEYS any more; browsers whose cookie is from their time are asked again.'
         : `${recoveryCodesLeft} unused recovery codes were made under earlier keys: keep those in SECRET_KEYS, or these codes are worth nothing.`,
+    );
+    console.log(
+      'Events of the audit log from the time of another key are verified with it: keep it as long as that matters.',
     );
   });
 }
