@@ -492,7 +492,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
       locals: { ...consent, organizationName: null, policyUrl: null, termsUrl: null },
     },
 
-    { name: 'continue', state: 'plain', locals: { ...shared, action: '#on', hidden: [] } },
+    { name: 'continue', state: 'plain', locals: { ...shared, action: '#on', hidden: [], atOnce: false } },
     { name: 'confirm-sign-out', state: 'application', locals: { ...shared, action: '#out', hidden: [] } },
     {
       name: 'reset-link',

@@ -50,7 +50,7 @@ export function selfSubmittingPages(renderer: Renderer) {
       return;
     }
     const { status } = ctx;
-    show(ctx, renderer, 'continue', { ...common(ctx), languages: [], action, hidden }, status);
+    show(ctx, renderer, 'continue', { ...common(ctx), languages: [], action, hidden, atOnce: true }, status);
     allowFormTargets(ctx, [action]);
   };
 }

@@ -540,9 +540,11 @@ export interface ConsentPage extends Common {
 }
 
 export interface ContinuePage extends Common {
-  /** POST with `hidden`; sent by itself where scripts run. */
+  /** POST with `hidden`. */
   readonly action: string;
   readonly hidden: readonly HiddenField[];
+  /** Sent by itself where scripts run. */
+  readonly atOnce: boolean;
 }
 
 export interface ConfirmSignOutPage extends Common {

@@ -106,7 +106,7 @@ function faultsOf(html: string): readonly string[] {
   }
   for (const form of html.match(/<form.*?<\/form>/gs) ?? []) {
     // What is on its way to an application carries nothing of ours.
-    if (form.includes('data-submit-now')) continue;
+    if (form.includes('data-on-its-way')) continue;
     if (form.includes('method="post"') && form.match(/name="_csrf"/g)?.length !== 1)
       faults.push('form without _csrf');
   }
