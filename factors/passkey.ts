@@ -1,21 +1,15 @@
 import { createPublicKey, X509Certificate } from 'node:crypto';
-import {
-  type AuthenticationResponseJSON,
-  generateAuthenticationOptions,
-  generateRegistrationOptions,
-  type RegistrationResponseJSON,
-  verifyAuthenticationResponse,
-  verifyRegistrationResponse,
-} from '@simplewebauthn/server';
-import {
-  decodeAttestationObject,
-  decodeClientDataJSON,
-  decodeCredentialPublicKey,
-  isoBase64URL,
-} from '@simplewebauthn/server/helpers';
+import { createRequire } from 'node:module';
+import type { AuthenticationResponseJSON, RegistrationResponseJSON } from '@simplewebauthn/server';
 import * as z from 'zod';
 import { minutes } from '../lib/clock.ts';
 import type { Answer, Factor, Json, Subject } from './factor.ts';
+
+/** 25 MiB with all that they need: loaded when somebody first uses a passkey. */
+const load = createRequire(import.meta.url);
+const webauthn = () => load('@simplewebauthn/server') as typeof import('@simplewebauthn/server');
+const helpers = () =>
+  load('@simplewebauthn/server/helpers') as typeof import('@simplewebauthn/server/helpers');
 
 /** What is stored of a passkey; everything in it may be known, but nothing of it changed. */
 const stored = z.object({
@@ -68,7 +62,7 @@ export const passkey: Factor = {
   amr: (data) => [stored.parse(data).synced ? 'swk' : 'hwk'],
 
   async startEnrolment(subject) {
-    const options = await generateRegistrationOptions({
+    const options = await webauthn().generateRegistrationOptions({
       rpName: subject.issuerName,
       rpID: rpId(subject),
       userID: new Uint8Array(Buffer.from(subject.userId, 'utf8')),
@@ -94,7 +88,7 @@ export const passkey: Factor = {
       if (models === null && certificates !== 'none') return { ok: false };
       if (models !== null && !isTrusted(certificates, subject.passkeyRoots ?? [], subject.now))
         return wrongModel;
-      const { verified, registrationInfo } = await verifyRegistrationResponse({
+      const { verified, registrationInfo } = await webauthn().verifyRegistrationResponse({
         response: response as unknown as RegistrationResponseJSON,
         expectedChallenge: challenge,
         expectedOrigin: subject.origin,
@@ -128,7 +122,7 @@ export const passkey: Factor = {
   },
 
   async startChallenge(subject) {
-    const options = await generateAuthenticationOptions({
+    const options = await webauthn().generateAuthenticationOptions({
       rpID: rpId(subject),
       timeout: lifetime,
       // Without a name it is the whole sign-in, so its user must be verified, and nobody's credentials are told: the browser
@@ -158,7 +152,7 @@ export const passkey: Factor = {
     }
     try {
       if (isFramed(response.response.clientDataJSON)) return { ok: false, reason: 'wrong' };
-      const { verified, authenticationInfo } = await verifyAuthenticationResponse({
+      const { verified, authenticationInfo } = await webauthn().verifyAuthenticationResponse({
         response: response as unknown as AuthenticationResponseJSON,
         expectedChallenge: challenge,
         expectedOrigin: subject.origin,
@@ -199,7 +193,7 @@ export function credentialIn(answer: Answer): string | null {
 
 /** Our pages stand in nobody's frame, so an answer from one was not asked for on our page. */
 function isFramed(clientDataJSON: string): boolean {
-  const { crossOrigin, topOrigin } = decodeClientDataJSON(clientDataJSON);
+  const { crossOrigin, topOrigin } = helpers().decodeClientDataJSON(clientDataJSON);
   return crossOrigin === true || topOrigin !== undefined;
 }
 
@@ -215,7 +209,7 @@ const wrongModel = {
  * servers that their certificates name.
  */
 function certificatesIn(attestationObject: string): readonly Uint8Array[] | 'none' | null {
-  const attestation = decodeAttestationObject(isoBase64URL.toBuffer(attestationObject));
+  const attestation = helpers().decodeAttestationObject(helpers().isoBase64URL.toBuffer(attestationObject));
   const [format, statement] = [attestation.get('fmt'), attestation.get('attStmt')];
   if (!(statement instanceof Map)) return null;
   if (format === 'none') return statement.size > 0 ? null : 'none';
@@ -261,7 +255,7 @@ function isTrusted(
  * @throws where it is no key of `algorithms`
  */
 function readKey(publicKey: Uint8Array<ArrayBuffer>): void {
-  const cose = decodeCredentialPublicKey(publicKey) as unknown as Map<number, unknown>;
+  const cose = helpers().decodeCredentialPublicKey(publicKey) as unknown as Map<number, unknown>;
   const part = (label: number) => Buffer.from(cose.get(label) as Uint8Array).toString('base64url');
   const kinds: Readonly<Record<string, () => Record<string, string>>> = {
     '-8': () => ({ kty: 'OKP', crv: 'Ed25519', x: part(-2) }),
