@@ -3,6 +3,7 @@ import type { ListedOrganization } from '../http/pages.ts';
 import { show } from '../http/show.ts';
 import type { SignedInRoutes } from '../http/signed-in.ts';
 import { framed } from '../http/signed-in-page.ts';
+import { spanWords } from '../http/span-words.ts';
 import { graceDeadline } from '../policy/grace.ts';
 import { requirementFor } from '../policy/requirement-for.ts';
 import { own } from './rules.ts';
@@ -31,6 +32,8 @@ export function organizationRoutes({ get }: SignedInRoutes): void {
           until: requirement === 'must' && !isMet && inGrace ? deadline : null,
           methods: policy.methods.map((method) => factorFor(method).label),
           rememberDays: policy.rememberDeviceDays,
+          idle: spanWords(policy.sessions.idleMinutes),
+          whole: spanWords(policy.sessions.absoluteMinutes),
           isHome: organization.id === user.home_organization_id,
           url: role === 'member' ? null : `/organizations/${encodeURIComponent(organization.slug)}`,
         };

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { longestSession, shortestMinutes } from '../policy/session-lengths.ts';
 import type { Membership, Policy, Role } from '../policy/types.ts';
 import { methods, requirements, roles } from '../policy/types.ts';
 import type { Database, Statement } from './database.ts';
@@ -14,6 +15,14 @@ export const storedPolicy = z.object({
   methods: z.array(z.enum(methods)),
   rememberDeviceDays: z.number().int().min(0).max(365),
   passkeyModels: z.array(z.string()).nullable(),
+  /** Also read by the questions of `entities/sessions.ts`. */
+  sessions: z
+    .object({
+      idleMinutes: z.number().int().min(shortestMinutes).max(longestSession.idleMinutes),
+      absoluteMinutes: z.number().int().min(shortestMinutes).max(longestSession.absoluteMinutes),
+      offlineDays: z.number().int().min(0).max(longestSession.offlineDays),
+    })
+    .default({ ...longestSession }),
   applications: z.union([z.literal('all'), z.array(z.string())]),
   recoveryCodes: z.object({ showAgain: z.boolean(), replaceUsed: z.boolean() }),
   /** Text messages: the countries they may go to, and how many on one day. The instance's settings stand above. */
@@ -39,6 +48,7 @@ export const policyFrom = (stored: StoredPolicy): Policy => ({
   methods: stored.methods,
   rememberDeviceDays: stored.rememberDeviceDays,
   passkeyModels: stored.passkeyModels,
+  sessions: stored.sessions,
   applications: stored.applications,
   adminsRequiredSince: date(stored.adminsRequiredSince),
   allRequiredSince: date(stored.allRequiredSince),

@@ -1,3 +1,4 @@
+import { longestSession } from '../policy/session-lengths.ts';
 import type { Database, Statement } from './database.ts';
 
 export interface SessionRow {
@@ -12,16 +13,40 @@ export interface SessionRow {
   ended_at: number | null;
 }
 
-/** A session counts while it was not ended, has not expired and its user was neither disabled nor disconnected since it began. */
+const over = (policy: string, session: string): string => {
+  // A sum makes a number of what MariaDB gives as text.
+  const minutes = (name: keyof typeof longestSession) =>
+    `COALESCE(JSON_EXTRACT(${policy}, '$.sessions.${name}') + 0, ${longestSession[name]})`;
+  return `(${session}.started_at + 60000 * ${minutes('absoluteMinutes')} <= ? OR ${session}.seen_at + 60000 * ${minutes('idleMinutes')} <= ?)`;
+};
+
+/**
+ * No longer than any organization of its person allows, or the instance where there is none. Asked of the policies themselves, so one
+ * that was shortened a second ago holds. Takes `now` four times.
+ */
+const withinPolicies = (session: string): string => `NOT EXISTS (
+    SELECT 1 FROM memberships m JOIN organizations o ON o.id = m.organization_id
+    WHERE m.user_id = ${session}.account_id AND m.removed_at IS NULL AND ${over('o.policy', session)})
+  AND NOT EXISTS (
+    SELECT 1 FROM instance i WHERE i.name = 'policy' AND ${over('i.value', session)}
+      AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = ${session}.account_id AND m.removed_at IS NULL))`;
+
+/**
+ * A session counts while it was not ended, has not expired, is no longer than its person's organizations allow, and its user was neither
+ * disabled nor disconnected since it began. Takes `now` five times.
+ */
 const live = `FROM sessions s LEFT JOIN users u ON u.id = s.account_id
   WHERE s.ended_at IS NULL AND s.expires_at > ?
-    AND (s.account_id IS NULL OR (u.disabled_at IS NULL AND u.sessions_valid_after <= s.started_at))`;
+    AND (s.account_id IS NULL OR (u.disabled_at IS NULL AND u.sessions_valid_after <= s.started_at))
+    AND ${withinPolicies('s')}`;
+
+const times = (n: number, moment: Date): number[] => Array<number>(n).fill(moment.getTime());
 
 export const sessionById = (db: Database, idDigest: string, now: Date) =>
-  db.row<SessionRow>(`SELECT s.* ${live} AND s.id_digest = ?`, [now.getTime(), idDigest]);
+  db.row<SessionRow>(`SELECT s.* ${live} AND s.id_digest = ?`, [...times(5, now), idDigest]);
 
 export const sessionByUid = (db: Database, uidDigest: string, now: Date) =>
-  db.row<SessionRow>(`SELECT s.* ${live} AND s.uid_digest = ?`, [now.getTime(), uidDigest]);
+  db.row<SessionRow>(`SELECT s.* ${live} AND s.uid_digest = ?`, [...times(5, now), uidDigest]);
 
 /** The row as it is, ended or not; for whoever must tell "ended" from "never was". */
 export const sessionRow = (db: Database, uidDigest: string) =>
@@ -85,8 +110,9 @@ export async function replaceSession(
 /** In a batch: undoes it where this person's session was ended, or has expired, meanwhile (trap F13). */
 export const keepSession = (uidDigest: string, userId: string, now: Date): Statement => ({
   sql: `UPDATE sessions SET seen_at = ? WHERE uid_digest = ? AND account_id = ? AND ended_at IS NULL AND expires_at > ?
-          AND EXISTS (SELECT 1 FROM users u WHERE u.id = ? AND u.disabled_at IS NULL AND u.sessions_valid_after <= sessions.started_at)`,
-  values: [now.getTime(), uidDigest, userId, now.getTime(), userId],
+          AND EXISTS (SELECT 1 FROM users u WHERE u.id = ? AND u.disabled_at IS NULL AND u.sessions_valid_after <= sessions.started_at)
+          AND ${withinPolicies('sessions')}`,
+  values: [now.getTime(), uidDigest, userId, now.getTime(), userId, ...times(4, now)],
   rows: 1,
 });
 
@@ -97,9 +123,20 @@ export const retireSessionId = (db: Database, idDigest: string) =>
 /** The sessions in which this person is signed in now, the newest first. */
 export const liveSessionsOf = (db: Database, userId: string, now: Date) =>
   db.rows<SessionRow>(`SELECT s.* ${live} AND s.account_id = ? ORDER BY s.started_at DESC, s.uid_digest`, [
-    now.getTime(),
+    ...times(5, now),
     userId,
   ]);
+
+/** Reading a page of one's own is use too; written at most once a minute. */
+export function seeSession(db: Database, uidDigest: string, now: Date): Promise<number> {
+  const idleEnd = now.getTime() + longestSession.idleMinutes * 60_000;
+  const absolute = longestSession.absoluteMinutes * 60_000;
+  return db.change(
+    `UPDATE sessions SET seen_at = ?, expires_at = CASE WHEN started_at + ? < ? THEN started_at + ? ELSE ? END
+     WHERE uid_digest = ? AND ended_at IS NULL AND seen_at <= ?`,
+    [now.getTime(), absolute, idleEnd, absolute, idleEnd, uidDigest, now.getTime() - 60_000],
+  );
+}
 
 /** The write that ends a session for good; of several at once one changes a row. */
 export const sessionEnded = (uidDigest: string, now: Date): Statement => ({

@@ -11,7 +11,9 @@ export type PolicyRules = Omit<StoredPolicy, 'adminsRequiredSince' | 'allRequire
 
 /** What is to change; absent stays as it is. */
 export type PolicyChange = {
-  readonly [Rule in Exclude<keyof PolicyRules, 'recoveryCodes' | 'sms'>]?: PolicyRules[Rule] | undefined;
+  readonly [Rule in Exclude<keyof PolicyRules, 'recoveryCodes' | 'sms' | 'sessions'>]?:
+    | PolicyRules[Rule]
+    | undefined;
 } & {
   readonly recoveryCodes?:
     | { readonly showAgain?: boolean | undefined; readonly replaceUsed?: boolean | undefined }
@@ -22,6 +24,7 @@ export type PolicyChange = {
         readonly perDay?: number | undefined;
       }
     | undefined;
+  readonly sessions?: { readonly [Length in keyof PolicyRules['sessions']]?: number | undefined } | undefined;
 };
 
 /** What holds where nobody has decided anything. */
@@ -32,6 +35,7 @@ export const defaultRules: PolicyRules = {
   methods: [...defaultPolicy.methods],
   rememberDeviceDays: defaultPolicy.rememberDeviceDays,
   passkeyModels: null,
+  sessions: { ...defaultPolicy.sessions },
   applications: defaultPolicy.applications === 'all' ? 'all' : [...defaultPolicy.applications],
   recoveryCodes: { showAgain: true, replaceUsed: true },
   sms: { countries: 'all', perDay: 500 },
@@ -58,6 +62,11 @@ export function nextPolicy(
     methods: change.methods ?? old.methods,
     rememberDeviceDays: change.rememberDeviceDays ?? old.rememberDeviceDays,
     passkeyModels: change.passkeyModels === undefined ? old.passkeyModels : change.passkeyModels,
+    sessions: {
+      idleMinutes: change.sessions?.idleMinutes ?? old.sessions.idleMinutes,
+      absoluteMinutes: change.sessions?.absoluteMinutes ?? old.sessions.absoluteMinutes,
+      offlineDays: change.sessions?.offlineDays ?? old.sessions.offlineDays,
+    },
     applications: change.applications ?? old.applications,
     recoveryCodes: {
       showAgain: change.recoveryCodes?.showAgain ?? old.recoveryCodes.showAgain,
@@ -89,6 +98,7 @@ export function rulesOf(policy: PolicyRules): PolicyRules {
     graceDays,
     rememberDeviceDays,
     passkeyModels,
+    sessions,
     applications,
     recoveryCodes,
     sms,
@@ -100,6 +110,11 @@ export function rulesOf(policy: PolicyRules): PolicyRules {
     methods: methods.filter((method) => policy.methods.includes(method)),
     rememberDeviceDays,
     passkeyModels: passkeyModels && [...new Set(passkeyModels)].sort(),
+    sessions: {
+      idleMinutes: sessions.idleMinutes,
+      absoluteMinutes: sessions.absoluteMinutes,
+      offlineDays: sessions.offlineDays,
+    },
     applications: applications === 'all' ? 'all' : [...new Set(applications)].sort(),
     recoveryCodes: { showAgain: recoveryCodes.showAgain, replaceUsed: recoveryCodes.replaceUsed },
     sms: {

@@ -5,6 +5,7 @@ import { fromSecret } from '../factors/totp.ts';
 import { isSingleAddress } from '../lib/email-address.ts';
 import { fromKeycloak, isPasswordHash, passwordProblem } from '../lib/password-hash.ts';
 import { isCountry } from '../lib/phone-number.ts';
+import { longestSession, shortestMinutes } from '../policy/session-lengths.ts';
 import { applicationAssurances, methods, requirements, roles } from '../policy/types.ts';
 import { clientMetadata } from './client-metadata.ts';
 
@@ -65,6 +66,13 @@ const policyShape = {
     .array(aaguid)
     .min(1, 'must name at least one model, or be null for all')
     .nullable()
+    .optional(),
+  sessions: z
+    .strictObject({
+      idleMinutes: wholeNumber(shortestMinutes, longestSession.idleMinutes).optional(),
+      absoluteMinutes: wholeNumber(shortestMinutes, longestSession.absoluteMinutes).optional(),
+      offlineDays: wholeNumber(0, longestSession.offlineDays).optional(),
+    })
     .optional(),
   applications: z
     .union([z.literal('all'), z.array(clientId)], 'must be all, or a list of client_ids')
@@ -200,10 +208,12 @@ const namesAt: { readonly [place: string]: readonly string[] } = {
   instance: ['policy', 'registration'],
   'instance.policy': Object.keys(policyShape),
   'instance.policy.recoveryCodes': ['showAgain', 'replaceUsed'],
+  'instance.policy.sessions': Object.keys(longestSession),
   'instance.policy.sms': ['countries', 'perDay'],
   organizations: Object.keys(organizationShape),
   'organizations.policy': Object.keys(policyShape),
   'organizations.policy.recoveryCodes': ['showAgain', 'replaceUsed'],
+  'organizations.policy.sessions': Object.keys(longestSession),
   'organizations.policy.sms': ['countries', 'perDay'],
   users: Object.keys(userShape),
   'users.factors': Object.keys(factorsShape),

@@ -81,6 +81,8 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
     until: null,
     methods: ['Authenticator app', 'Passkey'],
     rememberDays: 30,
+    idle: { sentence: '{n} minute|{n} minutes', values: { n: 30 } },
+    whole: { sentence: '{n} hour|{n} hours', values: { n: 24 } },
     isHome: true,
     url: '/organizations/acme',
   };
@@ -203,6 +205,8 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
             url: null,
             isHome: false,
             rememberDays: 0,
+            idle: { sentence: '{n} minute|{n} minutes', values: { n: 30 } },
+            whole: { sentence: '{n} hour|{n} hours', values: { n: 24 } },
           },
           { ...organization, name: 'Cedar', role: 'admin' as const, requirement: 'none' as const },
         ],

@@ -53,7 +53,21 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
       option('0', 'None: at the next sign-in'),
       option('7', { sentence: '{n} day|{n} days', values: { n: 7 } }, true),
       option('30', { sentence: '{n} day|{n} days', values: { n: 30 } }),
+      option('other', 'Another number of days'),
     ],
+    typed: { graceNumber: '7', passkeyModels: '', smsCountries: '', smsPerDay: '500' },
+    problems: {},
+    idleMinutes: [
+      option('30', { sentence: '{n} minute|{n} minutes', values: { n: 30 } }),
+      option('480', { sentence: '{n} hour|{n} hours', values: { n: 8 } }, true),
+    ],
+    absoluteMinutes: [option('1440', { sentence: '{n} hour|{n} hours', values: { n: 24 } }, true)],
+    offlineDays: [
+      option('0', 'No longer than the sign-in'),
+      option('14', { sentence: '{n} day|{n} days', values: { n: 14 } }, true),
+    ],
+    modelsNeedRoots: false,
+    hasTextMessages: true,
     methods: [
       option('passkey', 'Passkey', true),
       option('totp', 'Authenticator app', true),
@@ -80,6 +94,7 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
     until: by,
     adviseAdminsFirst: true,
     owners: [],
+    endsSessions: true,
     ownersCount: 2,
     hasNoMethod: false,
     list: {
@@ -590,6 +605,22 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
           hasNoMethod: true,
         },
         coversAll: false,
+      },
+    },
+    {
+      name: 'organizations/two-factor',
+      state: 'wrong fields',
+      locals: {
+        ...policy,
+        typed: { graceNumber: '91', passkeyModels: 'YubiKey', smsCountries: 'Germany', smsPerDay: 'many' },
+        problems: {
+          graceNumber: 'Enter a whole number from 0 to 90.',
+          passkeyModels: 'Enter AAGUIDs, one on each line, such as cb69481e-8ff7-4039-93ec-0a2729a154a8.',
+          smsCountries: 'Enter countries by their two letters, such as DE, AT.',
+          smsPerDay: 'Enter a whole number from 0 to 1000000.',
+        },
+        modelsNeedRoots: true,
+        note: { tone: 'danger', text: 'Nothing was saved: look at the fields below.' },
       },
     },
     {

@@ -47,8 +47,23 @@ export interface TwoFactorPage extends FramedPage {
   readonly requirement: readonly Option[];
   readonly others: readonly Option[];
   readonly graceDays: readonly Option[];
+  /** As people typed it. */
+  readonly typed: {
+    readonly graceNumber: string;
+    readonly passkeyModels: string;
+    readonly smsCountries: string;
+    readonly smsPerDay: string;
+  };
+  /** What is wrong, by field. */
+  readonly problems: { readonly [field: string]: Sentence };
   readonly methods: readonly Option[];
   readonly rememberDeviceDays: readonly Option[];
+  readonly idleMinutes: readonly Option[];
+  readonly absoluteMinutes: readonly Option[];
+  readonly offlineDays: readonly Option[];
+  /** Models are listed, but nobody's certificates are known here: no passkey can be set up. */
+  readonly modelsNeedRoots: boolean;
+  readonly hasTextMessages: boolean;
   readonly applications: readonly Option[];
   readonly coversAll: boolean;
   readonly showAgain: boolean;
@@ -63,6 +78,8 @@ export interface TwoFactorPage extends FramedPage {
     readonly owners: readonly string[];
     readonly ownersCount: number;
     readonly hasNoMethod: boolean;
+    /** Sign-ins that last longer than the new lengths end at once. */
+    readonly endsSessions: boolean;
     readonly list: PreviewList;
   } | null;
   readonly now: { readonly mustAct: number; readonly overdue: number; readonly of: number };

@@ -271,6 +271,9 @@ export interface ListedOrganization {
   readonly until: Date | null;
   readonly methods: readonly Sentence[];
   readonly rememberDays: number;
+  /** How long a sign-in lasts without use, and in all. */
+  readonly idle: Sentence;
+  readonly whole: Sentence;
   readonly isHome: boolean;
   /** GET: its pages, for owners and admins. */
   readonly url: string | null;

@@ -3,6 +3,7 @@ import Router from '@koa/router';
 import type { Context } from 'koa';
 import { koaBody } from 'koa-body';
 import type { Session } from 'oidc-provider';
+import { seeSession } from '../entities/sessions.ts';
 import type { Actor } from '../flows/actor.ts';
 import { type Assessment, assessSignIn, type SignInQuestion } from '../flows/assess-sign-in.ts';
 import { type HeldFields, heldFields, holdFields } from '../flows/hold-form.ts';
@@ -207,6 +208,12 @@ export async function visitOf(site: Site, ctx: Context): Promise<SignedIn | null
   const assessment = await assessSignIn(services, questionOf(site, session.accountId, proved));
   if (!assessment) {
     return null;
+  }
+  const now = services.db.clock.now();
+  const { seenAt = 0 } = session as { readonly seenAt?: number };
+  // What a page asks for by itself is no use of it.
+  if (seenAt <= now.getTime() - minutes(1) && (ctx.method !== 'GET' || ctx.accepts('html'))) {
+    await seeSession(services.db, digest(session.uid), now);
   }
   const userAgent = ctx.get('User-Agent');
   return {

@@ -1,7 +1,6 @@
-import * as z from 'zod';
 import { factors } from '../factors/index.ts';
 import { changeOrganizationPolicy } from '../flows/change-organization-policy.ts';
-import type { PolicyChange } from '../flows/change-policy.ts';
+import type { PolicyRules } from '../flows/change-policy.ts';
 import { isConfirmed, sendConfirmation } from '../flows/confirm-by-mail.ts';
 import { announcePolicies, readNotices, remindNow } from '../flows/notify-members.ts';
 import type { OrganizationVisit } from '../flows/organization-actor.ts';
@@ -13,38 +12,21 @@ import type { TwoFactorPage } from '../http/organization-pages.ts';
 import type { Note, Sentence } from '../http/pages.ts';
 import { show } from '../http/show.ts';
 import type { Form, SignedIn, SignedInRoutes } from '../http/signed-in.ts';
+import { spanWords } from '../http/span-words.ts';
 import { days } from '../lib/clock.ts';
 import { digest } from '../lib/digest.ts';
-import { methods, requirements } from '../policy/types.ts';
-import { basePath, framedBy, inSession, organizationOf, textOf, textsOf, withProof } from './visit.ts';
+import { requirements } from '../policy/types.ts';
+import {
+  anotherNumber,
+  type PolicyForm,
+  policyFields,
+  readPolicyForm,
+  storedForm,
+} from './two-factor-form.ts';
+import { basePath, framedBy, inSession, organizationOf, textOf, withProof } from './visit.ts';
 import { options, roleLabels } from './words.ts';
 
-/** What the form sends; the same names in a query are a preview. */
-const fields = [
-  'requirement',
-  'others',
-  'graceDays',
-  'methods',
-  'rememberDeviceDays',
-  'coverage',
-  'applications',
-  'showAgain',
-  'replaceUsed',
-  'version',
-] as const;
-
-const wanted = z.object({
-  requirement: z.enum(requirements),
-  others: z.enum(['optional', 'recommended']),
-  graceDays: z.coerce.number().int().min(0).max(90),
-  methods: z.array(z.enum(methods)).min(1),
-  rememberDeviceDays: z.coerce.number().int().min(0).max(365),
-  applications: z.union([z.literal('all'), z.array(z.string().max(191)).min(1)]),
-  recoveryCodes: z.object({ showAgain: z.boolean(), replaceUsed: z.boolean() }),
-});
-type Wanted = z.infer<typeof wanted>;
-
-const requirementLabels: Readonly<Record<Wanted['requirement'], readonly [string, string]>> = {
+const requirementLabels: Readonly<Record<PolicyRules['requirement'], readonly [string, string]>> = {
   optional: ['Optional', 'People may turn it on for themselves.'],
   recommended: ['Recommended', 'Everyone is asked at sign-in and may say "Not now".'],
   required_for_admins: ['Required for admins', 'Owners and admins must. A good first step.'],
@@ -52,7 +34,7 @@ const requirementLabels: Readonly<Record<Wanted['requirement'], readonly [string
 };
 
 interface Shown {
-  readonly values: Wanted;
+  readonly form: PolicyForm;
   readonly preview: PolicyPreview | null;
   readonly note: Note | null;
   readonly code: TwoFactorPage['code'];
@@ -62,23 +44,26 @@ interface Shown {
 export function twoFactorRoutes({ get, post }: SignedInRoutes): void {
   get('/:slug/two-factor', inSession('policy.read'), async (visit) => {
     const there = await organizationOf(visit);
-    const stored = valuesOf(there);
     const given = Object.keys(visit.held).length > 0 ? visit.held : visit.ctx.query;
     if (given.requirement === undefined) {
-      return showPage(visit, there, { values: stored, preview: null, note: null, code: null });
+      return showPage(visit, there, {
+        form: storedForm(there.policy),
+        preview: null,
+        note: null,
+        code: null,
+      });
     }
-    const read = readWanted(given, stored);
-    if (!read.ok)
-      return showPage(visit, there, { values: stored, preview: null, note: read.note, code: null });
-    const preview = await previewPolicy(visit.site.services, there, changeOf(read.values));
+    const form = readPolicyForm(given, there.policy);
+    if (isWrong(form)) return showPage(visit, there, { form, preview: null, note: wrong(form), code: null });
+    const preview = await previewPolicy(visit.site.services, there, form.values);
     const note: Note | null =
       given === visit.held
         ? { tone: 'info', text: 'You have confirmed that it is you. Look at it once more, then save.' }
         : null;
-    return showPage(visit, there, { values: read.values, preview, note, code: null });
+    return showPage(visit, there, { form, preview, note, code: null });
   });
 
-  post('/:slug/two-factor', withProof('policy.change', fields), save);
+  post('/:slug/two-factor', withProof('policy.change', policyFields), save);
 
   get('/:slug/two-factor/mails', inSession('policy.read'), async (visit) => {
     const there = await organizationOf(visit);
@@ -128,28 +113,40 @@ export function twoFactorRoutes({ get, post }: SignedInRoutes): void {
   });
 }
 
-async function save(visit: SignedIn, form: Form): Promise<void> {
+const isWrong = ({ problems }: PolicyForm): boolean => Object.keys(problems).length > 0;
+
+/** What stands above the form; fields say their own beside themselves. */
+const wrong = ({ problems }: PolicyForm): Note => ({
+  tone: 'danger',
+  text:
+    problems[''] ??
+    problems.methods ??
+    problems.applications ??
+    'Nothing was saved: look at the fields below.',
+});
+
+async function save(visit: SignedIn, given: Form): Promise<void> {
   const { ctx, site, actor, assessment } = visit;
   const { services } = site;
   const there = await organizationOf(visit);
-  const stored = valuesOf(there);
-  const read = readWanted(form, stored);
-  if (!read.ok)
-    return showPage(visit, there, { values: stored, preview: null, note: read.note, code: null }, 422);
-  const { values } = read;
+  const form = readPolicyForm(given, there.policy);
+  if (isWrong(form)) {
+    return showPage(visit, there, { form, preview: null, note: wrong(form), code: null }, 422);
+  }
+  const { values } = form;
   const again = async (note: Note | null, code: TwoFactorPage['code'], status = 200) => {
-    const preview = await previewPolicy(services, there, changeOf(values));
-    return showPage(visit, there, { values, preview, note, code }, status);
+    const preview = await previewPolicy(services, there, values);
+    return showPage(visit, there, { form, preview, note, code }, status);
   };
-  const preview = await previewPolicy(services, there, changeOf(values));
-  if (preview.isChange && textOf(form.previewed) !== nameOf(values)) {
+  const preview = await previewPolicy(services, there, values);
+  if (preview.isChange && textOf(given.previewed) !== nameOf(values)) {
     return again({ tone: 'info', text: 'This is what it changes. Look at it, then save.' }, null);
   }
   // Whoever has a factor has just used it (the guard's fresh proof); the others prove their mailbox.
   const needsCode = assessment.factors.length === 0 && preview.isChange;
   if (needsCode) {
-    const id = textOf(form.codeId);
-    const isRight = id !== '' && (await isConfirmed(services, actor, ctx.path, { id, code: form.code }));
+    const id = textOf(given.codeId);
+    const isRight = id !== '' && (await isConfirmed(services, actor, ctx.path, { id, code: given.code }));
     if (!isRight) {
       const sent = id === '' ? await sendConfirmation(services, actor, assessment, ctx.path) : id;
       if (sent === null)
@@ -164,19 +161,18 @@ async function save(visit: SignedIn, form: Form): Promise<void> {
     }
   }
   const outcome = await changeOrganizationPolicy(services, there, {
-    change: changeOf(values),
-    expectedVersion: textOf(form.version),
-    notify: form.quiet !== '1',
+    change: values,
+    expectedVersion: textOf(given.version),
+    notify: given.quiet !== '1',
     confirmedBy: needsCode ? 'email_code' : 'factor',
   });
   switch (outcome.kind) {
     case 'conflict': {
-      const fresh = { ...there };
       return showPage(
         visit,
-        fresh,
+        there,
         {
-          values: valuesOf(there),
+          form: storedForm(there.policy),
           preview: null,
           note: {
             tone: 'danger',
@@ -211,59 +207,12 @@ async function save(visit: SignedIn, form: Form): Promise<void> {
   }
 }
 
-const valuesOf = ({ policy }: OrganizationVisit): Wanted => ({
-  requirement: policy.requirement,
-  others: policy.others,
-  graceDays: policy.graceDays,
-  methods: [...policy.methods],
-  rememberDeviceDays: policy.rememberDeviceDays,
-  applications: policy.applications,
-  recoveryCodes: policy.recoveryCodes,
-});
-
-const changeOf = (values: Wanted): PolicyChange => values;
-
-const nameOf = (values: Wanted): string => digest(JSON.stringify(values)).slice(0, 16);
-
-/** A box that is not there was not checked; a field that is not there stays as it is. */
-function readWanted(
-  given: { readonly [field: string]: unknown },
-  stored: Wanted,
-): { readonly ok: true; readonly values: Wanted } | { readonly ok: false; readonly note: Note } {
-  const has = (name: string) => given[name] !== undefined && given[name] !== '';
-  const boxes = textsOf(given.methods);
-  if (boxes.length === 0) {
-    return { ok: false, note: { tone: 'danger', text: 'Choose at least one method that counts.' } };
-  }
-  const listed = textsOf(given.applications).sort();
-  if (given.coverage === 'listed' && listed.length === 0) {
-    return { ok: false, note: { tone: 'danger', text: 'Choose at least one application, or all of them.' } };
-  }
-  const read = wanted.safeParse({
-    requirement: given.requirement,
-    others: has('others') ? given.others : stored.others,
-    graceDays: has('graceDays') ? textOf(given.graceDays) : stored.graceDays,
-    methods: methods.filter((method) => boxes.includes(method)),
-    rememberDeviceDays: has('rememberDeviceDays')
-      ? textOf(given.rememberDeviceDays)
-      : stored.rememberDeviceDays,
-    applications:
-      given.coverage === 'listed' ? listed : given.coverage === 'all' ? 'all' : stored.applications,
-    recoveryCodes: { showAgain: given.showAgain === '1', replaceUsed: given.replaceUsed === '1' },
-  });
-  if (!read.success) {
-    return {
-      ok: false,
-      note: { tone: 'danger', text: 'Something in this form cannot be read. Nothing was changed.' },
-    };
-  }
-  return { ok: true, values: read.data };
-}
+const nameOf = (values: PolicyRules): string => digest(JSON.stringify(values)).slice(0, 16);
 
 async function showPage(
   visit: SignedIn,
   there: OrganizationVisit,
-  { values, preview, note, code }: Shown,
+  { form, preview, note, code }: Shown,
   status = 200,
 ): Promise<void> {
   const { ctx, site } = visit;
@@ -271,8 +220,8 @@ async function showPage(
   const now = services.db.clock.now();
   const figures = await readMemberFigures(services, there.organization.id, there.policy);
   const applications = await organizationApplications(services, there);
-  const grace = [...new Set([0, 7, 30, values.graceDays])].sort((a, b) => a - b);
-  const remember = [...new Set([0, 7, 14, 30, 90, values.rememberDeviceDays])].sort((a, b) => a - b);
+  const { values, typed, problems } = form;
+  const isAnother = problems.graceNumber !== undefined || !usualGrace.includes(values.graceDays);
   show(
     ctx,
     site.renderer,
@@ -295,9 +244,14 @@ async function showPage(
         values.others,
       ),
       graceDays: options(
-        grace.map((n) => [String(n), graceLabel(n)] as const),
-        String(values.graceDays),
+        [
+          ...usualGrace.map((n) => [String(n), graceLabel(n)] as const),
+          [anotherNumber, 'Another number of days'] as const,
+        ],
+        isAnother ? anotherNumber : String(values.graceDays),
       ),
+      typed,
+      problems,
       methods: factors
         .filter(({ id }) => services.available.includes(id) || values.methods.includes(id))
         .map(({ id, label }) => ({
@@ -307,9 +261,21 @@ async function showPage(
           chosen: values.methods.includes(id),
         })),
       rememberDeviceDays: options(
-        remember.map((n) => [String(n), rememberLabel(n)] as const),
+        withChosen([0, 7, 14, 30, 90], values.rememberDeviceDays).map(
+          (n) => [String(n), rememberLabel(n)] as const,
+        ),
         String(values.rememberDeviceDays),
       ),
+      idleMinutes: spans([15, 30, 60, 120, 240, 480], values.sessions.idleMinutes),
+      absoluteMinutes: spans([60, 240, 480, 720, 1440], values.sessions.absoluteMinutes),
+      offlineDays: options(
+        withChosen([0, 1, 7, 14], values.sessions.offlineDays).map(
+          (n) => [String(n), offlineLabel(n)] as const,
+        ),
+        String(values.sessions.offlineDays),
+      ),
+      modelsNeedRoots: values.passkeyModels !== null && services.settings.passkeyRoots.length === 0,
+      hasTextMessages: services.available.includes('sms'),
       applications: applications.map(({ clientId, name }) => ({
         value: clientId,
         label: { sentence: '{application}', values: { application: name } },
@@ -329,6 +295,10 @@ async function showPage(
               owners: preview.ownersWithout.map(({ name, email }) => (name ? `${name} (${email})` : email)),
               ownersCount: preview.after.byRole.owner,
               hasNoMethod: preview.hasNoMethod,
+              endsSessions:
+                values.sessions.idleMinutes < there.policy.sessions.idleMinutes ||
+                values.sessions.absoluteMinutes < there.policy.sessions.absoluteMinutes ||
+                values.sessions.offlineDays < there.policy.sessions.offlineDays,
               list: {
                 rows: preview.mustAct.members.slice(0, 50).map((member) => ({
                   name: member.name ?? member.email,
@@ -347,6 +317,21 @@ async function showPage(
     status,
   );
 }
+
+const usualGrace: readonly number[] = [0, 7, 30];
+
+/** The usual numbers, and the one that is chosen. */
+const withChosen = (usual: readonly number[], chosen: number): number[] =>
+  [...new Set([...usual, chosen])].sort((a, b) => a - b);
+
+const spans = (usual: readonly number[], chosen: number) =>
+  options(
+    withChosen(usual, chosen).map((n) => [String(n), spanWords(n)] as const),
+    String(chosen),
+  );
+
+const offlineLabel = (n: number): Sentence =>
+  n === 0 ? 'No longer than the sign-in' : { sentence: '{n} day|{n} days', values: { n } };
 
 const weaknesses: { readonly [method: string]: Sentence } = {
   sms: 'can be intercepted',

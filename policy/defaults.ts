@@ -1,3 +1,4 @@
+import { longestSession } from './session-lengths.ts';
 import { methods, type Policy } from './types.ts';
 
 /** The policy of an instance or organization that has decided nothing yet: nobody must, and everything may be used. */
@@ -8,6 +9,7 @@ export const defaultPolicy: Policy = {
   methods,
   rememberDeviceDays: 30,
   passkeyModels: null,
+  sessions: longestSession,
   applications: 'all',
   adminsRequiredSince: null,
   allRequiredSince: null,

@@ -1,3 +1,5 @@
+import type { SessionLengths } from './session-lengths.ts';
+
 /**
  * The values that a policy decision is made of. Nothing here knows about HTTP, the database or a clock:
  * whoever asks brings the facts, and `now` is one of them.
@@ -28,6 +30,8 @@ export interface Policy {
   readonly rememberDeviceDays: number;
   /** Models of passkeys (AAGUIDs) that count, as their makers attest them; null: any passkey does. */
   readonly passkeyModels: readonly string[] | null;
+  /** How long members stay signed in, whatever applications the policy covers: a session is one for all. */
+  readonly sessions: SessionLengths;
   /** `all`, or the client_ids that the policy covers. */
   readonly applications: 'all' | readonly string[];
   /** When owners and admins began to be required; null where they are not. */

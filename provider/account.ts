@@ -4,6 +4,7 @@ import { type UserRow, userById } from '../entities/users.ts';
 import { assessSignIn } from '../flows/assess-sign-in.ts';
 import type { Services } from '../flows/services.ts';
 import { digest } from '../lib/digest.ts';
+import { connectedUntil, strictestLengths } from '../policy/session-lengths.ts';
 import type { ApplicationAssurance } from '../policy/types.ts';
 import { applicationOf, provedBy } from './assess-request.ts';
 
@@ -105,6 +106,11 @@ async function mayRefresh(services: Services, ctx: KoaContextWithOIDC, sub: stri
   if (assessment === null) {
     return false;
   }
-  const { decision } = assessment;
+  const { decision, facts } = assessment;
+  const policies = facts.memberships.map(({ policy }) => policy);
+  const lengths = strictestLengths(policies, facts.instancePolicy);
+  if (now >= connectedUntil(lengths, new Date(given.startedAt))) {
+    return false;
+  }
   return decision.kind === 'allow' || (decision.kind === 'enrol' && decision.wayOut.kind !== 'none');
 }

@@ -176,7 +176,7 @@ export async function createProvider(services: Services, pages: ProviderPages): 
     fetch: asFetch(services.outbound),
   });
 
-  keepInPayload(provider.Session, 'proved', 'version', 'readAs');
+  keepInPayload(provider.Session, 'proved', 'version', 'readAs', 'seenAt');
   keepInPayload(provider.Grant, 'proved');
   keepInPayload(provider.InitialAccessToken, 'organizationId');
   endSessionsForGood(services, provider);

@@ -11,15 +11,16 @@ import {
   sessionByUid,
   sessionRow,
 } from '../entities/sessions.ts';
-import { after, hours } from '../lib/clock.ts';
+import { after, minutes } from '../lib/clock.ts';
 import { digest } from '../lib/digest.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
 import { open, seal } from '../lib/seal.ts';
+import { longestSession } from '../policy/session-lengths.ts';
 import { localEpoch } from './adapter.ts';
 
-/** product.md §8; NIST SP 800-63B-4, 2.2.3 allows 24 hours in all. */
-export const sessionIdle = hours(8);
-export const sessionAbsolute = hours(24);
+/** product.md §8. A policy may allow less, which the question for a session asks at every use (`entities/sessions.ts`). */
+export const sessionIdle = minutes(longestSession.idleMinutes);
+export const sessionAbsolute = minutes(longestSession.absoluteMinutes);
 
 /**
  * Sessions in their own table, because ending one is final: a request that is still under way saves its copy at its end, and must
@@ -40,7 +41,14 @@ export class SessionAdapter implements Adapter {
   async upsert(id: string, payload: AdapterPayload): Promise<void> {
     const uid = payload.uid as string;
     const uidDigest = digest(uid);
-    const { version: read, readAs, jti: _jti, exp: _exp, ...kept } = payload as AdapterPayload & ReadSession;
+    const {
+      version: read,
+      readAs,
+      seenAt: _seenAt,
+      jti: _jti,
+      exp: _exp,
+      ...kept
+    } = payload as AdapterPayload & ReadSession;
     let version = read ?? 0;
     let mine: AdapterPayload = kept;
 
@@ -131,7 +139,12 @@ export class SessionAdapter implements Adapter {
   private payloadOf(row: SessionRow): AdapterPayload {
     const place = { table: 'sessions', column: 'payload', row: row.uid_digest };
     const payload = JSON.parse(open(this.ring, place, row.payload)) as AdapterPayload;
-    return { ...payload, version: row.version, exp: localEpoch(row.expires_at, this.db.clock.now()) };
+    return {
+      ...payload,
+      version: row.version,
+      seenAt: row.seen_at,
+      exp: localEpoch(row.expires_at, this.db.clock.now()),
+    };
   }
 }
 
@@ -140,6 +153,8 @@ interface ReadSession {
   version?: number;
   /** The identifier under which it was found; a sign-in gives it another. */
   readAs?: string;
+  /** When it was used last. */
+  seenAt?: number;
 }
 
 /** When the sign-in that a session's copy knows of was finished. */

@@ -104,6 +104,64 @@ for (const kind of kinds) {
     t.notRegex(again.text, /dai@acme\.test/);
   });
 
+  test(`lengths of a sign-in, models of passkeys, rules for text messages and a grace of one's own are set on the page; what cannot be read stays as it was typed (${kind})`, async (t) => {
+    const door = await open(t, kind);
+    const ada = await arrive(door, 'ada', '/organizations/acme/two-factor');
+    const stored = async () => JSON.parse((await visitAs(door, 'ada')).organization.policy);
+    const wrong = {
+      graceDays: 'other',
+      graceNumber: '91',
+      passkeyModels: 'YubiKey',
+      smsCountries: 'Germany',
+      smsPerDay: '-1',
+    };
+    await ada.press('Save and notify', wrong);
+    t.is(ada.status, 422);
+    for (const id of ['graceNumber', 'passkeyModels', 'smsCountries', 'smsPerDay']) {
+      t.regex(ada.text, new RegExp(`id="${id}-error"`), id);
+    }
+    t.regex(ada.text, /value="Germany"[\s\S]*value="-1"/);
+    await ada.press('Save and notify', { absoluteMinutes: '2000' });
+    t.is(ada.status, 422);
+    const model = 'CB69481E-8FF7-4039-93EC-0A2729A154A8';
+    await ada.press('Save and notify', {
+      ...wrong,
+      graceNumber: '12',
+      passkeyModels: ` ${model}\r\n`,
+      smsCountries: 'de; at',
+      smsPerDay: '40',
+      idleMinutes: '30',
+      absoluteMinutes: '240',
+      offlineDays: '0',
+    });
+    t.regex(ada.text, /Sign-ins that have lasted longer than this end at once/);
+    t.regex(ada.text, /No passkey can be set up/);
+    await ada.press('Save and notify');
+    t.regex(ada.text, /The policy is saved/);
+    const { graceDays, passkeyModels, sms, sessions } = await stored();
+    t.deepEqual(
+      { graceDays, passkeyModels, sms, sessions },
+      {
+        graceDays: 12,
+        passkeyModels: [model.toLowerCase()],
+        sms: { countries: ['AT', 'DE'], perDay: 40 },
+        sessions: { idleMinutes: 30, absoluteMinutes: 240, offlineDays: 0 },
+      },
+    );
+    // Empty again: any model, any country.
+    await ada.press('Save and notify', {
+      passkeyModels: '',
+      smsCountries: '',
+      graceDays: '7',
+      graceNumber: 'x',
+    });
+    await ada.press('Save and notify');
+    t.deepEqual(
+      [(await stored()).passkeyModels, (await stored()).sms, (await stored()).graceDays],
+      [null, { countries: 'all', perDay: 40 }, 7],
+    );
+  });
+
   test(`two owners' forms: the second is told that the policy has changed, and saves nothing (${kind})`, async (t) => {
     const door = await open(t, kind);
     const ada = await arrive(door, 'ada', '/organizations/acme/two-factor');

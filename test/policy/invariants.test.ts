@@ -2,6 +2,7 @@ import test from 'ava';
 import { acr1fa, acr2fa, acrNamed, acrPhr, acrs } from '../../policy/assurance.ts';
 import { days } from '../../policy/days.ts';
 import { decide } from '../../policy/decide.ts';
+import { longestSession } from '../../policy/session-lengths.ts';
 import {
   applicationAssurances,
   type Decision,
@@ -60,6 +61,7 @@ const somePolicy = ({ yes, one, some }: Dice): Policy => {
     methods: yes(0.6) ? methods : some(methods),
     rememberDeviceDays: one([0, 1, 30, 30]),
     passkeyModels: one([null, null, null, ['model-a'], ['model-a', 'model-b']]),
+    sessions: longestSession,
     applications: yes(0.8) ? 'all' : one([[], ['crm'], ['wiki']]),
     adminsRequiredSince: admins ? since : null,
     allRequiredSince: requirement === 'required_for_all' ? since : null,
