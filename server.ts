@@ -34,6 +34,7 @@ import type { Site } from './http/site.ts';
 import { answerUntrusted } from './http/trusted-request.ts';
 import { resetLinkRoutes } from './interactions/reset-link.ts';
 import { interactionRoutes } from './interactions/routes.ts';
+import { type Argon2Cost, currentCost } from './lib/argon2.ts';
 import { openKeyRing } from './lib/key-ring.ts';
 import { createOutbound } from './lib/outbound.ts';
 import { createPasswords } from './lib/password-hash.ts';
@@ -86,12 +87,19 @@ export async function createApp(
   settings: Settings,
   db: Database,
   log = createLog(settings),
-  /** Where several processes share a port: the metrics of all. */
-  metricsOfAll: (() => Promise<string>) | null = null,
+  {
+    metricsOfAll = null,
+    hashCost = currentCost,
+  }: {
+    /** Where several processes share a port: the metrics of all. */
+    readonly metricsOfAll?: (() => Promise<string>) | null;
+    /** For tests, which sign in thousands of times. */
+    readonly hashCost?: Argon2Cost;
+  } = {},
 ): Promise<App> {
   const ring = openKeyRing(settings.secretKeys);
   await checkKeys(db, ring);
-  const queue = createWorkQueue();
+  const queue = createWorkQueue({ cost: hashCost });
   const renderer = createRenderer({ viewsDir: path.join(projectRoot, 'views'), cache: settings.production });
   const render = mailRenderer(renderer, settings.issuer);
   let somethingToSend = false;

@@ -26,7 +26,9 @@ async function serve(settings: Settings): Promise<void> {
   if (isFirst) {
     await migrate(db);
   }
-  const app = await createApp(settings, db, log, cluster.isWorker ? metricsFromPrimary : null);
+  const app = await createApp(settings, db, log, {
+    metricsOfAll: cluster.isWorker ? metricsFromPrimary : null,
+  });
   if (cluster.isWorker) {
     // Its making is what lets this process answer when the primary asks.
     new AggregatorRegistry();

@@ -22,7 +22,11 @@ export interface Statement {
  * between them is in `upsert` and `insertIfAbsent`. Single use is decided by the number of rows that a statement changed.
  */
 export interface Database {
-  readonly source: DataSource;
+  /**
+   * TypeORM over the same database, for as long as `work` takes. It is loaded only here: migrations are what it is for, and a
+   * server whose schema is current never needs it.
+   */
+  withTypeOrm<Result>(work: (source: DataSource) => Promise<Result>): Promise<Result>;
   readonly dialect: 'sqlite' | 'mysql';
   /** The one clock by which everything expires: the database server's, or this machine's for the embedded database. */
   readonly clock: Clock;
@@ -81,17 +85,26 @@ function isNoSuchTable(error: unknown): boolean {
 
 /** Brings the schema up to date; several processes may try at once, one does it. Returns what ran. */
 export async function migrate(database: Database): Promise<string[]> {
-  return withMigrationLock(database, async () => {
-    const ran = await database.source.runMigrations();
-    return ran.map((migration) => migration.name);
-  });
+  if ((await pendingMigrations(database)).length === 0) {
+    return [];
+  }
+  return database.withTypeOrm((source) =>
+    withMigrationLock(database, source, async () => {
+      const ran = await source.runMigrations();
+      return ran.map((migration) => migration.name);
+    }),
+  );
 }
 
-async function withMigrationLock<Result>(database: Database, work: () => Promise<Result>): Promise<Result> {
+async function withMigrationLock<Result>(
+  database: Database,
+  source: DataSource,
+  work: () => Promise<Result>,
+): Promise<Result> {
   if (database.dialect === 'sqlite') {
     return work();
   }
-  const runner = database.source.createQueryRunner();
+  const runner = source.createQueryRunner();
   try {
     await runner.connect();
     // Locks are the server's, so they bear the database's name.

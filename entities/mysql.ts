@@ -1,5 +1,4 @@
 import type { Pool, PoolConnection } from 'mysql2/promise';
-import { DataSource } from 'typeorm';
 import { type Clock, seconds } from '../lib/clock.ts';
 import { migrations } from '../migrations/index.ts';
 import type { Database, DatabaseOptions, Statement, Value } from './database.ts';
@@ -12,41 +11,59 @@ const patienceFor = (batch: readonly Statement[]): number =>
 /** After a question that was not answered, all others are refused for so long: nobody waits for each in turn. */
 const rest = seconds(2);
 
-/** MySQL and MariaDB: TypeORM opens the pool and migrates; questions go to the pool as they are. */
+/** MySQL and MariaDB: a pool of connections. */
 export async function openMysql(databaseUrl: string, options: DatabaseOptions): Promise<Database> {
-  const source = new DataSource({
-    type: 'mysql',
-    url: databaseUrl,
-    charset: 'utf8mb4',
-    timezone: 'Z',
+  // Whoever has the embedded database need not load it.
+  const { createPool } = await import('mysql2/promise');
+  const server = serverIn(databaseUrl);
+  const pool = createPool({
+    ...server,
+    connectionLimit: options.poolSize ?? 10,
+    queueLimit: 500,
+    maxPreparedStatements: 500,
+    enableKeepAlive: true,
     // Moments and counts are whole numbers far below 2^53.
     supportBigNumbers: true,
     bigNumberStrings: false,
-    migrations,
-    migrationsTransactionMode: 'each',
-    connectTimeout: seconds(4),
-    poolSize: options.poolSize ?? 10,
-    extra: {
-      multipleStatements: false,
-      maxPreparedStatements: 500,
-      trace: false,
-      enableKeepAlive: true,
-      queueLimit: 500,
-    },
+    multipleStatements: false,
+    stringifyObjects: true,
   });
-  await source.initialize();
+  const connections = sharing(pool);
   const { onWritten, tell } = createListeners();
-  const connections = poolOf(source);
-  const { clock, stop } = options.clock
-    ? { clock: options.clock, stop: () => {} }
-    : await serverClock(connections);
+  const { clock, stop } = await (async () => {
+    try {
+      if (!options.clock) return await serverClock(connections);
+      await connections.use(patience, (connection) => connection.query('SELECT 1'));
+      return { clock: options.clock, stop: () => {} };
+    } catch (error) {
+      await pool.end();
+      throw error;
+    }
+  })();
 
   const ask = (sql: string, values: readonly Value[]): Promise<unknown> => {
     const right = checked(values);
     return connections.use(patience, async (connection) => (await connection.query(sql, right))[0]);
   };
   return {
-    source,
+    withTypeOrm: async (work) => {
+      const { DataSource } = await import('typeorm');
+      const { user, ...rest } = server;
+      const source = new DataSource({
+        type: 'mysql',
+        ...rest,
+        username: user,
+        poolSize: 2,
+        migrations,
+        migrationsTransactionMode: 'each',
+      });
+      await source.initialize();
+      try {
+        return await work(source);
+      } finally {
+        await source.destroy();
+      }
+    },
     dialect: 'mysql',
     clock,
     rows: async <Row>(sql: string, values: readonly Value[] = []) => (await ask(sql, values)) as Row[],
@@ -66,7 +83,7 @@ export async function openMysql(databaseUrl: string, options: DatabaseOptions): 
     ...statementBuilders('mysql'),
     close: async () => {
       stop();
-      await source.destroy();
+      await pool.end();
     },
   };
 }
@@ -76,9 +93,22 @@ interface Connections {
   use<Result>(patience: number, work: (connection: PoolConnection) => Promise<Result>): Promise<Result>;
 }
 
-function poolOf(source: DataSource): Connections {
-  const { pool } = source.driver as unknown as { pool: { promise(): Pool } };
-  const promised = pool.promise();
+/** What a DATABASE_URL says, as both mysql2 and TypeORM want it. Nothing in its query is an option. */
+function serverIn(databaseUrl: string) {
+  const { hostname, port, username, password, pathname } = new URL(databaseUrl);
+  return {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port || 3306),
+    user: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+    database: decodeURIComponent(pathname.slice(1)),
+    charset: 'utf8mb4',
+    timezone: 'Z',
+    connectTimeout: seconds(4),
+  } as const;
+}
+
+function sharing(promised: Pool): Connections {
   const known = new WeakSet<object>();
   let silentUntil = 0;
 

@@ -1,38 +1,25 @@
 import { mkdirSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
-import { DataSource } from 'typeorm';
 import { projectRoot } from '../config/settings.ts';
 import { NodeSqlite } from '../lib/node-sqlite.ts';
 import { migrations } from '../migrations/index.ts';
 import type { Database, DatabaseOptions, Value } from './database.ts';
 import { checked, createListeners, statementBuilders, withConsequences } from './statements.ts';
 
-/** The embedded database: one connection for everybody, which TypeORM opens and migrates. */
+/** The embedded database: one connection for everybody. */
 export async function openSqlite(databaseUrl: string, options: DatabaseOptions): Promise<Database> {
   const given = databaseUrl.slice('sqlite:'.length);
   const file = given === ':memory:' ? given : path.resolve(projectRoot, given.replace(/^\/\/(?=\/)/, ''));
   if (file !== ':memory:') {
     mkdirSync(path.dirname(file), { recursive: true });
   }
-  const source = new DataSource({
-    type: 'better-sqlite3',
-    driver: NodeSqlite,
-    database: file,
-    migrations,
-    migrationsTransactionMode: 'each',
-    statementCacheSize: 500,
-    prepareDatabase: (connection: NodeSqlite) => {
-      connection.pragma('busy_timeout = 5000');
-      connection.pragma('journal_mode = WAL');
-      connection.pragma('synchronous = NORMAL');
-      // Some 20 MiB of log between two copies into the database, each of which holds everybody up.
-      connection.pragma('wal_autocheckpoint = 5000');
-    },
-  });
-  await source.initialize();
-  const runner = source.createQueryRunner();
-  const connection = (await runner.connect()) as NodeSqlite;
+  const connection = new NodeSqlite(file);
+  connection.pragma('busy_timeout = 5000');
+  connection.pragma('journal_mode = WAL');
+  connection.pragma('synchronous = NORMAL');
+  // Some 20 MiB of log between two copies into the database, each of which holds everybody up.
+  connection.pragma('wal_autocheckpoint = 5000');
   // SQLite's own knows ASCII only; names are found by the same spelling on every database.
   connection.define('lower', (text) => (typeof text === 'string' ? text.toLowerCase() : text));
   const log = file === ':memory:' ? null : writeAheadLog(`${file}-wal`);
@@ -48,7 +35,24 @@ export async function openSqlite(databaseUrl: string, options: DatabaseOptions):
   };
 
   return {
-    source,
+    withTypeOrm: async (work) => {
+      const { DataSource } = await import('typeorm');
+      const source = new DataSource({
+        type: 'better-sqlite3',
+        // What it calls with `new` gives it the connection that is open, which stays ours: it is not told to close it.
+        driver: class {
+          constructor() {
+            // biome-ignore lint/correctness/noConstructorReturn: TypeORM knows no other way to be given a connection
+            return connection;
+          }
+        },
+        database: file,
+        migrations,
+        migrationsTransactionMode: 'each',
+      });
+      await source.initialize();
+      return work(source);
+    },
     dialect: 'sqlite',
     clock: options.clock ?? { now: () => new Date() },
     rows: async <Row>(sql: string, values: readonly Value[] = []) =>
@@ -85,7 +89,7 @@ export async function openSqlite(databaseUrl: string, options: DatabaseOptions):
     ...statementBuilders('sqlite'),
     close: async () => {
       await log?.close();
-      await source.destroy();
+      connection.close();
     },
   };
 }

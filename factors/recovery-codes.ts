@@ -59,7 +59,7 @@ export async function digestsRecoveryCode(
   salt: string,
   code: string,
 ): Promise<readonly string[]> {
-  const slow = await queue.run(() => stretch(code, Buffer.from(salt, 'utf8')));
+  const slow = await queue.run(() => stretch(code, Buffer.from(salt, 'utf8'), { cost: queue.cost }));
   return keyedDigests(ring, 'recovery code', slow);
 }
 

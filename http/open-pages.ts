@@ -1,8 +1,8 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
-import { koaBody } from 'koa-body';
 import type { Origin } from '../audit/audit.ts';
 import { csrfToken, formOf, requireCsrf } from './csrf.ts';
+import { formBody } from './form-body.ts';
 import type { Common } from './pages.ts';
 import { requireSameOrigin } from './same-origin.ts';
 import { common } from './show.ts';
@@ -29,7 +29,7 @@ export interface OpenRoutes {
 export function openRoutes(site: Site): OpenRoutes {
   const router = new Router();
   const sameOrigin = requireSameOrigin(site.services.settings.issuer);
-  const body = koaBody({ json: false, text: false, multipart: false, formLimit: '64kb' });
+  const body = formBody({ limit: '64kb' });
   const visitOf = (ctx: Context): OpenVisit => {
     const userAgent = ctx.get('User-Agent');
     return {

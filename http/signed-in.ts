@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises';
 import Router from '@koa/router';
 import type { Context } from 'koa';
-import { koaBody } from 'koa-body';
 import type { Session } from 'oidc-provider';
 import { seeSession } from '../entities/sessions.ts';
 import type { Actor } from '../flows/actor.ts';
@@ -16,6 +15,7 @@ import { provedBy } from '../provider/assess-request.ts';
 import { ownClientId } from '../provider/own-application.ts';
 import { csrfToken, formOf, requireCsrf } from './csrf.ts';
 import { RequestError } from './errors.ts';
+import { formBody, formBodyWithFiles } from './form-body.ts';
 import { askForSignIn } from './return-to.ts';
 import { requireSameOrigin } from './same-origin.ts';
 import type { Site } from './site.ts';
@@ -91,22 +91,19 @@ export function signedInRoutes(
   const router = new Router({ prefix });
   const pages = new Set<string>();
   router.use(requireSameOrigin(site.services.settings.issuer));
+  const ordinary = { limit: '64kb' };
   router.use(
-    koaBody({
-      json: false,
-      text: false,
-      multipart: uploads,
-      formLimit: '64kb',
-      formidable: {
-        maxFileSize: 300_000,
-        maxTotalFileSize: 300_000,
-        maxFiles: 1,
-        maxFields: 20,
-        maxFieldsSize: 20_000,
-        allowEmptyFiles: true,
-        minFileSize: 0,
-      },
-    }),
+    uploads
+      ? formBodyWithFiles(ordinary, {
+          maxFileSize: 300_000,
+          maxTotalFileSize: 300_000,
+          maxFiles: 1,
+          maxFields: 20,
+          maxFieldsSize: 20_000,
+          allowEmptyFiles: true,
+          minFileSize: 0,
+        })
+      : formBody(ordinary),
   );
   if (uploads) {
     router.use(forgetUploads);

@@ -1,10 +1,10 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
-import { koaBody } from 'koa-body';
 import { organizationById } from '../entities/organizations.ts';
 import { resetOfLink } from '../flows/reset-two-factor.ts';
 import { csrfToken, requireCsrf } from '../http/csrf.ts';
 import { RequestError } from '../http/errors.ts';
+import { formBody } from '../http/form-body.ts';
 import { askForSignIn } from '../http/return-to.ts';
 import { openToAll } from '../http/route-list.ts';
 import { requireSameOrigin } from '../http/same-origin.ts';
@@ -30,7 +30,7 @@ export function resetLinkRoutes(site: Site): Router {
   const { services, renderer } = site;
   const router = new Router({ prefix: '/reset-two-factor/:secret' });
   router.use(requireSameOrigin(services.settings.issuer));
-  router.use(koaBody({ json: false, text: false, multipart: false, formLimit: '4kb' }));
+  router.use(formBody({ limit: '4kb' }));
 
   const resetOf = async (ctx: Context) => {
     const reset = await resetOfLink(services, ctx.params.secret);

@@ -1,10 +1,10 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
-import { koaBody } from 'koa-body';
 import { audit } from '../audit/audit.ts';
 import type { Assessment } from '../flows/assess-sign-in.ts';
 import { findSignIn, type SignInState, saveSignIn } from '../flows/sign-in-state.ts';
 import { formOf, requireCsrf } from '../http/csrf.ts';
+import { formBody } from '../http/form-body.ts';
 import { requireSameOrigin } from '../http/same-origin.ts';
 import { allowFormTargets } from '../http/security-headers.ts';
 import type { Site } from '../http/site.ts';
@@ -43,7 +43,7 @@ export function createSteps(site: Site, showNext: (visit: Visit, next: Next) => 
       crossSite,
     });
   router.use(requireSameOrigin(site.services.settings.issuer));
-  router.use(koaBody({ json: false, text: false, multipart: false, formLimit: '64kb' }));
+  router.use(formBody({ limit: '64kb' }));
 
   const get: Steps['get'] = (path, page) => {
     enter('GET', path, 'reads only');

@@ -1,6 +1,6 @@
 import { pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
-import { currentCost, stretch } from './argon2.ts';
+import { type Argon2Cost, stretch } from './argon2.ts';
 import { type Bcrypt, createBcrypt } from './bcrypt.ts';
 import { type PasswordScheme, readPasswordScheme } from './password-scheme.ts';
 import type { WorkQueue } from './work-queue.ts';
@@ -40,12 +40,19 @@ export function passwordProblem(password: string): 'too_short' | 'too_long' | 'n
 /** Hashes and checks passwords in the queue, so that many sign-ins at once wait or get `Overloaded` instead of stopping everything. */
 export function createPasswords(queue: WorkQueue): Passwords {
   const bcrypt = createBcrypt();
+  const nobody: PasswordScheme = {
+    kind: 'argon2',
+    type: 'argon2id',
+    cost: queue.cost,
+    salt: randomBytes(16),
+    tag: Buffer.alloc(32),
+  };
 
   const verify = async (hash: string | null, password: string): Promise<Verified> => {
     if (!canBeHashed(password)) return wrong;
     const scheme = hash === null ? nobody : readPasswordScheme(hash);
     const readable = typeof scheme !== 'string';
-    const verified = await queue.run(() => check(bcrypt, readable ? scheme : nobody, password));
+    const verified = await queue.run(() => check(bcrypt, readable ? scheme : nobody, password, queue.cost));
     return readable && scheme !== nobody ? verified : wrong;
   };
 
@@ -53,8 +60,8 @@ export function createPasswords(queue: WorkQueue): Passwords {
     async hash(password) {
       if (!canBeHashed(password)) throw new RangeError('the password was to be checked before it is hashed');
       const salt = randomBytes(16);
-      const tag = await queue.run(() => stretch(password.normalize('NFC'), salt));
-      const { memory, passes, parallelism } = currentCost;
+      const tag = await queue.run(() => stretch(password.normalize('NFC'), salt, { cost: queue.cost }));
+      const { memory, passes, parallelism } = queue.cost;
       return `$argon2id$v=19$m=${memory},t=${passes},p=${parallelism}$${unpadded(salt)}$${unpadded(tag)}`;
     },
     verify,
@@ -63,14 +70,6 @@ export function createPasswords(queue: WorkQueue): Passwords {
 }
 
 const wrong: Verified = { ok: false, needsRehash: false };
-
-const nobody: PasswordScheme = {
-  kind: 'argon2',
-  type: 'argon2id',
-  cost: currentCost,
-  salt: randomBytes(16),
-  tag: Buffer.alloc(32),
-};
 
 const derivePbkdf2 = promisify(pbkdf2);
 
@@ -81,9 +80,15 @@ const canBeHashed = (password: unknown): password is string =>
   typeof password === 'string' && [null, 'too_short'].includes(passwordProblem(password));
 
 /** Imported hashes were made of the bytes as somebody typed them; ours of the NFC form. */
-async function check(bcrypt: Bcrypt, scheme: PasswordScheme, typed: string): Promise<Verified> {
+async function check(
+  bcrypt: Bcrypt,
+  scheme: PasswordScheme,
+  typed: string,
+  current: Argon2Cost,
+): Promise<Verified> {
   const normalized = typed.normalize('NFC');
-  if (await matches(bcrypt, scheme, normalized)) return { ok: true, needsRehash: isOutdated(scheme) };
+  if (await matches(bcrypt, scheme, normalized))
+    return { ok: true, needsRehash: isOutdated(scheme, current) };
   if (typed === normalized) return wrong;
   return (await matches(bcrypt, scheme, typed)) ? { ok: true, needsRehash: true } : wrong;
 }
@@ -118,10 +123,11 @@ async function matches(bcrypt: Bcrypt, scheme: PasswordScheme, password: string)
 }
 
 /** The product of memory and passes is what an attacker pays; OWASP's list of equal choices goes down to 7 MiB. */
-function isOutdated(scheme: PasswordScheme): boolean {
+function isOutdated(scheme: PasswordScheme, current: Argon2Cost): boolean {
   if (scheme.kind !== 'argon2' || scheme.type !== 'argon2id') return true;
   const { memory, passes } = scheme.cost;
-  const isWeaker = memory < 7 * 1024 || memory * passes < currentCost.memory * currentCost.passes;
+  const isWeaker =
+    memory < Math.min(7 * 1024, current.memory) || memory * passes < current.memory * current.passes;
   return isWeaker || scheme.salt.length < 16 || scheme.tag.length < 32;
 }
 

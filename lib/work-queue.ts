@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { type Argon2Cost, currentCost } from './argon2.ts';
 
 /** More work is waiting than can be done in reasonable time; worth trying again in a few seconds. */
 export class Overloaded extends Error {
@@ -16,6 +17,8 @@ export interface WorkQueue {
   readonly running: number;
   /** Tasks that wait for their turn. */
   readonly waiting: number;
+  /** What a new hash costs that is made here. */
+  readonly cost: Argon2Cost;
 }
 
 /**
@@ -26,8 +29,10 @@ export function defaultConcurrency(threads = Number(process.env.UV_THREADPOOL_SI
   return Math.max(2, Math.min(availableParallelism(), threads || 4) - 1);
 }
 
-export function createWorkQueue(options: { concurrency?: number; queueLimit?: number } = {}): WorkQueue {
-  const { concurrency = defaultConcurrency(), queueLimit = 100 } = options;
+export function createWorkQueue(
+  options: { concurrency?: number; queueLimit?: number; cost?: Argon2Cost } = {},
+): WorkQueue {
+  const { concurrency = defaultConcurrency(), queueLimit = 100, cost = currentCost } = options;
   const waiting: (() => void)[] = [];
   let running = 0;
 
@@ -48,6 +53,7 @@ export function createWorkQueue(options: { concurrency?: number; queueLimit?: nu
   };
 
   return {
+    cost,
     get running() {
       return running;
     },

@@ -1,4 +1,3 @@
-import { createTransport } from 'nodemailer';
 import { seconds } from '../lib/clock.ts';
 import { asciiAddress } from '../lib/email-address.ts';
 import { GatewayError, isLoopback, type MailTransport, UnusableRecipientError } from './gateway.ts';
@@ -14,28 +13,19 @@ import { GatewayError, isLoopback, type MailTransport, UnusableRecipientError } 
 export function createMailTransport(settings: { mailUrl: string; mailFrom: string }): MailTransport {
   const from = readSender(settings.mailFrom);
   const domain = from.address.slice(from.address.lastIndexOf('@') + 1);
-  const transport = createTransport({
-    ...readServer(settings.mailUrl),
-    pool: true,
-    maxConnections: 5,
-    maxRequeues: 0,
-    connectionTimeout: seconds(10),
-    greetingTimeout: seconds(10),
-    socketTimeout: seconds(20),
-    dnsTimeout: seconds(5),
-    disableFileAccess: true,
-    disableUrlAccess: true,
-    logger: false,
-  });
-  // A connection that breaks while nothing is sent concerns no message: the next one opens another.
-  transport.on('error', () => {});
+  const server = readServer(settings.mailUrl);
+  let opened: ReturnType<typeof openTransport> | null = null;
+  const transport = () => {
+    opened ??= openTransport(server);
+    return opened;
+  };
 
   return {
     async send({ id, to, subject, text, html }, signal) {
       const address = asciiAddress(to);
       if (address === null) throw new UnusableRecipientError();
       try {
-        await transport.sendMail({
+        await (await transport()).sendMail({
           from: { ...from },
           to: { name: '', address },
           envelope: { from: from.address, to: [address] },
@@ -54,13 +44,39 @@ export function createMailTransport(settings: { mailUrl: string; mailFrom: strin
     },
     async check() {
       try {
-        await transport.verify();
+        await (await transport()).verify();
       } catch (error) {
         throw new GatewayError(reasonOf(error));
       }
     },
-    close: () => transport.close(),
+    close: () => {
+      void opened?.then(
+        (transport) => transport.close(),
+        () => {},
+      );
+    },
   };
+}
+
+/** What speaks SMTP is loaded with the first mail. */
+async function openTransport(server: ReturnType<typeof readServer>) {
+  const { createTransport } = await import('nodemailer');
+  const transport = createTransport({
+    ...server,
+    pool: true,
+    maxConnections: 5,
+    maxRequeues: 0,
+    connectionTimeout: seconds(10),
+    greetingTimeout: seconds(10),
+    socketTimeout: seconds(20),
+    dnsTimeout: seconds(5),
+    disableFileAccess: true,
+    disableUrlAccess: true,
+    logger: false,
+  });
+  // A connection that breaks while nothing is sent concerns no message: the next one opens another.
+  transport.on('error', () => {});
+  return transport;
 }
 
 /** A header is one line, whatever stands in the names that the subject is made of. */

@@ -12,6 +12,7 @@ import {
   frontDoor,
   kinds,
   nextStep,
+  passwordHash,
   passwordStep,
   secret,
   signIn,
@@ -23,8 +24,7 @@ const idOf = async (door: FrontDoor, email: string): Promise<string> =>
 const person = (email: string, organization: string, role = 'member', more: object = {}) => ({
   email,
   name: email.split('@')[0],
-  passwordHash:
-    '$argon2id$v=19$m=19456,t=2,p=1$c2FsbHlwb3J0LXRlc3QtMQ$44NYPSaIzEyOG7MgEie1pXx1CFumD9wSbx4FyCaCeik',
+  passwordHash,
   emailVerified: true,
   memberships: [{ organization, role }],
   ...more,

@@ -12,6 +12,7 @@ import {
   kinds,
   nextStep,
   password,
+  passwordHash,
   passwordStep,
   redeem,
   redirectUri,
@@ -172,8 +173,7 @@ for (const kind of kinds) {
           users: [
             {
               email: 'ida@acme.test',
-              passwordHash:
-                '$argon2id$v=19$m=19456,t=2,p=1$c2FsbHlwb3J0LXRlc3QtMQ$44NYPSaIzEyOG7MgEie1pXx1CFumD9wSbx4FyCaCeik',
+              passwordHash,
               emailVerified: true,
               factors: { totp: secret },
             },
