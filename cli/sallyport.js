@@ -23,7 +23,7 @@ if (Number.parseInt(process.versions.node, 10) >= oldest) {
 function keepMemorySmall() {
   const { SALLYPORT_MEMORY, ...env } = process.env;
   if (SALLYPORT_MEMORY !== undefined || process.platform !== 'linux' || !process.execve) return;
-  const flags = ['--max-semi-space-size=4', '--heap-growing-percent=25'];
+  const flags = ['--optimize-for-size', '--max-semi-space-size=4', '--heap-growing-percent=25'];
   process.execve(
     process.execPath,
     [
