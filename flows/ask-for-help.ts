@@ -31,7 +31,7 @@ export async function askForHelp(
   if (!(await countAttempt(db, rule, limitSubject(rule, user.id))).ok) {
     return 'asked_before';
   }
-  const { slug, name: organizationName, id: organizationId } = home.organization;
+  const { slug, id: organizationId } = home.organization;
   const url = new URL(`/organizations/${encodeURIComponent(slug)}/members/${user.id}`, settings.issuer).href;
   await db.together([
     auditEvent(db, input.origin, {
@@ -55,7 +55,7 @@ export async function askForHelp(
           ip: input.origin.ip,
           userAgent: input.origin.userAgent,
         },
-        organizationName,
+        organizationId,
       }),
     ),
   ]);

@@ -145,7 +145,7 @@ function tell(
     locale: user.locale,
     template: 'membership-changed',
     values: { name: user.name, role },
-    organizationName: organization.name,
+    organizationId: organization.id,
   });
 }
 

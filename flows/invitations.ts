@@ -105,7 +105,7 @@ export async function inviteMember(
         until: expiresAt.toISOString(),
         url: new URL(`/invitation/${secret}`, settings.issuer).href,
       },
-      organizationName: organization.name,
+      organizationId: organization.id,
     }),
   ]);
   return { kind: 'invited', id };

@@ -242,7 +242,7 @@ function notice({ db, notify }: Parts, visit: OrganizationVisit, due: Due, now: 
         methods: policy.methods.join(' '),
         hasOther: member.methods.length > 0 ? 1 : 0,
       },
-      organizationName: organization.name,
+      organizationId: organization.id,
       key,
     }),
   ];

@@ -100,7 +100,7 @@ export async function resetTwoFactorNow(
         ip: null,
         userAgent: null,
       },
-      organizationName: organization.name,
+      organizationId: organization.id,
     }),
     resetEvent(services, visit, 'two_factor.reset', user, input),
   ]);
@@ -158,7 +158,7 @@ export async function resetTwoFactorByMail(
         link: `${settings.issuer}/reset-two-factor/${secret}`,
         until: after(now, resetLinkLifetime).toISOString(),
       },
-      organizationName: organization.name,
+      organizationId: organization.id,
       expiresAt: after(now, resetLinkLifetime),
     }),
     resetEvent(services, visit, 'two_factor.reset_by_mail', user, input),

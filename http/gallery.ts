@@ -682,7 +682,8 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
 /** Every mail with sample values. */
 export function galleryMails(lang: Language = 'en'): readonly GalleryMail[] {
   const { brand } = common(lang);
-  const shared = { lang, brand, name: 'Ada', accountUrl: 'https://id.acme.test/account' };
+  const look = { line: '#c2410c', light: '#c2410c', dark: '#e9965f', hasLogo: false };
+  const shared = { lang, brand, look, name: 'Ada', accountUrl: 'https://id.acme.test/account' };
   const happening = {
     at: new Date('2026-11-22T09:30:00Z'),
     device: 'Chrome on Linux',

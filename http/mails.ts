@@ -1,10 +1,12 @@
 import { factors } from '../factors/index.ts';
+import { readableOn } from '../lib/contrast.ts';
 import type { RenderMail, RenderText } from '../notifications/gateway.ts';
+import type { MailBrand } from '../notifications/mail-brand.ts';
 import type { MessageValues } from '../notifications/outbox.ts';
 import { methods } from '../policy/types.ts';
 import { accountChanges } from './account-changes.ts';
 import { deviceName } from './device-name.ts';
-import { type Language, languages, type Mails } from './pages.ts';
+import { type Language, languages, type MailLook, type Mails } from './pages.ts';
 import type { Renderer } from './render.ts';
 import { brandOf } from './show.ts';
 
@@ -30,13 +32,14 @@ const names: { readonly [name in keyof Mails]: true } = {
 
 /** Turns what the outbox keeps of a mail into its words. */
 export function mailRenderer(renderer: Renderer, issuer: string): RenderMail {
-  return (template, values, locale, organizationName) => {
+  return (template, values, locale, brand) => {
     if (!Object.hasOwn(names, template)) {
       throw new Error(`there is no mail called ${template}`);
     }
     const locals = {
       lang: languageNamed(locale),
-      brand: brandOf(organizationName),
+      brand: brandOf(brand.name),
+      look: lookOf(brand),
       accountUrl: `${issuer}/account`,
       ...values,
       name: values.name ?? null,
@@ -45,7 +48,8 @@ export function mailRenderer(renderer: Renderer, issuer: string): RenderMail {
       ...(template === 'account-changed' ? changeOf(values) : {}),
       ...(template.startsWith('policy-') ? policyFacts(values) : {}),
     };
-    return renderer.renderMail(template as keyof Mails, locals as unknown as Mails[keyof Mails]);
+    const mail = renderer.renderMail(template as keyof Mails, locals as unknown as Mails[keyof Mails]);
+    return { ...mail, logo: brand.logo };
   };
 }
 
@@ -64,6 +68,17 @@ export function textRenderer(renderer: Renderer, issuer: string): RenderText {
     });
   };
 }
+
+/** The organization's colour where it can be read, on the light ground and on the dark one of `views/mail/html.ejs`. */
+const lookOf = ({ accent, logo }: MailBrand): MailLook => {
+  const colour = accent !== null && /^#[0-9a-f]{6}$/i.test(accent) ? accent : null;
+  return {
+    line: colour,
+    light: readableOn(colour ?? '#2453cc', '#ffffff'),
+    dark: readableOn(colour ?? '#94b0ff', '#171b23'),
+    hasLogo: logo !== null,
+  };
+};
 
 const languageNamed = (locale: string | null): Language =>
   languages.find((language) => locale?.toLowerCase().startsWith(language)) ?? 'en';

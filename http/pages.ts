@@ -717,9 +717,20 @@ export interface Happening {
   readonly from: string | null;
 }
 
+/** Colours of a mail, as `#rrggbb`. */
+export interface MailLook {
+  /** Beside the name, for decoration only; null where the organization has chosen none. */
+  readonly line: string | null;
+  /** Of links, on the light ground and on the dark one. */
+  readonly light: string;
+  readonly dark: string;
+  readonly hasLogo: boolean;
+}
+
 export interface MailCommon {
   readonly lang: Language;
   readonly brand: Brand;
+  readonly look: MailLook;
   /** What the person is called; null: only "Hello". */
   readonly name: string | null;
   /** Absolute address of the account page, from the issuer. */

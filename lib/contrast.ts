@@ -11,3 +11,23 @@ function luminance(colour: string): number {
   });
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
+
+/** The colour itself where text in it can be read on this ground (4.5 : 1); else the nearest shade of it, darker or lighter, that can. */
+export function readableOn(colour: string, ground: string): string {
+  const target = luminance(ground) > 0.18 ? 0 : 255;
+  for (let step = 0; step <= 20; step += 1) {
+    const shade = mixed(colour, target, step / 20);
+    if (contrast(shade, ground) >= 4.5) return shade;
+  }
+  return target === 0 ? '#000000' : '#ffffff';
+}
+
+function mixed(colour: string, target: number, share: number): string {
+  const parts = [1, 3, 5].map((at) => {
+    const part = Number.parseInt(colour.slice(at, at + 2), 16);
+    return Math.round(part + (target - part) * share)
+      .toString(16)
+      .padStart(2, '0');
+  });
+  return `#${parts.join('')}`;
+}

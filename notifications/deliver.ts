@@ -20,6 +20,7 @@ import {
   type SmsGateway,
   UnusableRecipientError,
 } from './gateway.ts';
+import { mailBrand } from './mail-brand.ts';
 import { type LogoutMessage, openMessage, type Stored, type StoredSignal } from './outbox.ts';
 
 /** A pino logger will do. Gets ids, channels and reasons, never a recipient or a word of a message. */
@@ -202,7 +203,7 @@ function createDelivery({
   async function send(row: OutboxRow, stored: Stored): Promise<void> {
     const id = row.id;
     if (stored.by === 'email') {
-      const mail = render(stored.template, stored.values, stored.locale, stored.organizationName);
+      const mail = render(stored.template, stored.values, stored.locale, await mailBrand(db, stored));
       await within(patience, (signal) => required(transport).send({ ...mail, id, to: stored.to }, signal));
       return;
     }

@@ -1,9 +1,12 @@
+import type { MailBrand, MailPicture } from './mail-brand.ts';
 import type { MessageValues } from './outbox.ts';
 
 export interface Rendered {
   readonly subject: string;
   readonly text: string;
   readonly html: string;
+  /** What `cid:logo` in the HTML means. */
+  readonly logo: MailPicture | null;
 }
 
 /** Makes a mail of a template; comes from above, because pages and mails share one look. */
@@ -11,7 +14,7 @@ export type RenderMail = (
   template: string,
   values: MessageValues,
   locale: string | null,
-  organizationName: string | null,
+  brand: MailBrand,
 ) => Rendered;
 
 /** Makes the words of a text message of a template. */

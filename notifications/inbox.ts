@@ -2,6 +2,7 @@ import type { Database } from '../entities/database.ts';
 import { latestMessages, messageById, type OutboxRow, type PeopleChannel } from '../entities/outbox.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
 import type { RenderMail } from './gateway.ts';
+import { mailBrand } from './mail-brand.ts';
 import { openMessage } from './outbox.ts';
 
 /** A message as it would be sent. */
@@ -33,7 +34,7 @@ export interface InboxOptions {
 
 /** For development only: what would have gone out, with its codes. */
 export function createInbox({ db, ring, render, channels }: InboxOptions): Inbox {
-  const show = (row: OutboxRow): InboxMessage | null => {
+  const show = async (row: OutboxRow): Promise<InboxMessage | null> => {
     const stored = opened(ring, row);
     if (stored === null) return null;
     const { id } = row;
@@ -42,18 +43,20 @@ export function createInbox({ db, ring, render, channels }: InboxOptions): Inbox
       return { id, channel: 'sms', to: stored.to, subject: stored.text, text: stored.text, html: null, at };
     }
     if (stored.by !== 'email') return null;
-    const mail = render(stored.template, stored.values, stored.locale, stored.organizationName);
-    return { id, channel: 'email', to: stored.to, ...mail, at };
+    const brand = await mailBrand(db, stored);
+    const { subject, text, html, logo } = render(stored.template, stored.values, stored.locale, brand);
+    const shown = logo === null ? html : html.replaceAll('cid:logo', `data:${logo.type};base64,${logo.data}`);
+    return { id, channel: 'email', to: stored.to, subject, text, html: shown, at };
   };
 
   return {
     async list(limit = 100) {
       const rows = await latestMessages(db, limit, channels);
-      return rows.map(show).filter((message) => message !== null);
+      return (await Promise.all(rows.map(show))).filter((message) => message !== null);
     },
     async one(id) {
       const row = await messageById(db, id);
-      const message = row && show(row);
+      const message = row && (await show(row));
       return message && channels.includes(message.channel) ? message : null;
     },
   };

@@ -21,7 +21,7 @@ export function createMailTransport(settings: { mailUrl: string; mailFrom: strin
   };
 
   return {
-    async send({ id, to, subject, text, html }, signal) {
+    async send({ id, to, subject, text, html, logo }, signal) {
       const address = asciiAddress(to);
       if (address === null) throw new UnusableRecipientError();
       try {
@@ -33,6 +33,17 @@ export function createMailTransport(settings: { mailUrl: string; mailFrom: strin
           subject: oneLine(subject),
           text,
           html,
+          ...(logo && {
+            attachments: [
+              {
+                cid: 'logo',
+                filename: `logo.${logo.type.slice('image/'.length)}`,
+                contentType: logo.type,
+                contentDisposition: 'inline' as const,
+                content: Buffer.from(logo.data, 'base64'),
+              },
+            ],
+          }),
           headers: { 'Auto-Submitted': 'auto-generated' },
           disableFileAccess: true,
           disableUrlAccess: true,

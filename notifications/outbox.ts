@@ -14,8 +14,8 @@ export interface MailMessage {
   readonly template: string;
   /** May hold a code: sealed in the table, never logged. */
   readonly values: MessageValues;
-  /** In whose name it speaks; without it, the instance's. */
-  readonly organizationName?: string;
+  /** In whose name it speaks; without it, that of the recipient's own organization, or the instance's. */
+  readonly organizationId?: string;
   /** The same key is one message, however often it is written. Made of ids; nothing secret, nothing personal. */
   readonly key?: string;
   /** It is never sent after this moment; for messages with a code. */
@@ -80,7 +80,7 @@ export interface StoredMail {
   readonly locale: string | null;
   readonly template: string;
   readonly values: MessageValues;
-  readonly organizationName: string | null;
+  readonly organizationId: string | null;
   readonly expiresAt: number | null;
 }
 
@@ -103,14 +103,14 @@ export function createNotify(
   };
 
   return {
-    mail: ({ to, locale, template, values, organizationName, key, expiresAt }) =>
+    mail: ({ to, locale, template, values, organizationId, key, expiresAt }) =>
       write('email', key, {
         by: 'email',
         to,
         locale,
         template,
         values,
-        organizationName: organizationName ?? null,
+        organizationId: organizationId ?? null,
         expiresAt: expiresAt?.getTime() ?? null,
       }),
     sms: ({ to, text, key, expiresAt }) =>

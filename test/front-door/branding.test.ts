@@ -1,7 +1,12 @@
 import { deflateSync } from 'node:zlib';
 import test from 'ava';
+import { mailRenderer } from '../../http/mails.ts';
+import { createRenderer } from '../../http/render.ts';
+import { contrast, readableOn } from '../../lib/contrast.ts';
+import { createInbox } from '../../notifications/inbox.ts';
 import type { Browser } from './browser.ts';
 import { count } from './evidence.ts';
+import { servicesOf } from './organization-rig.ts';
 import { acme, application, type FrontDoor, frontDoor, kinds, password, secret } from './rig.ts';
 
 /** The start of a PNG of this size, as far as anybody looks. */
@@ -92,6 +97,28 @@ for (const kind of kinds) {
     t.is(await (await fetch(door.issuer + cssUrl)).text(), ':root { --brand: #c2410c }\n');
     t.is((await fetch(`${door.issuer}/brand/nobody/1/logo`)).status, 404);
 
+    // Mails look like it too: the organization's own ones, and those about its people's accounts.
+    const { ring } = servicesOf(door);
+    const render = mailRenderer(createRenderer({ viewsDir: 'views', cache: true }), door.issuer);
+    const inbox = createInbox({ db: door.db, ring, render, channels: ['email'] });
+    await door.db.together([
+      servicesOf(door).notify.mail({
+        to: 'ben@acme.test',
+        locale: 'en',
+        template: 'code',
+        values: { name: null, applicationName: null, code: '493817', minutes: 10 },
+      }),
+    ]);
+    const mail = (await inbox.list()).find(({ text }) => text.includes('493817'));
+    t.regex(mail?.html ?? '', /<img src="data:image\/png;base64,[^"]+" alt=""[^>]*>Acme &lt;b&gt;Air/);
+    t.regex(mail?.html ?? '', /border-top: 4px solid #c2410c/);
+    for (const [, colour = '', ground = ''] of [
+      [...(/a \{ color: (#\w{6}); \}/.exec(mail?.html ?? '') ?? []), '#ffffff'],
+      [...(/\.card[^}]*#171b23[^@]*a \{ color: (#\w{6}); \} \}/.exec(mail?.html ?? '') ?? []), '#171b23'],
+    ]) {
+      t.true(contrast(colour, ground) >= 4.5, `${colour} on ${ground}`);
+    }
+
     // The address changes with the picture.
     await ada.open('/organizations/acme/branding');
     await send(door, ada, { name: 'Acme', accent: '', withoutLogo: '1' });
@@ -102,3 +129,12 @@ for (const kind of kinds) {
     t.is(await count(door, 'audit_events', "type = 'branding.changed'"), 2);
   });
 }
+
+test('any colour becomes one that can be read, on light and on dark, and stays itself where it can', (t) => {
+  for (const colour of ['#ffff00', '#000000', '#ffffff', '#c2410c', '#00ff00', '#0000ff', '#808080']) {
+    for (const ground of ['#ffffff', '#171b23']) {
+      t.true(contrast(readableOn(colour, ground), ground) >= 4.5, `${colour} on ${ground}`);
+    }
+  }
+  t.is(readableOn('#c2410c', '#ffffff'), '#c2410c');
+});

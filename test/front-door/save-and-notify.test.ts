@@ -46,12 +46,15 @@ async function change(
 async function mails(door: FrontDoor): Promise<string> {
   const { ring } = servicesOf(door);
   const rows = await door.db.rows<never>("SELECT * FROM outbox WHERE message <> '' ORDER BY created_at, id");
+  const organizations = await door.db.rows<{ id: string; name: string }>(
+    'SELECT id, name FROM organizations',
+  );
   const told = rows
     .map((row) => openMessage(ring, row))
     .flatMap((mail) =>
       mail.by === 'email' && mail.template.startsWith('policy-')
         ? [
-            `${mail.to.split('@')[0]}: ${mail.template.slice(7)} ${mail.values.until === null ? 'now' : mail.values.daysLeft} ${mail.locale ?? '-'} ${mail.organizationName}`,
+            `${mail.to.split('@')[0]}: ${mail.template.slice(7)} ${mail.values.until === null ? 'now' : mail.values.daysLeft} ${mail.locale ?? '-'} ${organizations.find(({ id }) => id === mail.organizationId)?.name}`,
           ]
         : [],
     );

@@ -4,7 +4,7 @@ import { createPost, mailSink, newDatabaseUrl, openTestDatabase, write } from '.
 
 const mailFrom = 'Acme <no-reply@acme.test>';
 const never = new AbortController().signal;
-const mail = { id: 'a1', subject: 'Hello', text: 'Hello\n', html: '<p>Hello</p>' };
+const mail = { id: 'a1', subject: 'Hello', text: 'Hello\n', html: '<p>Hello</p>', logo: null };
 
 test('names with line breaks stay in their header, and the mail goes to nobody else', async (t) => {
   const db = await openTestDatabase(t, await newDatabaseUrl(t, 'sqlite'));
@@ -12,6 +12,8 @@ test('names with line breaks stay in their header, and the mail goes to nobody e
   const { notify, courier } = createPost(t, db, { mailUrl: sink.url });
   const evil =
     'Eve\r\nBcc: eve@evil.test\r\nX-Evil: 1\r\n\r\n<h1>body</h1>\r\n.\r\nRCPT TO:<eve@evil.test>\u2028X-More: 2\0';
+  const row = { id: 'evil', slug: 'evil', name: evil, policy: '{}', created_at: 0 };
+  await write(db, db.insert('organizations', row));
   await write(
     db,
     notify.mail({
@@ -19,7 +21,7 @@ test('names with line breaks stay in their header, and the mail goes to nobody e
       locale: evil,
       template: `code${evil}`,
       values: { name: evil },
-      organizationName: evil,
+      organizationId: 'evil',
     }),
   );
   t.is(await courier.deliverDue(), 1);
@@ -142,4 +144,24 @@ test('settings that cannot be understood are refused by name, without their valu
   refused({ mailFrom: 'Acme' }, /MAIL_FROM/);
   refused({ mailFrom: 'a@acme.test, b@acme.test' }, /MAIL_FROM/);
   refused({ mailFrom: 'Acme <a@acme.test>, <b@acme.test>' }, /MAIL_FROM/);
+});
+
+test('a logo goes along inside the mail, so that nobody is told that it was opened', async (t) => {
+  const sink = await mailSink(t);
+  const transport = createMailTransport({ mailUrl: sink.url, mailFrom });
+  const picture = Buffer.from('89504e470d0a1a0a', 'hex');
+  const logo = { type: 'image/png', data: picture.toString('base64') };
+  await transport.send({ ...mail, html: '<img src="cid:logo" alt="">', logo, to: 'ada@acme.test' }, never);
+  const [got] = sink.received;
+  t.deepEqual(
+    got?.mail.attachments.map(({ cid, contentType, related, content }) => [
+      cid,
+      contentType,
+      related,
+      content,
+    ]),
+    [['logo', 'image/png', true, picture]],
+  );
+  t.notRegex(got?.raw ?? '', /https?:/);
+  transport.close();
 });

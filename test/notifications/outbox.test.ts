@@ -215,7 +215,9 @@ for (const kind of kinds) {
     const db = await openTestDatabase(t, await newDatabaseUrl(t, kind), clock);
     const { notify, courier, ring } = createPost(t, db);
     const inbox = createInbox({ db, ring, render, channels: ['email', 'sms'] });
-    const mail = { ...codeMail('ada@acme.test', '<493817>'), organizationName: 'Acme' };
+    const mail = { ...codeMail('ada@acme.test', '<493817>'), organizationId: 'o-acme' };
+    const row = { id: 'o-acme', slug: 'acme', name: 'Acme', policy: '{}', created_at: 0 };
+    await write(db, db.insert('organizations', row));
     await write(db, notify.mail(mail));
     clock.forward(1);
     await write(db, notify.sms({ to: '+15555550100', text: 'Your code is 281734' }));

@@ -149,11 +149,12 @@ export function captureLog() {
 }
 
 /** Puts every value into subject and body, as the worst template would. */
-export const render: RenderMail = (template, values, locale, organizationName) => {
+export const render: RenderMail = (template, values, locale, { name, logo }) => {
   const said = Object.values(values).join(' ');
   return {
-    subject: `${template} ${organizationName ?? ''} ${said}`,
+    subject: `${template} ${name ?? ''} ${said}`,
     text: `${said}\n`,
+    logo,
     html: `<p lang="${locale ?? 'en'}">${said.replaceAll('<', '&lt;')}</p>`,
   };
 };
