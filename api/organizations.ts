@@ -7,7 +7,7 @@ import { changeOrganizationPolicy } from '../flows/change-organization-policy.ts
 import { rulesOf } from '../flows/change-policy.ts';
 import { policyChange } from '../flows/configuration-file.ts';
 import { actorData, type OrganizationVisit, requirePermission } from '../flows/organization-actor.ts';
-import { policyVersion, previewPolicy } from '../flows/preview-policy.ts';
+import { policyVersion, previewPolicy, whoWouldBeStopped } from '../flows/preview-policy.ts';
 import { readMemberFigures } from '../flows/read-members.ts';
 import { RequestError } from '../http/errors.ts';
 import { days } from '../lib/clock.ts';
@@ -239,6 +239,7 @@ export const organizationOperations = [
     handle: async ({ site, caller, params, body }) => {
       const visit = await organizationFor(site, caller, params.organization);
       const preview = await previewPolicy(site.services, visit, withoutUndefined(body));
+      const stopped = await whoWouldBeStopped(site.services, visit, preview);
       return {
         body: {
           isChange: preview.isChange,
@@ -246,7 +247,7 @@ export const organizationOperations = [
           before: preview.before,
           after: preview.after,
           mustAct: preview.mustAct.members.map(memberBody),
-          stopped: preview.stopped.members.map(memberBody),
+          stopped: stopped.members.map(memberBody),
           ownersWithoutFactor: preview.ownersWithout.map(memberBody),
         },
       };

@@ -24,7 +24,6 @@ export type AuditType =
   | 'factors.disabled'
   | 'recovery_codes.shown'
   | 'device.forgotten'
-  | 'session.ended_by_link'
   | 'password.changed'
   | 'password.reset_asked'
   | 'password.reset'

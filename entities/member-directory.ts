@@ -201,19 +201,27 @@ export async function countDirectory(
   return rows.map((row) => ({ facets: Number(row.n), members: Number(row.members) }));
 }
 
-/** Of the members who have one number, those whose grace is over. */
+/** Of the members who have one number, so many in all, those whose grace is over. */
 export async function countGraceOver(
   db: Database,
   organizationId: string,
-  n: number,
+  { facets: n, members }: { readonly facets: number; readonly members: number },
   over: GraceOver,
 ): Promise<number> {
+  const before = over.before.getTime();
   const isOver = graceIsOver(facetsFrom(n).role, over);
-  const row = await db.row<{ n: number | string }>(
-    `SELECT COUNT(*) AS n FROM memberships WHERE organization_id = ? AND facets = ? AND ${isOver.sql}`,
-    [organizationId, n, ...isOver.values],
-  );
-  return Number(row?.n ?? 0);
+  const count = async (condition: string, values: readonly Value[]): Promise<number> => {
+    const row = await db.row<{ n: number | string }>(
+      `SELECT COUNT(*) AS n FROM memberships WHERE organization_id = ? AND facets = ? AND ${condition}`,
+      [organizationId, n, ...values],
+    );
+    return Number(row?.n ?? 0);
+  };
+  // Where it is over for everybody but those who joined lately, these few are counted: the index is in order of joining.
+  if (over.everybodySince !== null && over.everybodySince.getTime() <= before) {
+    return members - (await count(`joined_at > ? AND NOT ${isOver.sql}`, [before, ...isOver.values]));
+  }
+  return count(isOver.sql, isOver.values);
 }
 
 /** What a list shows of each. */

@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type MemberWithoutFactor, membersWithoutFactor } from '../entities/configuration.ts';
 import type { Database, Statement } from '../entities/database.ts';
 import { policyFrom, type StoredPolicy } from '../entities/memberships.ts';
 import { defaultPolicy } from '../policy/defaults.ts';
@@ -169,14 +168,4 @@ function endGrace(organizationId: string, before: StoredPolicy, next: StoredPoli
       values: [organizationId, ...freed],
     },
   ];
-}
-
-/** The members who must set up a factor under this policy and have none: who is affected, and who gets a mail. */
-export async function whoMustAct(
-  db: Database,
-  organizationId: string,
-  policy: StoredPolicy,
-): Promise<MemberWithoutFactor[]> {
-  const held = roles.filter((role) => requirementFor(policyFrom(policy), role) === 'must');
-  return held.length === 0 ? [] : membersWithoutFactor(db, [organizationId], held);
 }

@@ -21,8 +21,6 @@ export interface PolicyPreview {
   readonly after: MemberFigures;
   /** Who must set something up, and by when; the first of them. */
   readonly mustAct: MemberPage;
-  /** Who could not go past their next sign-in today without setting up; the first of them. */
-  readonly stopped: MemberPage;
   /** Owners without any second factor, where owners would be required to have one: nobody can require it before they do. */
   readonly ownersWithout: readonly MemberEntry[];
   /** Everybody at once, where not even admins must yet: "Start with Required for admins". */
@@ -56,15 +54,21 @@ export async function previewPolicy(
       after.mustAct === 0
         ? nobody
         : await readMembers(services, would, memberFilter.parse({ state: 'must_act' }), from),
-    stopped:
-      after.overdue === 0
-        ? nobody
-        : await readMembers(services, would, memberFilter.parse({ state: 'overdue' })),
     ownersWithout: beginsToRequire(current, next) ? await ownersWithoutFactor(services, visit) : [],
     adviseAdminsFirst: next.requirement === 'required_for_all' && current.adminsRequiredSince === null,
     hasNoMethod: requires(next) && !next.methods.some((method) => services.available.includes(method)),
   };
 }
+
+/** Who could not go past their next sign-in today without setting up; the first of them. */
+export const whoWouldBeStopped = async (
+  services: Pick<Services, 'db'>,
+  visit: OrganizationVisit,
+  { next, after }: PolicyPreview,
+): Promise<MemberPage> =>
+  after.overdue === 0
+    ? nobody
+    : readMembers(services, { ...visit, policy: next }, memberFilter.parse({ state: 'overdue' }));
 
 /** Whether anybody must have a second factor. Owners always are among them. */
 export const requires = (policy: StoredPolicy): boolean =>

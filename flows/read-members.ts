@@ -319,7 +319,7 @@ export async function readMemberFigures(
   const now = db.clock.now().getTime();
   const known = counted.get(db) ?? new Map<string, { at: number; figures: MemberFigures }>();
   counted.set(db, known);
-  const key = `${organizationId} ${JSON.stringify(stored)}`;
+  const key = `${organizationId} ${figuresKey(stored)}`;
   const recent = known.get(key);
   if (recent && recent.at <= now && recent.at > now - countedFor) return recent.figures;
   const figures = await countFigures(services, organizationId, policyFrom(stored));
@@ -328,6 +328,18 @@ export async function readMemberFigures(
   if (known.size > 200) known.delete(known.keys().next().value ?? '');
   return figures;
 }
+
+/** What figures depend on. A preview asks about a requirement that begins at this moment, which is a new one each time. */
+const figuresKey = ({ requirement, others, graceDays, methods: counting, ...since }: StoredPolicy): string =>
+  JSON.stringify([
+    requirement,
+    others,
+    graceDays,
+    [...counting].sort(),
+    ...[since.adminsRequiredSince, since.allRequiredSince].map(
+      (moment) => moment && Math.floor(moment / countedFor),
+    ),
+  ]);
 
 const counts = new WeakMap<
   Services['db'],
@@ -381,7 +393,7 @@ async function countFigures(
     if (!facets.isReset && !mustAct({ policy, ...facets })) continue;
     const overdue = hadGraceBefore(facets)
       ? row.members
-      : await countGraceOver(db, organizationId, row.facets, over);
+      : await countGraceOver(db, organizationId, row, over);
     figures.mustAct += row.members;
     figures.overdue += overdue;
     figures.inGrace += row.members - overdue;

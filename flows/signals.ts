@@ -94,7 +94,6 @@ const rules: Readonly<Record<AuditType, Rule | null>> = {
   'factor.preferred': null,
   'recovery_codes.shown': null,
   'device.forgotten': null,
-  'session.ended_by_link': null,
   'password.reset_asked': null,
   'email.change_asked': null,
   'email.changed': null,

@@ -38,7 +38,6 @@ export const eventWords: { readonly [type: string]: string } = {
   'setup.dismissed': 'Set-up put off',
   'consent.given': 'Consent given',
   'session.ended': 'Session ended',
-  'session.ended_by_link': 'Session ended by a link in a mail',
   'user.disconnected': 'Disconnected',
   'registration_token.issued': 'Token for registering applications issued',
   'signals.changed': 'Stream of shared signals changed',

@@ -4,7 +4,7 @@ import { changeOrganizationPolicy, type PolicyOutcome } from '../../flows/change
 import type { PolicyChange } from '../../flows/change-policy.ts';
 import { announcePolicies, readNotices, remindMembers, remindNow } from '../../flows/notify-members.ts';
 import { NotPermitted, type OrganizationVisit, visitOrganization } from '../../flows/organization-actor.ts';
-import { policyVersion, previewPolicy } from '../../flows/preview-policy.ts';
+import { policyVersion, previewPolicy, whoWouldBeStopped } from '../../flows/preview-policy.ts';
 import { openMessage } from '../../notifications/outbox.ts';
 import { acme, type FrontDoor, frontDoor, kinds, nextDay, passwordStep, secret } from './rig.ts';
 
@@ -89,10 +89,9 @@ for (const kind of kinds) {
         ['chiara', 'in_grace'],
       ],
     );
+    const atOnce = await previewPolicy(servicesOf(door), visit, { ...everyone, graceDays: 0 });
     t.deepEqual(
-      (await previewPolicy(servicesOf(door), visit, { ...everyone, graceDays: 0 })).stopped.members.map(
-        ({ name }) => name,
-      ),
+      (await whoWouldBeStopped(servicesOf(door), visit, atOnce)).members.map(({ name }) => name),
       ['ben', 'chiara'],
     );
 
