@@ -190,6 +190,8 @@ test('views escape everything and hold no logic of their own', (t) => {
     t.notRegex(text, /=\s*<%=/, `${view}: an attribute without quotes`);
     t.notRegex(text, /\sstyle=|\son[a-z]+=/, `${view}: inline style or script`);
     for (const [, value = ''] of text.matchAll(/\s(?:href|action|src|formaction)="([^"]*)"/g)) {
+      // A picture that comes inside the mail itself.
+      if (view === 'views/mail/html.ejs' && value === 'cid:logo') continue;
       t.regex(value, /^<%= (?:href|asset|imageSource)\([^%]*\) %>$/, `${view}: ${value}`);
     }
   }
