@@ -26,19 +26,22 @@ import { mailRenderer, textRenderer } from './http/mails.ts';
 import { createMetrics } from './http/metrics.ts';
 import { providerPages } from './http/provider-pages.ts';
 import { createRenderer } from './http/render.ts';
+import { requestLog } from './http/request-log.ts';
 import { createRouteList, openToAll, type RouteList } from './http/route-list.ts';
 import { securityHeaders } from './http/security-headers.ts';
 import { common, show, showError } from './http/show.ts';
 import { signedInReturn } from './http/signed-in-return.ts';
 import type { Site } from './http/site.ts';
-import { answerUntrusted } from './http/trusted-request.ts';
+import { answerUntrusted, requestId } from './http/trusted-request.ts';
 import { resetLinkRoutes } from './interactions/reset-link.ts';
 import { interactionRoutes } from './interactions/routes.ts';
 import { type Argon2Cost, currentCost } from './lib/argon2.ts';
+import { currentRequest, duringRequest } from './lib/current-request.ts';
 import { openKeyRing } from './lib/key-ring.ts';
-import { createOutbound } from './lib/outbound.ts';
+import { createOutbound, tracedOutbound } from './lib/outbound.ts';
 import { createPasswords } from './lib/password-hash.ts';
 import { readAllowed } from './lib/public-address.ts';
+import { noSpans, type Spans } from './lib/spans.ts';
 import { createWorkQueue } from './lib/work-queue.ts';
 import { type Courier, createCourier } from './notifications/deliver.ts';
 import { createInbox } from './notifications/inbox.ts';
@@ -80,7 +83,12 @@ const secrets = [
 ];
 
 export const createLog = (settings: Settings): Logger =>
-  pino({ level: settings.logLevel, base: null, redact: { paths: secrets, remove: true } });
+  pino({
+    level: settings.logLevel,
+    base: null,
+    redact: { paths: secrets, remove: true },
+    mixin: () => currentRequest() ?? {},
+  });
 
 /** The whole application over an open database; what listens, and when it ends, is the caller's. */
 export async function createApp(
@@ -90,16 +98,18 @@ export async function createApp(
   {
     metricsOfAll = null,
     hashCost = currentCost,
+    spans = noSpans,
   }: {
     /** Where several processes share a port: the metrics of all. */
     readonly metricsOfAll?: (() => Promise<string>) | null;
     /** For tests, which sign in thousands of times. */
     readonly hashCost?: Argon2Cost;
+    readonly spans?: Spans;
   } = {},
 ): Promise<App> {
   const ring = openKeyRing(settings.secretKeys);
   await checkKeys(db, ring);
-  const queue = createWorkQueue({ cost: hashCost });
+  const queue = createWorkQueue({ cost: hashCost, spans });
   const renderer = createRenderer({ viewsDir: path.join(projectRoot, 'views'), cache: settings.production });
   const render = mailRenderer(renderer, settings.issuer);
   let somethingToSend = false;
@@ -112,7 +122,7 @@ export async function createApp(
     notify: createNotify({ db, ring }, () => {
       somethingToSend = true;
     }),
-    outbound: createOutbound(readAllowed(settings.outboundAllow)),
+    outbound: tracedOutbound(createOutbound(readAllowed(settings.outboundAllow)), spans),
     renderText: textRenderer(renderer, settings.issuer),
     available: factors
       .map(({ id }) => id)
@@ -121,6 +131,7 @@ export async function createApp(
   const metrics = createMetrics(settings, { db, queue }, metricsOfAll);
   const courier = createCourier({
     observe: metrics.delivered,
+    spans,
     db,
     ring,
     render,
@@ -171,6 +182,7 @@ export async function createApp(
   own.get('/readyz', (ctx) => readiness(ctx, db));
 
   provider.use(metrics.timed);
+  provider.use(requestLog(log, spans));
   provider.use(securityHeaders(settings.issuer));
   provider.use(catchErrors(log, showFor));
   provider.use(selfSubmittingPages(renderer));
@@ -219,8 +231,10 @@ export async function createApp(
     log,
     followSigningKeys: signingKeyFollower(provider, services),
     handle: (req, res) => {
+      const request = requestId(req, settings.trustProxy);
+      res.setHeader('X-Request-Id', request);
       if (!answerUntrusted(req, res, settings)) {
-        void answer(req, res);
+        duringRequest({ request }, () => void answer(req, res));
       }
     },
   };

@@ -4,9 +4,11 @@ import { createServer, type Server } from 'node:http';
 import { AggregatorRegistry } from 'prom-client';
 import type { Settings } from './config/settings.ts';
 import { migrate, openDatabase } from './entities/database.ts';
+import { tracedDatabase } from './entities/traced-database.ts';
 import { jobsOf } from './jobs/index.ts';
 import { startJobs } from './jobs/schedule.ts';
 import { seconds } from './lib/clock.ts';
+import { noSpans } from './lib/spans.ts';
 import { type App, createApp, createLog } from './server.ts';
 
 /** The server as a process: in the foreground until it is told to end, with as many workers as the settings say. */
@@ -21,13 +23,18 @@ export async function start(settings: Settings): Promise<void> {
 /** Listens until the process is told to end; requests under way are answered first. */
 async function serve(settings: Settings): Promise<void> {
   const log = createLog(settings);
-  const db = await openDatabase(settings.databaseUrl);
+  const spans =
+    settings.traces === null
+      ? noSpans
+      : (await import('./lib/open-telemetry.ts')).openTelemetry(settings.traces);
+  const db = tracedDatabase(await openDatabase(settings.databaseUrl), spans);
   const isFirst = !cluster.isWorker || process.env.SALLYPORT_WORKER === '1';
   if (isFirst) {
     await migrate(db);
   }
   const app = await createApp(settings, db, log, {
     metricsOfAll: cluster.isWorker ? metricsFromPrimary : null,
+    spans,
   });
   if (cluster.isWorker) {
     // Its making is what lets this process answer when the primary asks.
@@ -37,7 +44,11 @@ async function serve(settings: Settings): Promise<void> {
   await demo?.prepareDemo(app.services);
   const server = await listen(app, settings);
   app.courier.start();
-  const jobs = startJobs(db, jobsOf(app.services), log);
+  const traced = jobsOf(app.services).map((job) => ({
+    ...job,
+    work: () => spans.first(`job ${job.name}`, {}, () => job.work()),
+  }));
+  const jobs = startJobs(db, traced, log);
   const following = setInterval(
     () => void app.followSigningKeys().catch(() => log.warn('the signing keys could not be read')),
     seconds(30),
@@ -64,6 +75,7 @@ async function serve(settings: Settings): Promise<void> {
     await demoRunning?.close();
     await app.courier.stop();
     await db.close();
+    await spans.close();
     if (cluster.isWorker) {
       process.disconnect();
     }

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { parseEnv } from 'node:util';
 import { isSupportedCountry } from 'libphonenumber-js/min';
 import * as z from 'zod';
+import type { Telemetry } from '../lib/spans.ts';
 
 /** The checkout or installation: relative paths in settings start here. */
 export const projectRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
@@ -194,6 +195,28 @@ export const definitions = {
     means:
       'what /metrics wants as a bearer token; without it, only this machine may read it, and not through a proxy',
   },
+  OTEL_EXPORTER_OTLP_ENDPOINT: {
+    shape: url('http:', 'https:'),
+    development: null,
+    production: null,
+    means:
+      'collector that takes traces as OTLP over HTTP, as http://127.0.0.1:4318; without it, nothing is traced',
+  },
+  OTEL_SERVICE_NAME: {
+    shape: z.string().min(1).max(100),
+    development: 'sallyport',
+    production: 'sallyport',
+    means: 'what the traces call this service',
+  },
+  OTEL_TRACES_SAMPLER_ARG: {
+    shape: z
+      .string()
+      .regex(/^(0(\.\d+)?|1(\.0+)?)$/, 'must be a share from 0 to 1')
+      .transform(Number),
+    development: '1',
+    production: '1',
+    means: 'share of the traces that begin here and are kept, from 0 to 1',
+  },
   LOG_LEVEL: {
     shape: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
     development: 'info',
@@ -224,6 +247,8 @@ export interface Settings {
   readonly workers: number;
   readonly metricsToken: string | null;
   readonly logLevel: string;
+  /** Where traces go; null where there are none. */
+  readonly traces: Telemetry | null;
 }
 
 /** All that is wrong with the settings, in one message: each line names the setting, the rule and, unless secret, the value found. */
@@ -306,6 +331,15 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     workers: values.WORKERS as number,
     metricsToken: (values.METRICS_TOKEN as string | null) ?? null,
     logLevel: values.LOG_LEVEL as string,
+    traces:
+      typeof values.OTEL_EXPORTER_OTLP_ENDPOINT === 'string'
+        ? {
+            endpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
+            service: values.OTEL_SERVICE_NAME as string,
+            share: values.OTEL_TRACES_SAMPLER_ARG as number,
+            trustsCallers: (values.TRUST_PROXY as number) > 0,
+          }
+        : null,
   };
 }
 

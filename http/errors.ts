@@ -3,6 +3,7 @@ import type { Context, Next } from 'koa';
 import { errors as oidcErrors } from 'oidc-provider';
 import type { Logger } from 'pino';
 import { NotPermitted } from '../flows/organization-actor.ts';
+import { currentRequest } from '../lib/current-request.ts';
 import { Overloaded } from '../lib/work-queue.ts';
 import type { Sentence } from './pages.ts';
 
@@ -184,7 +185,7 @@ const retrySeconds = 5;
 export function describeError(error: unknown, log: Logger): ShownError {
   const code = codeOf(error);
   const { status, title, advice } = catalogue[code];
-  const errorId = status >= 500 ? randomBytes(5).toString('hex') : null;
+  const errorId = status >= 500 ? (currentRequest()?.request ?? randomBytes(8).toString('hex')) : null;
   if (errorId !== null) {
     log[code === 'failed' ? 'error' : 'warn']({ err: withoutValues(error), errorId, code }, 'request failed');
   }

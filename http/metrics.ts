@@ -8,6 +8,7 @@ import { latestFigures } from '../entities/organization-days.ts';
 import { outboxQueues } from '../entities/outbox.ts';
 import { seconds } from '../lib/clock.ts';
 import type { WorkQueue } from '../lib/work-queue.ts';
+import { methodOf, routeOf } from './route-name.ts';
 import { cameDirectly } from './trusted-request.ts';
 
 export interface Metrics {
@@ -160,15 +161,4 @@ function mayRead(ctx: Context, token: string | null): boolean {
   const given = Buffer.from(ctx.get('Authorization').replace(/^Bearer /, ''));
   const wanted = Buffer.from(token);
   return given.length === wanted.length && timingSafeEqual(given, wanted);
-}
-
-const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);
-const methodOf = (method: string): string => (methods.has(method) ? method : 'other');
-
-/** The route as its router wrote it, never the address as somebody typed it. */
-function routeOf(ctx: Context): string {
-  const own = (ctx as { _matchedRoute?: unknown })._matchedRoute;
-  if (typeof own === 'string') return own;
-  const library = (ctx as { oidc?: { route?: unknown } }).oidc?.route;
-  return typeof library === 'string' ? library : 'none';
 }

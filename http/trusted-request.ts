@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
 
@@ -29,6 +30,16 @@ export function answerUntrusted(
   req.headers['x-forwarded-proto'] = protocol.slice(0, -1);
   req.headers['x-forwarded-for'] = ip;
   return false;
+}
+
+/**
+ * The number of a request, by which its lines in the log and its page of an error are found again. A trusted proxy may have given it
+ * one; nobody else may write into the log.
+ */
+export function requestId(req: IncomingMessage, trustProxy: number): string {
+  const given = req.headers['x-request-id'];
+  const isGood = trustProxy > 0 && typeof given === 'string' && /^[\w.-]{8,64}$/.test(given);
+  return isGood ? given : randomBytes(8).toString('hex');
 }
 
 const direct = new WeakSet<IncomingMessage>();

@@ -4,6 +4,7 @@ import * as https from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import { seconds } from './clock.ts';
 import { type Allowed, mayReach } from './public-address.ts';
+import type { Spans } from './spans.ts';
 
 export interface OutboundRequest {
   readonly method?: string | undefined;
@@ -30,6 +31,17 @@ export class OutboundError extends Error {
 }
 
 export type Outbound = (url: string | URL, request?: OutboundRequest) => Promise<OutboundAnswer>;
+
+/** The same way out, with a span for each request; of the address only the server is told. */
+export const tracedOutbound =
+  (outbound: Outbound, spans: Spans): Outbound =>
+  (url, request = {}) =>
+    spans.inner(
+      request.method ?? 'GET',
+      { 'server.address': URL.canParse(String(url)) ? new URL(String(url)).hostname : '' },
+      () => outbound(url, request),
+      'client',
+    );
 
 const mostBytes = 256 * 1024;
 

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { type Argon2Cost, currentCost } from './argon2.ts';
+import { noSpans, type Spans } from './spans.ts';
 
 /** More work is waiting than can be done in reasonable time; worth trying again in a few seconds. */
 export class Overloaded extends Error {
@@ -30,9 +31,14 @@ export function defaultConcurrency(threads = Number(process.env.UV_THREADPOOL_SI
 }
 
 export function createWorkQueue(
-  options: { concurrency?: number; queueLimit?: number; cost?: Argon2Cost } = {},
+  options: { concurrency?: number; queueLimit?: number; cost?: Argon2Cost; spans?: Spans } = {},
 ): WorkQueue {
-  const { concurrency = defaultConcurrency(), queueLimit = 100, cost = currentCost } = options;
+  const {
+    concurrency = defaultConcurrency(),
+    queueLimit = 100,
+    cost = currentCost,
+    spans = noSpans,
+  } = options;
   const waiting: (() => void)[] = [];
   let running = 0;
 
@@ -63,7 +69,7 @@ export function createWorkQueue(
     async run(task) {
       await turn();
       try {
-        return await task();
+        return await spans.inner('hash', {}, task);
       } finally {
         leave();
       }

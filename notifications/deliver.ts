@@ -13,6 +13,7 @@ import {
 } from '../entities/outbox.ts';
 import { after, hours, minutes, seconds } from '../lib/clock.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
+import { noSpans, type Spans } from '../lib/spans.ts';
 import {
   GatewayError,
   type MailTransport,
@@ -50,6 +51,7 @@ export interface CourierOptions {
   readonly log: Log;
   /** For metrics. */
   readonly observe?: (delivery: Delivery, channel: Channel) => void;
+  readonly spans?: Spans;
   /** How long one attempt may take, in milliseconds; well below the two minutes for which a message is lent. */
   readonly patience?: number;
 }
@@ -196,6 +198,7 @@ function createDelivery({
   log,
   observe,
   patience = seconds(20),
+  spans = noSpans,
 }: CourierOptions) {
   // Accepted by a gateway while the database could not be told: marked as sent when their lease ends, not sent again.
   const accepted = new Set<string>();
@@ -240,7 +243,7 @@ function createDelivery({
           if (stored.expiresAt <= startedAt.getTime()) return await giveUp('expired', 'expired');
           deadline = Math.min(deadline, stored.expiresAt);
         }
-        await send(row, stored);
+        await spans.first(`deliver ${row.channel}`, {}, () => send(row, stored));
         accepted.add(row.id);
       }
     } catch (error) {

@@ -229,6 +229,7 @@ const settingsFor = (
   workers: 1,
   metricsToken: null,
   logLevel: 'debug',
+  traces: null,
   ...more,
 });
 
