@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url';
 import { parseEnv } from 'node:util';
 import { isSupportedCountry } from 'libphonenumber-js/min';
 import * as z from 'zod';
-import type { Telemetry } from '../lib/spans.ts';
 
 /** The checkout or installation: relative paths in settings start here. */
 export const projectRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
@@ -248,7 +247,12 @@ export interface Settings {
   readonly metricsToken: string | null;
   readonly logLevel: string;
   /** Where traces go; null where there are none. */
-  readonly traces: Telemetry | null;
+  readonly traces: {
+    readonly endpoint: string;
+    readonly service: string;
+    readonly share: number;
+    readonly trustsCallers: boolean;
+  } | null;
 }
 
 /** All that is wrong with the settings, in one message: each line names the setting, the rule and, unless secret, the value found. */
