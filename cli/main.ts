@@ -64,6 +64,26 @@ secrets
   .description('seal everything again under the first key of SECRET_KEYS, while servers run')
   .action(async () => (await import('./secrets.ts')).rotateSecrets());
 
+const keycloak = program.command('keycloak').description('beside Keycloak');
+keycloak
+  .command('broker-config')
+  .description('print what Keycloak imports to broker to this server, and what this server applies for it')
+  .requiredOption('--realm <name>', 'the realm')
+  .requiredOption('--keycloak <url>', 'where Keycloak is, such as https://keycloak.example.com')
+  .option(
+    '--for <side>',
+    'keycloak (identity provider and mappers), scope (its client scope) or sallyport',
+    'keycloak',
+  )
+  .option('--alias <alias>', 'of the identity provider', 'sallyport')
+  .option('--client-id <id>', 'of Keycloak at this server; without it keycloak-<realm>')
+  .option(
+    '--client-secret-file <file>',
+    "a shared secret; without it Keycloak proves itself by its realm's key",
+  )
+  .option('--organization <slug>', 'that the application belongs to; without it, shared by all')
+  .action(async (options) => (await import('./keycloak.ts')).keycloakBrokerConfig(options));
+
 program
   .command('doctor')
   .description('check settings, database, mail, clock and reachability; exit 1 where something is wrong')

@@ -43,7 +43,7 @@ export const supported = {
     'client_credentials',
     'urn:ietf:params:oauth:grant-type:device_code',
   ],
-  scopes: ['openid', 'profile', 'email', 'phone', 'offline_access'],
+  scopes: ['openid', 'profile', 'email', 'phone', 'offline_access', 'amr_json'],
   clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
   subjectTypes: ['public'],
   /** What the provider signs, and what applications sign. */
@@ -96,6 +96,8 @@ const shapes = {
     'must be scopes with one blank between',
   ),
   api_scopes: list(z.enum(apiScopes)),
+  /** It passes people on to applications of its own, as Keycloak does, whose addresses are not known here. */
+  broker: z.boolean(),
   default_max_age: z.number().int().min(0, 'must not be negative'),
   default_acr_values: list(z.enum(acrs)),
   require_auth_time: z.boolean(),

@@ -6,6 +6,7 @@ const scopeSentences: Readonly<Record<string, Sentence>> = {
   profile: 'Your name and language',
   email: 'Your e-mail address',
   phone: 'Your phone number',
+  amr_json: 'How you signed in, as text',
   offline_access: 'Stay connected while you are away',
 };
 

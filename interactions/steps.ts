@@ -73,7 +73,10 @@ const isStep = <Kind extends Next['kind']>(next: Next, kind: Kind): next is Step
 
 async function arrive(site: Site, ctx: Context): Promise<Visit> {
   const visit = await visitOf(site, ctx);
-  allowFormTargets(ctx, [String(visit.interaction.params.redirect_uri ?? site.provider.issuer)]);
+  // A broker's answer to the browser leads on to an application that nobody here knows.
+  if (visit.client.broker !== true) {
+    allowFormTargets(ctx, [String(visit.interaction.params.redirect_uri ?? site.provider.issuer)]);
+  }
   if (site.cookie.read(ctx).tampered) {
     site.cookie.write(ctx, visit.browser);
     await audit(site.services.db, visit.origin, { type: 'device.rejected', clientId: visit.client.clientId });

@@ -22,6 +22,8 @@ export const claims = {
   profile: ['name', 'locale', 'updated_at'],
   email: ['email', 'email_verified'],
   phone: ['phone_number', 'phone_number_verified'],
+  // For brokers that carry text only, as Keycloak does (docs/decisions/0025-keycloak.md).
+  amr_json: ['amr_json'],
 };
 
 /**
@@ -69,7 +71,9 @@ const claimsOf = (user: UserRow): AccountClaims => ({
 
 /** How the person signed in, for userinfo: it stands in the access token, as it stood in the code. */
 function signInClaims(token: Token | undefined): Partial<AccountClaims> {
-  return token?.kind === 'AccessToken' ? { ...token.extra } : {};
+  if (token?.kind !== 'AccessToken') return {};
+  const { amr } = token.extra ?? {};
+  return { ...token.extra, ...(amr ? { amr_json: JSON.stringify(amr) } : {}) };
 }
 
 async function sessionLives(services: Services, token: Token | undefined): Promise<boolean> {

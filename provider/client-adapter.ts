@@ -15,6 +15,7 @@ export const applicationProperties = [
   'first_party',
   'assurance',
   'api_scopes',
+  'broker',
 ] as const;
 
 /** Applications as oidc-provider reads its clients. It writes those only that programs register and manage themselves. */

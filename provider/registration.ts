@@ -9,7 +9,7 @@ import { RecordAdapter } from './adapter.ts';
 export const registrationPolicy = 'application';
 
 /** What a registering program does not decide: who it belongs to, whether people are asked, and what it may do at the management API. */
-const notForPrograms = ['api_scopes', 'resource', 'resource_scopes'] as const;
+const notForPrograms = ['api_scopes', 'broker', 'resource', 'resource_scopes'] as const;
 
 const metadata = z.object({ client_name: z.string().min(1).max(200).optional(), ...clientMetadata });
 

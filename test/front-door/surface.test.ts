@@ -105,7 +105,14 @@ for (const kind of kinds) {
       'none',
       'private_key_jwt',
     ]);
-    t.deepEqual([...body.scopes_supported].sort(), ['email', 'offline_access', 'openid', 'phone', 'profile']);
+    t.deepEqual([...body.scopes_supported].sort(), [
+      'amr_json',
+      'email',
+      'offline_access',
+      'openid',
+      'phone',
+      'profile',
+    ]);
     for (const [name, address] of Object.entries(body)) {
       if (typeof address !== 'string' || !/_endpoint$|_uri$/.test(name)) continue;
       t.true(address.startsWith(`${door.issuer}/`), name);

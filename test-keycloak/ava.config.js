@@ -1,0 +1,7 @@
+/** Apart from `npm test`: these need a real Keycloak, which `npm run test:keycloak` fetches and starts. */
+export default {
+  files: ['test-keycloak/**/*.test.ts'],
+  extensions: ['ts'],
+  timeout: '5m',
+  concurrency: 1,
+};
