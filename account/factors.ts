@@ -194,9 +194,23 @@ async function passwordProblem(visit: SignedIn, form: Form): Promise<Problem | n
   }
 }
 
+const namesOf = (by: readonly Forbidding[]): string[] =>
+  by.flatMap((one) => (one.kind === 'organization' ? [one.organization.name] : []));
+
+/** Why it cannot be turned off as a whole; one way of several may still be removed. */
+export function whoRequires(by: readonly Forbidding[]): Sentence {
+  const names = namesOf(by);
+  return names.length === 0
+    ? 'Two-factor authentication is required here, so it cannot be turned off.'
+    : {
+        sentence: '{organizations} requires two-factor authentication, so it cannot be turned off.',
+        values: { organizations: names.join(', ') },
+      };
+}
+
 /** Which organization forbids it, and that it may ask. */
 export function whoForbids(by: readonly Forbidding[]): Sentence {
-  const names = by.flatMap((one) => (one.kind === 'organization' ? [one.organization.name] : []));
+  const names = namesOf(by);
   return names.length === 0
     ? 'Two-factor authentication is required here, so the last way cannot be removed. Set up another one first.'
     : {

@@ -9,7 +9,7 @@ import { show } from '../http/show.ts';
 import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
 import { framed } from '../http/signed-in-page.ts';
 import { digest, sameDigest } from '../lib/digest.ts';
-import { whoForbids } from './factors.ts';
+import { whoRequires } from './factors.ts';
 import { mayRegenerate } from './recovery-codes.ts';
 import { own } from './rules.ts';
 import { section } from './section.ts';
@@ -30,7 +30,7 @@ async function overviewOf(visit: SignedIn): Promise<Pages['account/overview']> {
     ...framed(visit, section),
     isOn,
     recovered: visit.recovered && isOn,
-    required: by.length === 0 ? null : whoForbids(by),
+    required: by.length === 0 ? null : whoRequires(by),
     factors: factors.map((factor) => ({
       method: factor.method,
       label: factorFor(factor.method).label,

@@ -120,11 +120,12 @@ async function compareWithNothing(work: Work, opened: OpenedConfiguration): Prom
 }
 
 function run(
-  { ring, progress }: Work,
+  { settings, ring, progress }: Work,
   db: Database,
   opened: OpenedConfiguration,
   options: ApplyOptions,
 ): Promise<Applied> {
   const passwords = createPasswords(createWorkQueue());
-  return applyConfiguration({ db, ring, passwords }, opened, { ...options, onProgress: progress.show });
+  const services = { db, ring, passwords, passkeyRoots: settings.passkeyRoots };
+  return applyConfiguration(services, opened, { ...options, onProgress: progress.show });
 }

@@ -40,9 +40,12 @@ export const userById = (db: Database, id: string) =>
 
 /** A user together with what every decision about them needs, in one question. */
 export const userToAssess = (db: Database, id: string) =>
-  db.row<UserRow & { recovery_codes_left: number; instance_policy: string | null }>(
+  db.row<
+    UserRow & { recovery_codes_left: number; recovery_codes_used: number; instance_policy: string | null }
+  >(
     `SELECT u.*,
        (SELECT COUNT(*) FROM recovery_codes c WHERE c.user_id = u.id AND c.used_at IS NULL) AS recovery_codes_left,
+       (SELECT COUNT(*) FROM recovery_codes c WHERE c.user_id = u.id AND c.used_at IS NOT NULL) AS recovery_codes_used,
        (SELECT value FROM instance WHERE name = 'policy') AS instance_policy
      FROM users u WHERE u.id = ?`,
     [id],

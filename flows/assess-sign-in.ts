@@ -42,6 +42,8 @@ export interface Assessment {
   readonly memberships: readonly UserMembership[];
   readonly factors: readonly FactorRow[];
   readonly recoveryCodesLeft: number;
+  /** There were codes, and hardly any are left. */
+  readonly recoveryCodesLow: boolean;
   readonly remembered: RememberedDevice | null;
   /** The remembered device's cookie was there and is worth nothing any more. */
   readonly deviceRejected: boolean;
@@ -104,11 +106,16 @@ export async function assessSignIn(services: Services, question: SignInQuestion)
     memberships,
     factors,
     recoveryCodesLeft,
+    recoveryCodesLow:
+      factors.length > 0 && Number(user.recovery_codes_used) > 0 && recoveryCodesLeft < fewCodes,
     remembered,
     deviceRejected: question.device?.kind === 'secret' && known === null,
     replacing,
   };
 }
+
+/** With fewer than so many recovery codes people are told to make new ones. */
+const fewCodes = 3;
 
 /** What was read a moment ago, asked again with what the person has proved since, in the same request. */
 export function assessAgain(

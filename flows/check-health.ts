@@ -2,6 +2,8 @@ import { accessSync, constants, existsSync, mkdirSync, rmSync, writeFileSync } f
 import path from 'node:path';
 import { projectRoot, readSettings, type Settings, SettingsError } from '../config/settings.ts';
 import { type Database, openDatabase, pendingMigrations } from '../entities/database.ts';
+import { readStoredPolicy } from '../entities/memberships.ts';
+import { instancePolicy } from '../entities/organizations.ts';
 import { seconds } from '../lib/clock.ts';
 import { openKeyRing } from '../lib/key-ring.ts';
 import { createMailTransport } from '../notifications/mail-transport.ts';
@@ -114,7 +116,12 @@ async function questionsOf(db: Database, settings: Settings): Promise<HealthChec
   if (db.dialect === 'mysql') {
     checks.push(await checkCollation(db), await checkClock(db));
   }
-  return [...checks, await checkSecretKeys(db, settings), await checkAudit(db, settings)];
+  return [
+    ...checks,
+    await checkSecretKeys(db, settings),
+    await checkAudit(db, settings),
+    ...(await checkPasskeyModels(db, settings)),
+  ];
 }
 
 async function checkVersion(db: Database): Promise<HealthCheck> {
@@ -177,6 +184,33 @@ async function checkSecretKeys(db: Database, settings: Settings): Promise<Health
         'secret keys',
         'SECRET_KEYS does not open what is stored; put the key ring back that sealed this database',
       );
+}
+
+/** Where a policy lists models, makers' certificates must be known, or nobody can set up a passkey. */
+async function checkPasskeyModels(db: Database, { passkeyRoots }: Settings): Promise<HealthCheck[]> {
+  const instance = await instancePolicy(db);
+  const listing = [
+    ...(instance?.passkeyModels ? ['the instance'] : []),
+    ...(
+      await db.rows<{ slug: string; policy: string }>('SELECT slug, policy FROM organizations ORDER BY slug')
+    )
+      .filter(({ policy }) => readStoredPolicy(policy).passkeyModels !== null)
+      .map(({ slug }) => slug),
+  ];
+  if (listing.length === 0) return [];
+  const named =
+    listing.slice(0, 5).join(', ') + (listing.length > 5 ? ` and ${listing.length - 5} more` : '');
+  return [
+    passkeyRoots.length === 0
+      ? warn(
+          'passkey models',
+          `are listed by ${named}, but PASSKEY_ROOTS names no maker's certificates: nobody there can set up a passkey`,
+        )
+      : ok(
+          'passkey models',
+          `are listed by ${named}; ${passkeyRoots.length} certificates of makers are known`,
+        ),
+  ];
 }
 
 /** The audit log's chains: an event that was changed, taken out or put in breaks one. */

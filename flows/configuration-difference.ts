@@ -61,6 +61,8 @@ export interface DifferenceServices {
   readonly db: Database;
   readonly ring: KeyRing;
   readonly passwords: Passwords;
+  /** Those of the settings, where they are known; see `modelWarnings`. */
+  readonly passkeyRoots?: readonly string[];
 }
 
 /** Where an application's secret is sealed for. */
@@ -134,7 +136,10 @@ export async function findDifference(
       ...Object.entries(plan.inserts).flatMap(([table, rows]) => insertMany(table, rows)),
       ...refreshMany([...plan.touched]),
     ],
-    warnings: await ownerWarnings(plan, services.db, configuration),
+    warnings: [
+      ...(await ownerWarnings(plan, services.db, configuration)),
+      ...modelWarnings(plan, services, configuration),
+    ],
   };
 }
 
@@ -596,6 +601,22 @@ async function ownerWarnings(plan: Plan, db: Database, configuration: Configurat
       `${slug}: the policy is ${policy.requirement}, but these owners have no second factor: ${named}${more}`,
     ];
   });
+}
+
+/** Models of passkeys count as their makers attest them: where no maker is known, nobody can set up any. */
+function modelWarnings(
+  plan: Plan,
+  { passkeyRoots }: DifferenceServices,
+  { instance, organizations = [] }: Configuration,
+): string[] {
+  if (passkeyRoots === undefined || passkeyRoots.length > 0) return [];
+  const listing = organizations
+    .filter(({ slug }) => (plan.organizations.get(slug)?.policy.passkeyModels ?? null) !== null)
+    .map(({ slug }) => slug);
+  return [...(instance?.policy?.passkeyModels ? ['instance'] : []), ...listing].map(
+    (name) =>
+      `${name}: the policy lists models of passkeys, but PASSKEY_ROOTS names no maker's certificates: nobody can set up a passkey`,
+  );
 }
 
 function organizationIdOf(plan: Plan, slug: string): string {

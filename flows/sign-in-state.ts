@@ -37,6 +37,8 @@ const signInState = z.object({
   newRecoveryCodes: z.array(z.string()).nullable(),
   /** After a sign-in by recovery code the person is told how many are left, once, and what has taken the used one's place. */
   recoveryNotice: z.object({ replacement: z.string().nullable() }).nullable(),
+  /** The person was told in this sign-in that few recovery codes are left. */
+  lowCodesSeen: z.boolean().default(false),
   /** The person chose to set up another factor after a recovery code. */
   wantsSetup: z.boolean(),
 });
@@ -64,6 +66,7 @@ export const emptyState: SignInState = {
   mailbox: null,
   newRecoveryCodes: null,
   recoveryNotice: null,
+  lowCodesSeen: false,
   wantsSetup: false,
 };
 

@@ -122,8 +122,7 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
         ...overview,
         recovered: true,
         required: {
-          sentence:
-            '{organizations} requires two-factor authentication, so this cannot be removed. Set up another way that it allows first.',
+          sentence: '{organizations} requires two-factor authentication, so it cannot be turned off.',
           values: { organizations: 'Acme Aviation' },
         },
         disable: null,

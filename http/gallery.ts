@@ -484,6 +484,16 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     },
     { name: 'recovery-used', state: 'one left', locals: { ...used, left: 1, setUpAgain: null } },
     { name: 'recovery-used', state: 'none left', locals: { ...used, left: 0 } },
+    {
+      name: 'recovery-low',
+      state: 'two left',
+      locals: { ...shared, left: 2, makeNew: '#new', action: '#continue' },
+    },
+    {
+      name: 'recovery-low',
+      state: 'none left',
+      locals: { ...shared, left: 0, makeNew: '#new', action: '#continue' },
+    },
 
     { name: 'consent', state: 'organization', locals: consent },
     {

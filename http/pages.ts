@@ -521,6 +521,14 @@ export interface RecoveryUsedPage extends Common {
   readonly action: string;
 }
 
+export interface RecoveryLowPage extends Common {
+  readonly left: number;
+  /** POST, "Make new codes". */
+  readonly makeNew: string;
+  /** POST, "Continue". */
+  readonly action: string;
+}
+
 export interface ResetLinkPage extends Common {
   /** POST. */
   readonly action: string;
@@ -691,6 +699,7 @@ export interface Pages extends OrganizationPages {
   readonly mailbox: MailboxPage;
   readonly 'recovery-codes': RecoveryCodesPage;
   readonly 'recovery-used': RecoveryUsedPage;
+  readonly 'recovery-low': RecoveryLowPage;
   readonly 'reset-link': ResetLinkPage;
   readonly consent: ConsentPage;
   readonly continue: ContinuePage;

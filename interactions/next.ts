@@ -1,7 +1,7 @@
 import type { Assessment } from '../flows/assess-sign-in.ts';
 import type { Decision, Method } from '../policy/types.ts';
 import { missingScopes, requestedNames } from '../provider/grants.ts';
-import { assess, type Visit } from './visit.ts';
+import { assess, startedAt, type Visit } from './visit.ts';
 
 type Of<Kind extends Decision['kind']> = Extract<Decision, { kind: Kind }>;
 
@@ -18,6 +18,7 @@ export type Next =
     }
   | { readonly kind: 'recovery_codes'; readonly assessment: Assessment; readonly codes: readonly string[] }
   | { readonly kind: 'recovery_notice'; readonly assessment: Assessment; readonly replacement: string | null }
+  | { readonly kind: 'recovery_low'; readonly assessment: Assessment }
   | { readonly kind: 'consent'; readonly assessment: Assessment; readonly scopes: readonly string[] }
   | { readonly kind: 'refuse'; readonly assessment: Assessment; readonly decision: Of<'refuse'> }
   | { readonly kind: 'finish'; readonly assessment: Assessment; readonly decision: Of<'allow'> };
@@ -62,8 +63,21 @@ async function afterAllow(visit: Visit, assessment: Assessment, decision: Of<'al
   if (state.recoveryNotice) {
     return { kind: 'recovery_notice', assessment, replacement: state.recoveryNotice.replacement };
   }
+  if (assessment.recoveryCodesLow && !state.lowCodesSeen && isWholeSignIn(visit)) {
+    return { kind: 'recovery_low', assessment };
+  }
   const scopes = await scopesToAsk(visit, assessment.user.id);
   return scopes === null ? { kind: 'finish', assessment, decision } : { kind: 'consent', assessment, scopes };
+}
+
+/** Both steps were taken in this very interaction: not at every step-up are people told the same thing. */
+function isWholeSignIn({ signIn, interaction }: Visit): boolean {
+  const from = startedAt(interaction, signIn).getTime();
+  const now = signIn.state.proofs.filter(({ at }) => at >= from);
+  return (
+    now.some(({ kind, userVerified }) => kind === 'password' || kind === 'upstream' || userVerified) &&
+    now.some(({ factorId }) => factorId !== null)
+  );
 }
 
 /** After a recovery code a person may set up again of their own will, and may change their mind. */

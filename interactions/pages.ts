@@ -310,6 +310,16 @@ export function showRecoveryNotice(visit: Visit, next: StepOf<'recovery_notice'>
   show(visit.ctx, visit.site.renderer, 'recovery-used', locals);
 }
 
+export function showLowCodes(visit: Visit, next: StepOf<'recovery_low'>): void {
+  const locals: Pages['recovery-low'] = {
+    ...commonOf(visit, next.assessment),
+    left: next.assessment.recoveryCodesLeft,
+    makeNew: at(visit, '/recovery/renew'),
+    action: at(visit, '/recovery/later'),
+  };
+  show(visit.ctx, visit.site.renderer, 'recovery-low', locals);
+}
+
 export function showConsent(visit: Visit, next: StepOf<'consent'>): void {
   const { client } = visit;
   const locals: Pages['consent'] = {

@@ -1,3 +1,4 @@
+import { replaceLowCodes } from '../flows/replace-low-codes.ts';
 import { useRecoveryCode } from '../flows/use-recovery-code.ts';
 import { blocked, wrong, wrongRecoveryCode } from '../http/problems.ts';
 import type { Next } from './next.ts';
@@ -44,6 +45,16 @@ export function recoveryRoutes(
   postIn('recovery_notice', '/set-up-again', (visit) =>
     move(visit, { ...visit.signIn.state, wantsSetup: true }),
   );
+
+  postIn('recovery_low', '/recovery/later', (visit) =>
+    move(visit, { ...visit.signIn.state, lowCodesSeen: true }),
+  );
+
+  postIn('recovery_low', '/recovery/renew', async (visit, { assessment }) => {
+    // Where somebody else was first, the page of the present step says what is so now.
+    await replaceLowCodes(site.services, { signIn: visit.signIn, assessment, origin: visit.origin });
+    onward(visit);
+  });
 
   postIn('recovery_codes', '/codes', (visit, next, form) => {
     if (form.saved === undefined) {

@@ -43,6 +43,8 @@ export async function showNext(visit: Visit, next: Next): Promise<void> {
       return pages.showRecoveryCodes(visit, next, null);
     case 'recovery_notice':
       return pages.showRecoveryNotice(visit, next);
+    case 'recovery_low':
+      return pages.showLowCodes(visit, next);
     case 'consent':
       return pages.showConsent(visit, next);
     case 'refuse':

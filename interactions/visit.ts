@@ -113,7 +113,7 @@ export async function assess(visit: Visit): Promise<Assessment | null> {
   });
 }
 
-function startedAt(interaction: Interaction, signIn: SignIn): Date {
+export function startedAt(interaction: Interaction, signIn: SignIn): Date {
   const carried = interaction.prompt.details.startedAt;
   return typeof carried === 'number' ? new Date(carried) : signIn.startedAt;
 }

@@ -7,6 +7,7 @@ import test, { type ExecutionContext } from 'ava';
 import { projectRoot } from '../../config/settings.ts';
 import { newKey } from '../../lib/key-ring.ts';
 import { freshDir, freshUrl, type Kind, kinds } from '../configuration/fresh-database.ts';
+import { model, root } from '../factors/maker.ts';
 
 const bin = path.join(projectRoot, 'cli/sallyport.js');
 const acme = path.join(projectRoot, 'examples/configuration/acme.yaml');
@@ -122,6 +123,17 @@ for (const kind of kinds) {
     ]) {
       t.regex(out, line);
     }
+    t.notRegex(out, /passkey models/);
+    const models = { organizations: [{ slug: 'acme', policy: { passkeyModels: [model] } }] };
+    const applied = await sallyport(['apply', '-f', '-'], { input: JSON.stringify(models) });
+    t.is(applied.code, 0, applied.err);
+    t.regex(applied.err, /Warning: acme: .* nobody can set up a passkey/);
+    t.regex(
+      (await sallyport(['doctor'])).out,
+      /^warn {2}passkey models +are listed by acme, but PASSKEY_ROOTS/m,
+    );
+    const known = await sallyport(['doctor'], { env: { PASSKEY_ROOTS: root } });
+    t.regex(known.out, /^ok {4}passkey models/m);
     if (kind === 'MariaDB') {
       t.regex(out, /^ok {4}collation/m);
       t.regex(out, /^ok {4}clock/m);

@@ -387,6 +387,49 @@ for (const kind of kinds) {
     t.regex(last.text, /5 codes left/);
   });
 
+  test(`${kind}: whoever has few recovery codes left is told at an ordinary sign-in, and can have new ones there and then`, async (t) => {
+    const door = await frontDoor(t, kind, {
+      configuration: acme({ ...required, rememberDeviceDays: 30, recoveryCodes: { replaceUsed: false } }),
+    });
+    const old = await setUp(door, door.browser());
+    for (const code of old.codes.slice(0, 5)) {
+      const lost = await stranger(door);
+      await lost.follow('Use a recovery code');
+      await lost.press('Verify', { code });
+    }
+    const signedIn = async (browser = door.browser()) => {
+      nextStep(door);
+      await passwordStep(browser);
+      await browser.press('Verify', { code: door.code(0, old.secret), remember: '1' });
+      return browser;
+    };
+    t.true((await signedIn()).callback?.has('code'), 'with three left nothing is said');
+    const last = await stranger(door);
+    await last.follow('Use a recovery code');
+    await last.press('Verify', { code: old.codes[5] ?? '' });
+
+    const told = await signedIn();
+    t.is(told.heading, 'Few recovery codes are left');
+    t.regex(told.text, /2 codes left/);
+    await told.press('Continue');
+    t.true(told.callback?.has('code'));
+
+    const renewed = await signedIn();
+    const twice = renewed.copy();
+    await renewed.press('Make new codes');
+    const codes = renewed.recoveryCodes;
+    t.is(codes.length, 8);
+    t.false(codes.some((code) => old.codes.includes(code)));
+    await twice.press('Make new codes');
+    t.deepEqual(twice.recoveryCodes, codes, 'pressed twice makes them once');
+    await renewed.press('Continue', { saved: '1' });
+    t.is((await redeem(door, renewed)).claims.acr, 'urn:sallyport:acr:2fa');
+    t.is(await count(door, 'recovery_codes', 'used_at IS NULL'), 8);
+    // The browser that asked to be remembered is; those from before are forgotten, as at every change.
+    t.is(await count(door, 'remembered_devices', 'revoked_at IS NULL'), 1);
+    t.true((await signedIn()).callback?.has('code'), 'and nothing is said any more');
+  });
+
   test(`${kind}: eight recovery codes at least as strong as 64 bits; where used ones are replaced eight remain, and the used one is dead (T027, T040)`, async (t) => {
     const door = await frontDoor(t, kind, { configuration: acme(required) });
     const { codes } = await setUp(door, door.browser());
