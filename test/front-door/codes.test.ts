@@ -760,6 +760,38 @@ for (const kind of kinds) {
     t.is(await count(door, 'audit_events', "ip LIKE '203.%' OR ip LIKE '2001:%'"), 0);
   });
 
+  test(`${kind}: guesses spread over fresh sign-ins, IPv6 addresses and methods have one count for each thing that is guessed (T140, T142)`, async (t) => {
+    const door = await frontDoor(t, kind, { configuration: acme(required), settings: { trustProxy: 1 } });
+    const { secret: own } = await setUp(door, door.browser());
+    const audited = async (types: string) =>
+      Number(
+        (await door.db.row<{ n: number }>(`SELECT COUNT(*) AS n FROM audit_events WHERE type IN (${types})`))
+          ?.n,
+      );
+    const looked: Record<string, number> = { app: 0, recovery: 0 };
+    for (let n = 0; n < 16; n += 1) {
+      const browser = door.browser();
+      // Half of them hop within one /64, half from subscriber to subscriber.
+      const from = { 'X-Forwarded-For': n % 2 === 0 ? `2001:db8:1:2::${n}` : `2001:db8:${n}::1` };
+      await browser.authorize({ client_id: n % 3 === 0 ? 'other' : 'app' });
+      await browser.press('Sign in', { email: 'ada@acme.test', password }, from);
+      t.is(browser.heading, 'Two-factor authentication');
+      const isApp = n % 2 === 0;
+      if (!isApp) await browser.follow('Use a recovery code');
+      const code = isApp ? wrongCode(door, own) : 'aaaa-bbbb-cccc-dddd';
+      await browser.press('Verify', { code }, from);
+      if (browser.status === 422)
+        looked[isApp ? 'app' : 'recovery'] = (looked[isApp ? 'app' : 'recovery'] ?? 0) + 1;
+      else t.is(browser.status, 429);
+    }
+    t.deepEqual(looked, { app: 5, recovery: 5 });
+    t.is(await audited("'factor.failed', 'recovery_code.failed'"), 10);
+    const last = door.browser();
+    await passwordStep(last);
+    await last.press('Verify', { code: door.code(0, own) }, { 'X-Forwarded-For': '2001:db8:ffff::1' });
+    t.is(last.status, 429, 'not even a right one is looked at now');
+  });
+
   test(`${kind}: whoever has signed in from a browser before is not locked out of it by a stranger, and a right answer resets its own count only (T140, T143)`, async (t) => {
     const door = await frontDoor(t, kind, {
       configuration: acme(required, { ada: {}, bob: { totp: secret } }),
