@@ -33,6 +33,7 @@ import { common, show, showError } from './http/show.ts';
 import { signedInReturn } from './http/signed-in-return.ts';
 import type { Site } from './http/site.ts';
 import { answerUntrusted, requestId } from './http/trusted-request.ts';
+import { closeUnread } from './http/unread-body.ts';
 import { resetLinkRoutes } from './interactions/reset-link.ts';
 import { interactionRoutes } from './interactions/routes.ts';
 import { type Argon2Cost, currentCost } from './lib/argon2.ts';
@@ -181,6 +182,7 @@ export async function createApp(
   });
   own.get('/readyz', (ctx) => readiness(ctx, db));
 
+  provider.use(closeUnread);
   provider.use(metrics.timed);
   provider.use(requestLog(log, spans));
   provider.use(securityHeaders(settings.issuer));

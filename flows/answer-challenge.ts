@@ -147,7 +147,7 @@ export async function answerChallenge(
       : []),
     // What was sent has come to the right one.
     ...(signIn.state.challenge?.sentAt && !request
-      ? [attemptSucceeded(sendLimit(user.id, row.method === 'sms' ? 'sms' : 'email'))]
+      ? [attemptSucceeded(sendLimit(user.id, row.method === 'sms' ? 'sms' : 'email', 'proof', bucket))]
       : []),
   ]);
   if (!first) {

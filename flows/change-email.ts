@@ -48,7 +48,12 @@ export async function askToChangeEmail(
     return { kind: 'same' };
   }
   const message = { by: 'email', to: email, template: 'confirm-email', values: {} } as const;
-  const counted = await countMessage(services, { user, memberships, origin: actor.origin }, message);
+  const counted = await countMessage(
+    services,
+    { user, memberships, origin: actor.origin },
+    message,
+    'change',
+  );
   if (counted.kind !== 'ok') {
     return { kind: 'too_soon', retryAt: counted.kind === 'too_soon' ? counted.retryAt : null };
   }

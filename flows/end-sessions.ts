@@ -3,6 +3,7 @@ import { auditEvent, type Origin } from '../audit/audit.ts';
 import type { Statement } from '../entities/database.ts';
 import { grantEnded, recordEnded } from '../entities/provider-records.ts';
 import { liveSessionsOf, type SessionRow, sessionEnded, sessionRow } from '../entities/sessions.ts';
+import { dropSignIns } from '../entities/sign-ins.ts';
 import { digest } from '../lib/digest.ts';
 import { open } from '../lib/seal.ts';
 import type { Services } from './services.ts';
@@ -89,20 +90,27 @@ export function endSessionOnce(
   row: SessionRow,
   origin: Origin,
   reason: EndReason,
+  alsoWritten: readonly Statement[] = [],
 ): Promise<boolean> {
   const [ending, ...rest] = endingSession(services, row, origin, reason);
-  return services.db.together([...(ending ? [{ ...ending, rows: 1 }] : []), ...rest]);
+  return services.db.together([...(ending ? [{ ...ending, rows: 1 }] : []), ...rest, ...alsoWritten]);
 }
 
-/** Ends the session of this uid, whoever it belongs to; nothing where it was ended before. */
+/**
+ * Ends the session of this uid, whoever it belongs to; nothing where it was ended before. With a sign-out go the sign-ins that the
+ * person has left unfinished: on a shared computer the next one must not find a tab that lacks only its last button.
+ */
 export async function endSessionByUid(
   services: Pick<Services, 'db' | 'ring' | 'notify'>,
   uid: string,
   origin: Origin,
   reason: EndReason,
 ): Promise<void> {
-  const row = await sessionRow(services.db, digest(uid));
+  const { db } = services;
+  const row = await sessionRow(db, digest(uid));
   if (row && row.ended_at === null) {
-    await endSessionOnce(services, row, origin, reason);
+    const unfinished =
+      reason === 'signed_out' && row.account_id !== null ? [dropSignIns(row.account_id, db.clock.now())] : [];
+    await endSessionOnce(services, row, origin, reason, unfinished);
   }
 }

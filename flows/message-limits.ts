@@ -6,7 +6,7 @@ import { digest } from '../lib/digest.ts';
 import { readPhoneNumber } from '../lib/phone-number.ts';
 import { countAttempt, limitSubject, type Rule, rules } from '../limits/attempts.ts';
 import { defaultRules } from './change-policy.ts';
-import { homeOf, type Recipient } from './recipient.ts';
+import { homeOf, type Recipient, unknownBrowsers } from './recipient.ts';
 import type { Services } from './services.ts';
 
 export type MessageCount =
@@ -15,8 +15,19 @@ export type MessageCount =
   /** No gateway, a country that is not served, or the day's messages are all sent. */
   | { readonly kind: 'unavailable'; readonly why: 'gateway' | 'country' | 'spent' };
 
-/** Where the messages to one person are counted. */
-export const sendLimit = (userId: string, by: Message['by']): string => limitSubject(rules.send, userId, by);
+/**
+ * What a message is for. Each is counted by itself: what a stranger can cause by knowing an address (`reset`) must not use up what
+ * somebody needs who has proved the password (security.md T143).
+ */
+export type Purpose = 'proof' | 'reset' | 'change';
+
+/** Where the messages to one person are counted; those that prove something, for each known browser by itself. */
+export const sendLimit = (
+  userId: string,
+  by: Message['by'],
+  purpose: Purpose,
+  bucket = unknownBrowsers,
+): string => limitSubject(rules.send, userId, by, purpose, purpose === 'proof' ? bucket : '');
 
 /**
  * Counts a message before it is sent: per person, destination, range of numbers and of network addresses, and for text messages, which
@@ -27,22 +38,25 @@ export async function countMessage(
   services: Services,
   recipient: Recipient,
   { by, to }: Message,
+  purpose: Purpose,
 ): Promise<MessageCount> {
   const { db } = services;
-  const { user, origin } = recipient;
+  const { user, origin, bucket } = recipient;
   const isText = by === 'sms';
   const allowed = isText ? await textBudgets(services, recipient, to) : { kind: 'ok' as const, budgets: [] };
   if (allowed.kind !== 'ok') {
     return allowed;
   }
-  const counts: readonly [Rule, ...string[]][] = [
-    [rules.send, user.id, by],
-    [rules.destination, by, digest(to)],
-    ...(isText ? [[rules.numberRange, digest(to.slice(0, -4))] as [Rule, string]] : []),
-    [isText ? rules.textsFromRange : rules.mailsFromRange, addressRange(origin.ip)],
+  const counts: readonly [Rule, string][] = [
+    [rules.send, sendLimit(user.id, by, purpose, bucket)],
+    [rules.destination, limitSubject(rules.destination, by, digest(to), purpose)],
+    ...(isText
+      ? [[rules.numberRange, limitSubject(rules.numberRange, digest(to.slice(0, -4)))] as [Rule, string]]
+      : []),
+    ofRange(isText ? rules.textsFromRange : rules.mailsFromRange, origin.ip),
   ];
-  for (const [rule, ...subject] of counts) {
-    const attempt = await countAttempt(db, rule, limitSubject(rule, ...subject));
+  for (const [rule, subject] of counts) {
+    const attempt = await countAttempt(db, rule, subject);
     if (!attempt.ok) {
       return { kind: 'too_soon', retryAt: attempt.retryAt };
     }
@@ -57,6 +71,11 @@ export async function countMessage(
   }
   return { kind: 'ok' };
 }
+
+const ofRange = (rule: Rule, ip: string | null): [Rule, string] => [
+  rule,
+  limitSubject(rule, addressRange(ip)),
+];
 
 type Allowance =
   | {

@@ -51,7 +51,7 @@ async function sendReset(services: Services, email: unknown, origin: Origin): Pr
   }
   const memberships = await membershipsOf(db, user.id);
   const message = { by: 'email', to: user.email, template: 'password-reset', values: {} } as const;
-  const counted = await countMessage(services, { user, memberships, origin }, message);
+  const counted = await countMessage(services, { user, memberships, origin }, message, 'reset');
   if (counted.kind !== 'ok') {
     return;
   }

@@ -28,7 +28,7 @@ export async function sendStep(
 ): Promise<SendOutcome> {
   const { db } = services;
   if (send) {
-    const counted = await countMessage(services, recipient, send);
+    const counted = await countMessage(services, recipient, send, 'proof');
     if (counted.kind !== 'ok') {
       return counted;
     }

@@ -216,15 +216,17 @@ function codeOf(error: unknown): ErrorCode {
   if (error instanceof oidcErrors.SessionNotFound) {
     return 'sign_in_ended';
   }
-  const { code, status, statusCode } = (error ?? {}) as {
+  const { code, status, statusCode, httpCode } = (error ?? {}) as {
     code?: unknown;
     status?: unknown;
     statusCode?: unknown;
+    /** As the parser of uploads says it. */
+    httpCode?: unknown;
   };
   if (typeof code === 'string' && code.startsWith('Z_')) {
     return 'bad_request';
   }
-  const known = Number(status ?? statusCode);
+  const known = Number(status ?? statusCode ?? httpCode);
   if (known === 404) return 'not_found';
   if (known === 413) return 'too_large';
   if (known === 503) return 'unavailable';

@@ -1,5 +1,6 @@
 import { form } from 'co-body';
 import type { Context, Middleware } from 'koa';
+import { RequestError } from './errors.ts';
 
 interface Limits {
   /** Of an ordinary form, in bytes or as `64kb`. */
@@ -26,7 +27,19 @@ export function formBodyWithFiles({ limit }: Limits, formidable: object): Middle
     );
     return loaded;
   };
-  return async (ctx, next) => (ctx.is('multipart') ? (await withFiles())(ctx, next) : plain(ctx, next));
+  return async (ctx, next) => {
+    if (!ctx.is('multipart')) {
+      return plain(ctx, next);
+    }
+    const read = await withFiles();
+    try {
+      await read(ctx, async () => {});
+    } catch (error) {
+      // Whoever hangs up in the middle is nobody's failure.
+      throw ctx.req.complete || !ctx.req.destroyed ? error : new RequestError('bad_request');
+    }
+    await next();
+  };
 }
 
 function setBody(ctx: Context, body: unknown): void {

@@ -1,6 +1,8 @@
+import { isIPv6 } from 'node:net';
 import type { Context, Next } from 'koa';
 import type { Provider } from 'oidc-provider';
 import type { Services } from '../flows/services.ts';
+import { addressRange } from '../lib/address-range.ts';
 import { countAttempt, limitSubject, rules } from '../limits/attempts.ts';
 import { RequestError } from './errors.ts';
 import type { HiddenField } from './pages.ts';
@@ -20,12 +22,18 @@ export function libraryForms({ db, settings }: Services, provider: Provider) {
     if (ctx.method !== 'POST' || (ctx.path !== '/device' && ctx.path !== '/session/end/confirm')) {
       return next();
     }
-    if (!ctx.cookies.get(provider.cookieName('session'), { signed: false })) {
+    // A cookie alone is nothing: the library fails on a session that was never stored.
+    const session = await provider.Session.get(ctx as unknown as Parameters<typeof provider.Session.get>[0]);
+    if ((session as { readonly new?: true }).new) {
       throw new RequestError('sign_in_ended');
     }
     await sameOrigin(ctx, async () => {
       if (ctx.path === '/device') {
-        const attempt = await countAttempt(db, rules.userCode, limitSubject(rules.userCode, ctx.ip));
+        const attempt = await countAttempt(
+          db,
+          rules.userCode,
+          limitSubject(rules.userCode, isIPv6(ctx.ip) ? addressRange(ctx.ip) : ctx.ip),
+        );
         if (!attempt.ok) {
           throw new RequestError('too_many');
         }

@@ -16,6 +16,14 @@ export function answerUntrusted(
     res.writeHead(400, { 'Content-Type': 'text/plain', Connection: 'close' }).end('Bad Request\n');
     return true;
   }
+  // No browser compresses a form, and no library a token request: what is small on the way and large here is only ever an attack.
+  const encoding = req.headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    res
+      .writeHead(415, { 'Content-Type': 'text/plain', 'Accept-Encoding': 'identity', Connection: 'close' })
+      .end('Unsupported Media Type\n');
+    return true;
+  }
   const { host, protocol } = new URL(rules.issuer);
   if (isLoopback(req.socket.remoteAddress) && !Object.keys(req.headers).some(isOfProxy)) {
     direct.add(req);

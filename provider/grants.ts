@@ -9,6 +9,21 @@ import { resourceServerFor } from './resource-servers.ts';
 /** What is put to people in words of ours; any other word of a request means nothing. */
 const ownScopes: ReadonlySet<string> = new Set([...Object.keys(claims), 'offline_access']);
 
+/** Which scope shows a claim; those about the sign-in itself need nobody's consent. */
+const scopeOfClaim: ReadonlyMap<string, string> = new Map(
+  Object.entries(claims)
+    .filter(([scope]) => scope !== 'openid')
+    .flatMap(([scope, names]) => names.map((name) => [name, scope] as const)),
+);
+
+/**
+ * The scopes that a request asks for by naming their claims (OpenID Connect Core 1.0, 5.5): the person is asked as for the scope
+ * itself, since the application learns the same.
+ */
+const scopesOfClaims = (names: Iterable<string>): string[] => [
+  ...new Set([...names].flatMap((name) => scopeOfClaim.get(name) ?? [])),
+];
+
 /** The scopes of a request that nobody has granted yet: none for a first-party application. */
 export async function missingScopes(
   services: Services,
@@ -43,7 +58,7 @@ export async function loadGrant(services: Services, ctx: KoaContextWithOIDC): Pr
   ) {
     return existing;
   }
-  const asked = [...requested, ...namesToConsent(resources)];
+  const asked = [...requested, ...scopesOfClaims(ctx.oidc.requestParamClaims), ...namesToConsent(resources)];
   const missing = await missingScopes(services, account.accountId, client, asked);
   if (missing.length > 0) {
     return undefined;
@@ -122,7 +137,7 @@ export const namesToConsent = (resources: ResourceScopes): string[] =>
 export async function requestedNames(
   services: Services,
   client: Client,
-  params: { readonly scope?: unknown; readonly resource?: unknown },
+  params: { readonly scope?: unknown; readonly resource?: unknown; readonly claims?: unknown },
 ): Promise<string[]> {
   const scopes =
     typeof params.scope === 'string' ? params.scope.split(' ').filter((name) => name !== '') : [];
@@ -139,5 +154,24 @@ export async function requestedNames(
   }
   const ofResources = new Set([...resources.values()].flat());
   const own = scopes.filter((name) => !ofResources.has(name) && ownScopes.has(name));
-  return [...own, ...namesToConsent(resources)];
+  return [
+    ...new Set([...own, ...scopesOfClaims(claimsNamedIn(params.claims)), ...namesToConsent(resources)]),
+  ];
+}
+
+/** The claims of the `claims` parameter, as text or as it stands in a signed request; what is none of its form names none. */
+function claimsNamedIn(given: unknown): string[] {
+  const parsed = typeof given === 'string' ? parseOrNull(given) : given;
+  const members = parsed instanceof Object ? (parsed as { userinfo?: unknown; id_token?: unknown }) : {};
+  return [members.userinfo, members.id_token].flatMap((member) =>
+    member instanceof Object ? Object.keys(member) : [],
+  );
+}
+
+function parseOrNull(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }

@@ -61,6 +61,23 @@ async function rested(door: FrontDoor): Promise<void> {
 }
 
 for (const kind of kinds) {
+  test(`${kind}: somebody who knows only an address cannot use up the codes that its owner needs (T143)`, async (t) => {
+    const door = await frontDoor(t, kind, { configuration: acme(required, { ada: {} }) });
+    await haveEmail(door, 'ada');
+    const stranger = door.browser();
+    for (let n = 0; n < 6; n += 1) {
+      await stranger.open('/forgotten-password');
+      await stranger.press('Send the link', { email: 'ada@acme.test' });
+      t.is(stranger.status, 200);
+    }
+    const before = (await codes(door)).length;
+    const ada = await halfWay(door);
+    t.is(ada.heading, challengePage);
+    t.is((await codes(door)).length, before + 1, 'a code was sent');
+    await ada.press('Verify', { code: await mailedCode(door) });
+    t.true(isIn(ada));
+  });
+
   test(`${kind}: a code by e-mail is set up and asked for, and is said to be two steps, not two factors (T065)`, async (t) => {
     const door = await frontDoor(t, kind, { configuration: acme(required) });
     const first = await halfWay(door);

@@ -1483,6 +1483,51 @@ for (const kind of kinds) {
     t.is(browser.heading, 'Share with The third?', 'the application may ask anew');
   });
 
+  test(`${kind}: an application of others that asks for single claims needs the same consent as for their scopes (T130)`, async (t) => {
+    const door = await open(t, kind, {
+      configuration: acme(
+        optional,
+        { ada: { extra: { phone: '+4915112345678' } } },
+        {
+          applications: [
+            application('third', { firstParty: false }),
+            application('fourth', { firstParty: false }),
+          ],
+        },
+      ),
+    });
+    const claims = JSON.stringify({
+      userinfo: { email: { essential: true }, phone_number: null },
+      id_token: { name: null },
+    });
+    const plain = { client_id: 'third', scope: 'openid' };
+    const browser = door.browser();
+    await passwordStep(browser, 'ada', plain);
+    await browser.press('Allow');
+    t.is(pageOf(browser), 'in');
+    await browser.authorize({ ...plain, claims, prompt: 'none' });
+    t.true(
+      ['consent_required', 'interaction_required'].includes(pageOf(browser)),
+      'what was allowed before does not cover them',
+    );
+    for (const client_id of ['third', 'fourth']) {
+      await browser.authorize({ client_id, scope: 'openid', claims });
+      t.regex(browser.heading, /^Share with The/);
+      for (const sentence of [/Your e-mail address/, /Your name and language/, /phone number/i]) {
+        t.regex(browser.text, sentence);
+      }
+      await browser.press('Cancel');
+      t.is(pageOf(browser), 'access_denied');
+      await browser.authorize({ client_id, scope: 'openid', claims });
+      if (browser.heading === 'Sign in')
+        await passwordStep(browser, 'ada', { client_id, scope: 'openid', claims });
+      await browser.press('Allow');
+      t.is((await redeem(door, browser)).claims.name, 'ada');
+      await browser.authorize({ client_id, scope: 'openid', claims, prompt: 'none' });
+      t.is(pageOf(browser), 'in', 'asked once');
+    }
+  });
+
   test(`${kind}: consent for something else takes back nothing that was granted before`, async (t) => {
     const door = await open(t, kind, {
       configuration: acme(

@@ -610,3 +610,52 @@ for (const kind of kinds) {
     t.is(await next(), 'invalid_grant', 'the factor that was proved is gone, another has come');
   });
 }
+
+for (const kind of kinds) {
+  parallel(
+    `${kind}: signing out, and ending all other sessions, end what waits with its last step too (T010)`,
+    async (t) => {
+      const door = await frontDoor(t, kind, {
+        configuration: acme(
+          {},
+          { ada: { totp: secret } },
+          { applications: [application('third', { firstParty: false })] },
+        ),
+      });
+      // Somebody has proved everything and left the tab at "Allow".
+      const parked = async (tab: Browser) => {
+        door.clock.forward(seconds(30));
+        await passwordStep(tab, 'ada', { client_id: 'third' });
+        await tab.press('Verify', { code: door.code() });
+        t.is(tab.heading, 'Share with The third?');
+        return tab;
+      };
+      const comesIn = async (tab: Browser) => {
+        await tab.press('Allow');
+        return tab.callback?.get('code') ?? null;
+      };
+
+      const shared = door.browser();
+      const left = await parked(shared);
+      const tab = left.copy();
+      door.clock.forward(seconds(30));
+      await signIn(door, tab, { who: 'ada' });
+      await tab.open('/account');
+      await tab.press('Sign out');
+      for (const [name, cookie] of tab.cookies) left.cookies.set(name, cookie);
+      t.is(await comesIn(left), null, 'a tab of before the sign-out');
+
+      const ada = door.browser();
+      door.clock.forward(seconds(30));
+      await signIn(door, ada, { who: 'ada' });
+      await signIn(door, door.browser(), { who: 'ada', steps: 1 });
+      door.clock.forward(minutes(1));
+      const thief = await parked(door.browser());
+      await ada.open('/account/sessions');
+      await ada.press('End all other sessions');
+      t.is(await comesIn(thief), null, 'a sign-in that is in no list');
+      await ada.authorize({ prompt: 'none' });
+      t.truthy(ada.callback?.get('code'), 'the one who pressed it stays');
+    },
+  );
+}
