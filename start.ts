@@ -2,7 +2,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { AggregatorRegistry } from 'prom-client';
-import type { Settings } from './config/settings.ts';
+import { type Settings, SettingsError } from './config/settings.ts';
 import { migrate, openDatabase } from './entities/database.ts';
 import { tracedDatabase } from './entities/traced-database.ts';
 import { jobsOf } from './jobs/index.ts';
@@ -173,6 +173,18 @@ function ready(worker: Worker): Promise<string | null> {
   });
 }
 
+/** What is wrong at the first start of many, in words that name the settings. */
+function cannotListen(error: NodeJS.ErrnoException, { host, port, issuer }: Settings): Error {
+  const why: Readonly<Record<string, string>> = {
+    EADDRINUSE: `something else listens at ${host}:${port}. End it, or choose another PORT${new URL(issuer).port === String(port) ? ' (and ISSUER with it, where that is set)' : ''}`,
+    EACCES: `this user may not listen at port ${port}. Choose a PORT from 1024 on, and put a proxy in front`,
+    EADDRNOTAVAIL: `HOST ${host} is no address of this machine`,
+    ENOTFOUND: `HOST ${host} is no address of this machine`,
+  };
+  const sentence = why[error.code ?? ''];
+  return sentence === undefined ? error : new SettingsError([sentence]);
+}
+
 async function listen(app: App, settings: Settings): Promise<Server> {
   const server = createServer(
     {
@@ -184,7 +196,7 @@ async function listen(app: App, settings: Settings): Promise<Server> {
     app.handle,
   );
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(error, settings)));
     server.listen(settings.port, settings.host, resolve);
   });
   return server;

@@ -10,6 +10,7 @@ const readable: ReadonlySet<string> = new Set([
   'ConfigurationConflict',
   'SettingsError',
   'WrongKeysError',
+  'DatabaseUnreachable',
 ]);
 
 /** Says on stderr what went wrong and ends with exit code 1; what nobody expected comes with its stack. */

@@ -113,7 +113,8 @@ const sentences: { readonly [code: string]: string } = {
   BLOCK_IN_FLOW: 'has a list or mapping over several lines between brackets',
   DUPLICATE_KEY: 'has a key that stands here already',
   KEY_OVER_1024_CHARS: 'has a key of more than 1024 characters',
-  MISSING_CHAR: 'lacks a closing bracket, quote, comma or colon',
+  MISSING_CHAR:
+    'lacks a colon, comma, quote or closing bracket; or the line before is indented otherwise than what it belongs to',
   MULTILINE_IMPLICIT_KEY: 'has a key that goes over several lines; is a colon missing?',
   MULTIPLE_DOCS: 'has more than one document (---)',
   NON_STRING_KEY: 'has a key that is no text',

@@ -1,5 +1,5 @@
 import { randomBytes, X509Certificate } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseEnv } from 'node:util';
@@ -125,7 +125,11 @@ export const definitions = {
       .string()
       .min(3)
       .max(320)
-      .regex(/^[^\r\n]+$/, 'must be one line'),
+      .regex(/^[^\r\n]+$/, 'must be one line')
+      .regex(
+        /^([^<>]*<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)$/,
+        'must be one address, as in "Acme <no-reply@acme.test>"',
+      ),
     development: 'Sallyport <sallyport@localhost>',
     production: 'required',
     means: 'sender of every mail',
@@ -217,7 +221,9 @@ export const definitions = {
     means: 'share of the traces that begin here and are kept, from 0 to 1',
   },
   LOG_LEVEL: {
-    shape: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
+    shape: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+      error: 'must be fatal, error, warn, info, debug, trace or silent',
+    }),
     development: 'info',
     production: 'info',
     means: 'fatal, error, warn, info, debug, trace or silent',
@@ -283,7 +289,13 @@ const secretNames: ReadonlySet<string> = new Set([
 export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const problems: string[] = [];
   const production = env.NODE_ENV === 'production';
+  if (!['', 'development', 'production', 'test'].includes(env.NODE_ENV ?? '')) {
+    problems.push(`NODE_ENV must be production, development or test, found "${env.NODE_ENV}"`);
+  }
   const given = gather(env, problems);
+  if (!production) {
+    followed(given);
+  }
   const values: Partial<Record<Name, unknown>> = {};
 
   for (const name of Object.keys(definitions) as Name[]) {
@@ -347,6 +359,16 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
   };
 }
 
+/** In development, who moves the port or the data moves what lies there. */
+function followed(given: Partial<Record<Name, string>>): void {
+  if (given.PORT !== undefined && given.PORT !== '0' && /^\d{1,5}$/.test(given.PORT)) {
+    given.ISSUER ??= `http://localhost:${given.PORT}`;
+  }
+  if (given.DATA_DIR !== undefined) {
+    given.DATABASE_URL ??= `sqlite:${path.join(given.DATA_DIR, 'sallyport.sqlite')}`;
+  }
+}
+
 /** With DEMO=1 in production (somebody tries the container) the inbox takes the mail. */
 function isMailInDemo(name: Name, given: Partial<Record<Name, string>>): boolean {
   return (name === 'MAIL_URL' || name === 'MAIL_FROM') && ['1', 'true', 'on'].includes(given.DEMO ?? '');
@@ -381,6 +403,14 @@ function parseSettingsFile(file: string, problems: string[]): Record<string, str
     return {};
   }
   const found = parseEnv(text);
+  for (const [index, line] of text.split('\n').entries()) {
+    if (
+      /^\s*(export\s+)?[A-Z][A-Z0-9_]*(\s+[^\s=].*)?$/.test(line) &&
+      !Object.values(found).some((value) => value?.includes(line.trim()))
+    ) {
+      problems.push(`SETTINGS_FILE line ${index + 1} has no =; each line is NAME=value`);
+    }
+  }
   for (const name of Object.keys(found)) {
     if (!(name in definitions)) {
       problems.push(
@@ -451,13 +481,16 @@ function keysFrom(given: unknown, dataDir: string, production: boolean, problems
 
 /** Made once and kept; `wx` lets one of several processes that start together win. */
 function keysMadeAtFirstStart(dataDir: string): string {
-  mkdirSync(dataDir, { recursive: true });
   const file = path.join(dataDir, 'secret-keys');
   try {
+    mkdirSync(dataDir, { recursive: true });
     writeFileSync(file, `${randomBytes(32).toString('base64url')}\n`, { flag: 'wx', mode: 0o600 });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-      throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EEXIST' || !existsSync(file)) {
+      throw new SettingsError([
+        `DATA_DIR names a folder that cannot be made or written to: ${dataDir} (${code ?? 'error'})`,
+      ]);
     }
   }
   return readFileSync(file, 'utf8').trim();

@@ -56,9 +56,33 @@ export interface DatabaseOptions {
  * @throws where the database cannot be reached
  */
 export async function openDatabase(databaseUrl: string, options: DatabaseOptions = {}): Promise<Database> {
-  return databaseUrl.startsWith('sqlite:')
-    ? openSqlite(databaseUrl, options)
-    : openMysql(databaseUrl, options);
+  try {
+    return await (databaseUrl.startsWith('sqlite:')
+      ? openSqlite(databaseUrl, options)
+      : openMysql(databaseUrl, options));
+  } catch (error) {
+    throw new DatabaseUnreachable(databaseUrl, error);
+  }
+}
+
+/** The database that DATABASE_URL names cannot be opened; the message names no password. */
+export class DatabaseUnreachable extends Error {
+  override name = 'DatabaseUnreachable';
+  readonly code: string | undefined;
+
+  constructor(databaseUrl: string, cause: unknown) {
+    const { code, message } = cause as { code?: string; message?: string };
+    const where = databaseUrl.startsWith('sqlite:')
+      ? databaseUrl.slice('sqlite:'.length)
+      : new URL(databaseUrl).host;
+    super(
+      `The database at ${where} (DATABASE_URL) cannot be opened: ${message || code || 'no reason given'}`,
+      {
+        cause,
+      },
+    );
+    this.code = code;
+  }
 }
 
 /** Names of the migrations that have not run yet; empty where the schema is current. */

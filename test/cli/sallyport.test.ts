@@ -251,3 +251,39 @@ const older = ['/usr/bin/node', '/usr/local/bin/node'].find((file) => {
     /^Sallyport needs Node 24 or later; this is \d+\.[\d.]+, and npm has not installed one beside it/,
   );
 });
+
+test('what goes wrong at a first start is said in a sentence that names the setting, without a stack', async (t) => {
+  const { dir, sallyport } = await desk(t);
+  const taken = createServer();
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => taken.close());
+  const { port } = taken.address() as { port: number };
+  const noDatabase = path.join(dir, 'letter.txt');
+  writeFileSync(noDatabase, 'Dear Sir or Madam, this is no database at all.\n'.repeat(50));
+  for (const [what, args, env, expected] of [
+    [
+      'a taken port',
+      ['start'],
+      { PORT: String(port), DEMO: '0' },
+      /something else listens at 127\.0\.0\.1:\d+\. End it, or choose another PORT/,
+    ],
+    [
+      'a file that is no database',
+      ['migrate'],
+      { DATABASE_URL: `sqlite:${noDatabase}` },
+      /letter\.txt \(DATABASE_URL\) cannot be opened: file is not a database/,
+    ],
+    [
+      'a database that is not there',
+      ['migrate'],
+      { DATABASE_URL: 'mysql://somebody:a-secret@127.0.0.1:9/x' },
+      /The database at 127\.0\.0\.1:9 \(DATABASE_URL\) cannot be opened: .*ECONNREFUSED/,
+    ],
+    ['a secret that is none', ['code', 'nonsense!'], {}, /this is no authenticator secret/],
+  ] as const) {
+    const { code, err } = await sallyport(args, { env });
+    t.is(code, 1, what);
+    t.regex(err, expected, what);
+    t.notRegex(err, /\n\s+at |a-secret/, what);
+  }
+});

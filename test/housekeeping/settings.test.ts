@@ -67,7 +67,7 @@ test('with nothing set a development server has all that it needs, and keys of i
     issuer: 'http://localhost:3000',
     host: '127.0.0.1',
     port: 3000,
-    databaseUrl: 'sqlite:data/sallyport.sqlite',
+    databaseUrl: `sqlite:${folder}/sallyport.sqlite`,
     demo: true,
     mailUrl: null,
     smsUrl: null,
@@ -160,6 +160,55 @@ test('a settings file with a name that is no setting, or that is not there, is r
     problemsOf({ SETTINGS_FILE: path.join(folder, 'none'), SECRET_KEYS: key }).join('\n'),
     /^SETTINGS_FILE names a file that cannot be read/,
   );
+});
+
+test('in development whoever moves the port or the data need not say twice what follows', (t) => {
+  const folder = folderOf(t);
+  t.like(readSettings({ SECRET_KEYS: key }), {
+    issuer: 'http://localhost:3000',
+    databaseUrl: 'sqlite:data/sallyport.sqlite',
+  });
+  t.like(readSettings({ PORT: '4484', DATA_DIR: folder }), {
+    issuer: 'http://localhost:4484',
+    databaseUrl: `sqlite:${folder}/sallyport.sqlite`,
+  });
+  const given = {
+    PORT: '4484',
+    DATA_DIR: folder,
+    ISSUER: 'https://id.acme.test',
+    DATABASE_URL: 'sqlite:/elsewhere.sqlite',
+  };
+  t.like(readSettings(given), { issuer: given.ISSUER, databaseUrl: given.DATABASE_URL });
+});
+
+for (const [why, env, expected] of [
+  [
+    'a NODE_ENV that is a slip',
+    { NODE_ENV: 'prod' },
+    /^NODE_ENV must be production, development or test, found "prod"/,
+  ],
+  ['a sender that is no address', { MAIL_FROM: 'nobody' }, /^MAIL_FROM must be one address/],
+  ['a log level that there is not', { LOG_LEVEL: 'loud' }, /^LOG_LEVEL must be fatal, error, /],
+  [
+    'a folder that is a file',
+    { DATA_DIR: `${import.meta.filename}/data`, SECRET_KEYS: '' },
+    /^DATA_DIR names a folder that cannot/,
+  ],
+] as const) {
+  test(`${why} stops the start, and the message names the setting`, (t) => {
+    const problems = problemsOf({ SECRET_KEYS: key, ...env });
+    t.is(problems.length, 1, problems.join('\n'));
+    t.regex(problems[0] ?? '', expected);
+  });
+}
+
+test('a line of the settings file without = is told, with its number', (t) => {
+  const SETTINGS_FILE = fileIn(folderOf(t), '# ours\n\nPORT 4470\nWORKERS=2\nHOST\n');
+  const problems = problemsOf({ SETTINGS_FILE, SECRET_KEYS: key });
+  t.deepEqual(problems, [
+    'SETTINGS_FILE line 3 has no =; each line is NAME=value',
+    'SETTINGS_FILE line 5 has no =; each line is NAME=value',
+  ]);
 });
 
 test('a production server with everything set starts, without the demo', (t) => {
