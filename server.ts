@@ -36,6 +36,7 @@ import { answerUntrusted, requestId } from './http/trusted-request.ts';
 import { closeUnread } from './http/unread-body.ts';
 import { resetLinkRoutes } from './interactions/reset-link.ts';
 import { interactionRoutes } from './interactions/routes.ts';
+import { upstreamAddressRoutes } from './interactions/upstream-addresses.ts';
 import { type Argon2Cost, currentCost } from './lib/argon2.ts';
 import { currentRequest, duringRequest } from './lib/current-request.ts';
 import { openKeyRing } from './lib/key-ring.ts';
@@ -212,6 +213,7 @@ export async function createApp(
   provider.use(confirmEmailRoutes(site).routes());
   provider.use(invitationRoutes(site).routes());
   provider.use(resetLinkRoutes(site).routes());
+  provider.use(upstreamAddressRoutes(site).routes());
   if (settings.demo) {
     const channels = (['email', 'sms'] as const).filter((channel) =>
       channel === 'email' ? settings.mailUrl === null : settings.smsUrl === null,

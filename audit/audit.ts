@@ -11,6 +11,13 @@ export interface Origin {
 export type AuditType =
   | 'sign_in.succeeded'
   | 'sign_in.refused'
+  | 'upstream.failed'
+  | 'upstream.linked'
+  | 'upstream.unlinked'
+  | 'upstream.signed_out'
+  | 'upstream_provider.added'
+  | 'upstream_provider.changed'
+  | 'upstream_provider.removed'
   | 'password.failed'
   | 'password.blocked'
   | 'factor.failed'

@@ -1,11 +1,12 @@
 import type { Applied, Change, FieldChange, Kind } from '../flows/apply-configuration.ts';
 
-const kinds: readonly Kind[] = ['instance', 'organizations', 'users', 'applications'];
+const kinds: readonly Kind[] = ['instance', 'organizations', 'users', 'applications', 'providers'];
 const one = {
   instance: 'instance',
   organizations: 'organization',
   users: 'user',
   applications: 'application',
+  providers: 'provider',
 };
 
 /** `+` for what would be created, `~` for what would change, with each value before and after; never a secret. */

@@ -3,6 +3,7 @@ import type { Database, Statement, Value } from './database.ts';
 import type { FactorRow } from './factors.ts';
 import type { MembershipRow } from './memberships.ts';
 import type { OrganizationRow } from './organizations.ts';
+import type { UpstreamDomainRow, UpstreamProviderRow } from './upstream-providers.ts';
 import type { UserRow } from './users.ts';
 
 /** Questions about many rows at once, for `apply` and `export`. */
@@ -19,6 +20,8 @@ export interface StoredConfiguration {
   /** Also those that were left. */
   readonly memberships: readonly MembershipRow[];
   readonly factors: readonly FactorRow[];
+  readonly providers: readonly UpstreamProviderRow[];
+  readonly domains: readonly UpstreamDomainRow[];
 }
 
 const chunkOfKeys = 500;
@@ -54,6 +57,8 @@ export async function storedConfiguration(
     applications,
     users,
     memberships,
+    providers: await db.rows<UpstreamProviderRow>('SELECT * FROM upstream_providers ORDER BY name_key'),
+    domains: await db.rows<UpstreamDomainRow>('SELECT * FROM upstream_domains ORDER BY domain'),
     factors: factors.toSorted((a, b) => a.confirmed_at - b.confirmed_at || (a.id < b.id ? -1 : 1)),
   };
 }

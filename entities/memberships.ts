@@ -167,3 +167,17 @@ export const administratorsOf = (db: Database, organizationId: string) =>
      ORDER BY m.role DESC, m.joined_at, u.id LIMIT 20`,
     [organizationId],
   );
+
+/** Whether somebody belongs to an organization, has been taken out of it, or never was there. */
+export async function membershipHistory(
+  db: Database,
+  userId: string,
+  organizationId: string,
+): Promise<'member' | 'removed' | 'never'> {
+  const row = await db.row<MembershipRow>(
+    'SELECT * FROM memberships WHERE user_id = ? AND organization_id = ?',
+    [userId, organizationId],
+  );
+  if (!row) return 'never';
+  return row.removed_at === null ? 'member' : 'removed';
+}

@@ -48,6 +48,9 @@ export const sealedColumns: readonly SealedColumn[] = [
   },
   { table: 'one_time_links', column: 'data', key: ['id_digest'], row: ({ id_digest }) => `${id_digest}` },
   { table: 'signal_streams', column: 'authorization_header', key: ['id'], row: ({ id }) => `${id}` },
+  { table: 'upstream_providers', column: 'secret', key: ['id'], row: ({ id }) => `${id}` },
+  { table: 'upstream_providers', column: 'private_key', key: ['id'], row: ({ id }) => `${id}` },
+  { table: 'upstream_sign_ins', column: 'id_token', key: ['id'], row: ({ id }) => `${id}` },
   { table: 'outbox', column: 'message', key: ['id'], row: ({ id }) => `${id}` },
 ];
 

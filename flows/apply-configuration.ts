@@ -72,6 +72,8 @@ export function checkAgainstNothing(opened: OpenedConfiguration): void {
     users: [],
     memberships: [],
     factors: [],
+    providers: [],
+    domains: [],
   });
 }
 

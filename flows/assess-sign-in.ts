@@ -15,9 +15,10 @@ import { decide } from '../policy/decide.ts';
 import { defaultPolicy } from '../policy/defaults.ts';
 import { graceStart } from '../policy/grace.ts';
 import type { AssuranceRequest, Decision, Facts, Method, RememberedDevice } from '../policy/types.ts';
-import { choicesFrom, proofsFrom, type StoredChoices, type StoredProof } from './proofs.ts';
+import { choicesFrom, type StoredChoices, type StoredProof } from './proofs.ts';
 import { resetOfLink } from './reset-two-factor.ts';
 import type { Services } from './services.ts';
+import { judgedProofs, type UpstreamSources, upstreamSources } from './upstream-proofs.ts';
 
 /** A remembered browser as it shows itself: by the secret in its cookie, or by the session that it began. */
 export type DeviceClaim =
@@ -49,6 +50,8 @@ export interface Assessment {
   readonly deviceRejected: boolean;
   /** The reset by mail that the next set-up answers; null where there is none. */
   readonly replacing: TwoFactorResetRow | null;
+  /** What the proofs by upstream providers rest on. */
+  readonly upstream: UpstreamSources;
 }
 
 /**
@@ -64,7 +67,11 @@ export async function assessSignIn(services: Services, question: SignInQuestion)
   if (!user || user.disabled_at !== null) {
     return null;
   }
-  const [memberships, factors] = await Promise.all([membershipsOf(db, user.id), factorsOf(db, user.id)]);
+  const [memberships, factors, upstream] = await Promise.all([
+    membershipsOf(db, user.id),
+    factorsOf(db, user.id),
+    upstreamSources(services, user, question.proofs),
+  ]);
   const recoveryCodesLeft = factors.length === 0 ? 0 : user.recovery_codes_left;
   const known = question.device ? await validDevice(services, user, question.device, now) : null;
   const remembered = user.fresh_factor_since === null ? known : null;
@@ -93,7 +100,7 @@ export async function assessSignIn(services: Services, question: SignInQuestion)
       user.instance_policy === null ? defaultPolicy : policyFrom(readStoredPolicy(user.instance_policy)),
     available: services.available.filter((method) => isFor(method, user)),
     application: question.application,
-    proofs: proofsFrom(question.proofs),
+    proofs: judgedProofs(question.proofs, upstream, { memberships, application: question.application }),
     choices: choicesFrom(question.choices),
     remembered,
     request: question.request,
@@ -111,6 +118,7 @@ export async function assessSignIn(services: Services, question: SignInQuestion)
     remembered,
     deviceRejected: question.device?.kind === 'secret' && known === null,
     replacing,
+    upstream,
   };
 }
 
@@ -123,7 +131,11 @@ export function assessAgain(
   proofs: readonly StoredProof[],
   choices: StoredChoices,
 ): Assessment {
-  const facts = { ...assessment.facts, proofs: proofsFrom(proofs), choices: choicesFrom(choices) };
+  const facts = {
+    ...assessment.facts,
+    proofs: judgedProofs(proofs, assessment.upstream, assessment.facts),
+    choices: choicesFrom(choices),
+  };
   return { ...assessment, facts, decision: decide(facts) };
 }
 

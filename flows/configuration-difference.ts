@@ -16,10 +16,12 @@ import {
   type StoredPolicy,
 } from '../entities/memberships.ts';
 import type { OrganizationRow } from '../entities/organizations.ts';
+import { dropDomain, upstreamKey } from '../entities/upstream-providers.ts';
 import type { UserRow } from '../entities/users.ts';
 import { newId } from '../lib/id.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
 import type { Passwords } from '../lib/password-hash.ts';
+import { token } from '../lib/random.ts';
 import { open, seal } from '../lib/seal.ts';
 import { requirementFor } from '../policy/requirement-for.ts';
 import {
@@ -31,11 +33,25 @@ import {
   writePolicy,
 } from './change-policy.ts';
 import type { Metadata } from './client-metadata.ts';
-import type { ApplicationEntry, Configuration, OrganizationEntry, UserEntry } from './configuration-file.ts';
+import type {
+  ApplicationEntry,
+  Configuration,
+  OrganizationEntry,
+  ProviderEntry,
+  UserEntry,
+} from './configuration-file.ts';
 import { mergedMetadata } from './configuration-references.ts';
 import { factorDataPlace } from './subject.ts';
+import {
+  changedUpstream,
+  newUpstreamKey,
+  privateKeyOf,
+  secretOf,
+  shownUpstream,
+  upstreamColumns,
+} from './upstream-columns.ts';
 
-export type Kind = 'instance' | 'organizations' | 'users' | 'applications';
+export type Kind = 'instance' | 'organizations' | 'users' | 'applications' | 'providers';
 
 /** One value that becomes another; a secret only says that it does. */
 export type FieldChange =
@@ -102,7 +118,7 @@ export async function findDifference(
   const plan: Plan = {
     now: services.db.clock.now(),
     changes: [],
-    unchanged: { instance: 0, organizations: 0, users: 0, applications: 0 },
+    unchanged: { instance: 0, organizations: 0, users: 0, applications: 0, providers: 0 },
     organizations: new Map(
       stored.organizations.map((row) => [
         row.slug,
@@ -110,7 +126,15 @@ export async function findDifference(
       ]),
     ),
     slugs: new Map(stored.organizations.map(({ id, slug }) => [id, slug])),
-    inserts: { organizations: [], users: [], memberships: [], factors: [], applications: [] },
+    inserts: {
+      organizations: [],
+      users: [],
+      memberships: [],
+      factors: [],
+      applications: [],
+      upstream_providers: [],
+      upstream_domains: [],
+    },
     updates: [],
     touched: new Set(),
     owners: [],
@@ -125,6 +149,9 @@ export async function findDifference(
   const applicationRows = new Map(stored.applications.map((row) => [row.client_id, row]));
   for (const entry of configuration.applications ?? []) {
     planApplication(plan, services.ring, entry, applicationRows.get(entry.client_id));
+  }
+  for (const entry of configuration.providers ?? []) {
+    await planProvider(plan, services.ring, entry, stored);
   }
   await planUsers(plan, services, configuration.users ?? [], stored, makeSecrets, onUser);
 
@@ -292,6 +319,84 @@ function planApplication(
     plan.updates.push(updateRow('applications', { client_id }, columns));
   } else {
     plan.inserts.applications?.push({ client_id, ...columns, created_at: plan.now.getTime() });
+  }
+}
+
+async function planProvider(
+  plan: Plan,
+  ring: KeyRing,
+  entry: ProviderEntry,
+  stored: StoredConfiguration,
+): Promise<void> {
+  const { slug, organization = null, clientSecret, domains, ...change } = entry;
+  const key = upstreamKey(organization, slug);
+  const row = stored.providers.find(({ name_key }) => name_key === key);
+  const now = plan.now.getTime();
+  const id = row?.id ?? newId(plan.now);
+  const before = row ? shownUpstream(row) : null;
+  const after = changedUpstream(before, change, slug);
+  const secretBefore = row ? secretOf(ring, row) : null;
+  const secret = clientSecret ?? secretBefore;
+  const hadKey = row ? privateKeyOf(ring, row) : null;
+  const isKeyNew = after.authentication === 'private_key_jwt' && hadKey === null;
+  const domainRows = stored.domains.filter(({ provider_id }) => provider_id === id);
+  const domainsBefore = domainRows.flatMap(({ verified_domain }) => verified_domain ?? []).sort();
+  const domainsAfter = domains === undefined ? domainsBefore : [...new Set(domains)].sort();
+  const fields = [
+    ...objectChanged(before ?? {}, after),
+    ...valueChanged(
+      'domains',
+      row ? domainsBefore : undefined,
+      row || domainsAfter.length > 0 ? domainsAfter : undefined,
+    ),
+    ...(secret === secretBefore ? [] : [{ kind: 'secret', name: 'clientSecret' } as const]),
+  ];
+  note(plan, 'providers', key, !row, fields);
+  if (row && fields.length === 0 && !isKeyNew) {
+    return;
+  }
+  const columns = {
+    ...upstreamColumns(
+      ring,
+      id,
+      after,
+      {
+        organizationId: organization === null ? null : organizationIdOf(plan, organization),
+        organizationSlug: organization,
+        slug,
+      },
+      secret,
+      isKeyNew ? await newUpstreamKey() : hadKey,
+    ),
+    updated_at: now,
+  };
+  if (row) {
+    plan.updates.push(
+      updateRow(
+        'upstream_providers',
+        { id },
+        { ...columns, version: row.version + 1 },
+        { version: row.version },
+      ),
+    );
+  } else {
+    plan.inserts.upstream_providers?.push({ id, ...columns, version: 1, created_at: now });
+  }
+  if (domains === undefined) {
+    return;
+  }
+  // An operator's word is proof enough; nobody asks the DNS.
+  for (const { domain } of domainRows) {
+    plan.updates.push({ ...dropDomain(id, domain), rows: 1 });
+  }
+  for (const domain of domainsAfter) {
+    plan.inserts.upstream_domains?.push({
+      provider_id: id,
+      domain,
+      verified_domain: domain,
+      challenge: token(128),
+      created_at: now,
+    });
   }
 }
 

@@ -8,6 +8,7 @@ import { isCountry } from '../lib/phone-number.ts';
 import { longestSession, shortestMinutes } from '../policy/session-lengths.ts';
 import { applicationAssurances, methods, requirements, roles } from '../policy/types.ts';
 import { clientMetadata } from './client-metadata.ts';
+import { emailDomain, upstreamSecret, upstreamShape } from './upstream-entry.ts';
 
 /**
  * The file that `sallyport apply` reads and `sallyport export` writes (contract.md). What is absent stays as it is; nothing
@@ -182,6 +183,14 @@ const applicationShape = {
   ...clientMetadata,
 };
 
+const providerShape = {
+  slug,
+  organization: slug.nullable().optional(),
+  ...upstreamShape,
+  clientSecret: upstreamSecret.optional(),
+  domains: z.array(emailDomain).max(200, 'must have at most 200 entries').optional(),
+};
+
 /** Who may make an account: only who was invited or configured, or everybody with an address. */
 export const registrationModes = ['closed', 'open'] as const;
 
@@ -192,6 +201,7 @@ const fileShape = {
   organizations: z.array(z.strictObject(organizationShape)).optional(),
   users: z.array(z.strictObject(userShape)).optional(),
   applications: z.array(z.strictObject(applicationShape)).optional(),
+  providers: z.array(z.strictObject(providerShape)).optional(),
 };
 
 const file = z.strictObject(fileShape);
@@ -200,6 +210,7 @@ export type Configuration = z.output<typeof file>;
 export type PolicyEntry = z.output<typeof policy>;
 export type OrganizationEntry = NonNullable<Configuration['organizations']>[number];
 export type UserEntry = NonNullable<Configuration['users']>[number];
+export type ProviderEntry = NonNullable<Configuration['providers']>[number];
 export type ApplicationEntry = NonNullable<Configuration['applications']>[number];
 
 /** Which names may stand where; the indices of lists are left out. */
@@ -219,6 +230,9 @@ const namesAt: { readonly [place: string]: readonly string[] } = {
   'users.factors': Object.keys(factorsShape),
   'users.memberships': Object.keys(membershipShape),
   applications: Object.keys(applicationShape),
+  providers: Object.keys(providerShape),
+  'providers.trusted': ['acr', 'amr'],
+  'providers.claims': ['email', 'emailVerified', 'name', 'locale'],
 };
 
 /** Names that people know from elsewhere. */
@@ -233,6 +247,8 @@ const otherNames: { readonly [name: string]: string } = {
   hash: 'passwordHash',
   id: 'client_id',
   secret: 'client_secret',
+  client_id: 'clientId',
+  client_secret: 'clientSecret',
 };
 
 /** The configuration, or null, and what is wrong with the form of the file. */
@@ -293,7 +309,15 @@ function wrongType(issue: { expected: string; message: string }, found: unknown,
   return `${rule}${quotes ? ' (put it in quotes)' : ''}, found ${isAround ? kindOf(found) : shown(found, path)}`;
 }
 
-const secretNames = new Set(['password', 'passwordHash', 'client_secret', 'factors', 'totp', 'jwks']);
+const secretNames = new Set([
+  'password',
+  'passwordHash',
+  'client_secret',
+  'factors',
+  'totp',
+  'jwks',
+  'clientSecret',
+]);
 
 /** What stands under these names is never repeated, in no message. */
 const isSecret = (path: Path): boolean => path.some((step) => secretNames.has(String(step)));

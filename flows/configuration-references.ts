@@ -1,8 +1,11 @@
 import type { ConfigurationDocument, Path, Problem } from '../config/configuration-document.ts';
 import type { StoredConfiguration } from '../entities/configuration.ts';
+import { upstreamKey } from '../entities/upstream-providers.ts';
 import { canonicalEmail } from '../entities/users.ts';
 import { type Metadata, metadataNames, metadataProblems } from './client-metadata.ts';
 import { nearest } from './configuration-file.ts';
+import { changedUpstream, shownUpstream, upstreamProblem } from './upstream-columns.ts';
+import { emailDomain, upstreamChange, upstreamShape } from './upstream-entry.ts';
 
 type Fields = { readonly [name: string]: unknown };
 type Entry = { readonly fields: Fields; readonly path: Path };
@@ -69,7 +72,61 @@ export function checkReferences(document: ConfigurationDocument, stored: StoredC
       ...organizationAt([...path, 'organization'], fields.organization),
       ...applicationProblems(fields, path, storedApplications.get(String(fields.client_id))),
     ]),
+    ...providerProblems(document, stored, organizationAt),
   ];
+}
+
+/** A provider is named by its organization and its own name; and an e-mail domain has one provider. */
+function providerProblems(
+  { value }: ConfigurationDocument,
+  stored: StoredConfiguration,
+  organizationAt: (path: Path, slug: unknown) => Problem[],
+): Problem[] {
+  const rows = new Map(stored.providers.map((row) => [row.name_key, row]));
+  const domains = new Map(
+    stored.domains.flatMap(({ verified_domain, provider_id }) =>
+      verified_domain === null ? [] : [[verified_domain, provider_id] as const],
+    ),
+  );
+  const all = entries(value, 'providers').map(({ fields, path }) => {
+    const slug = typeof fields.organization === 'string' ? fields.organization : null;
+    return { fields, path, key: upstreamKey(slug, String(fields.slug)), slug };
+  });
+  // What a provider of the file gives up, another of the file may take.
+  const given = new Map<string, string>();
+  for (const { fields, key } of all) {
+    const row = rows.get(key);
+    if (row && Array.isArray(fields.domains)) {
+      for (const [domain, owner] of domains) if (owner === row.id) domains.delete(domain);
+    }
+  }
+  const seen = new Set<string>();
+  return all.flatMap(({ fields, path, key, slug }) => {
+    const problems = organizationAt([...path, 'organization'], fields.organization);
+    if (seen.has(key)) problems.push({ path: [...path, 'slug'], message: `stands here twice: "${key}"` });
+    seen.add(key);
+    const row = rows.get(key);
+    for (const [index, name] of list(fields.domains).entries()) {
+      const read = emailDomain.safeParse(name);
+      if (!read.success) continue;
+      const owner = given.get(read.data) ?? domains.get(read.data);
+      if (owner !== undefined && owner !== (row?.id ?? key) && owner !== key) {
+        const message = `belongs to another provider already: "${read.data}"`;
+        problems.push({ path: [...path, 'domains', index], message });
+      }
+      given.set(read.data, key);
+    }
+    const change = upstreamChange.safeParse(
+      Object.fromEntries(Object.entries(fields).filter(([name]) => name in upstreamShape)),
+    );
+    if (change.success) {
+      const next = changedUpstream(row ? shownUpstream(row) : null, change.data, String(fields.slug));
+      const hasSecret = fields.clientSecret !== undefined || (row?.secret ?? null) !== null;
+      const message = upstreamProblem(next, hasSecret, slug === null);
+      if (message !== null) problems.push({ path, message });
+    }
+    return problems;
+  });
 }
 
 function userProblems(fields: Fields, path: Path, storedPhone: string | null | undefined): Problem[] {

@@ -4,12 +4,14 @@ import type { Database } from '../entities/database.ts';
 import type { FactorRow } from '../entities/factors.ts';
 import { type MembershipRow, readStoredPolicy } from '../entities/memberships.ts';
 import type { OrganizationRow } from '../entities/organizations.ts';
+import type { UpstreamProviderRow } from '../entities/upstream-providers.ts';
 import type { UserRow } from '../entities/users.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
 import { open } from '../lib/seal.ts';
 import { rulesOf } from './change-policy.ts';
 import type { Metadata } from './client-metadata.ts';
 import { secretPlace, totpSecretOf } from './configuration-difference.ts';
+import { secretOf, shownUpstream } from './upstream-columns.ts';
 
 export interface ExportOptions {
   /** The slug of one organization: it, its members with all their memberships, and its applications. */
@@ -24,6 +26,7 @@ export interface ExportedConfiguration {
   readonly organizations: readonly object[];
   readonly users: readonly object[];
   readonly applications: readonly object[];
+  readonly providers?: readonly object[];
 }
 
 /**
@@ -51,6 +54,9 @@ export async function exportConfiguration(
     : stored.applications;
   const instancePolicy =
     only || stored.instancePolicy === null ? null : readStoredPolicy(stored.instancePolicy);
+  const providers = only
+    ? stored.providers.filter(({ organization_id }) => organization_id === only.id)
+    : stored.providers;
   const registration = only ? null : stored.registration;
   return {
     ...(instancePolicy || registration
@@ -66,6 +72,13 @@ export async function exportConfiguration(
     applications: applications
       .toSorted(by((row) => row.client_id))
       .map((row) => applicationEntry(context, row)),
+    ...(providers.length > 0
+      ? {
+          providers: providers
+            .toSorted(by((row) => row.name_key))
+            .map((row) => providerEntry(context, stored, row)),
+        }
+      : {}),
   };
 }
 
@@ -125,6 +138,25 @@ const applicationEntry = ({ ring, slugs }: Context, row: ApplicationRow) => ({
   assurance: row.assurance,
   ...(JSON.parse(row.metadata) as Metadata),
 });
+
+function providerEntry(
+  { ring, slugs }: Context,
+  { domains }: StoredConfiguration,
+  row: UpstreamProviderRow,
+): object {
+  const { role, ...shown } = shownUpstream(row);
+  const secret = ring ? secretOf(ring, row) : null;
+  return {
+    slug: row.slug,
+    ...given('organization', row.organization_id === null ? null : (slugs.get(row.organization_id) ?? null)),
+    ...shown,
+    ...(row.organization_id === null ? {} : { role }),
+    ...given('clientSecret', secret),
+    domains: domains
+      .filter(({ provider_id }) => provider_id === row.id)
+      .flatMap(({ verified_domain }) => verified_domain ?? []),
+  };
+}
 
 const given = (name: string, value: string | null) => (value === null ? {} : { [name]: value });
 

@@ -1,18 +1,22 @@
 import { auditEvent, type Origin } from '../audit/audit.ts';
 import { consentedScope, giveConsent } from '../entities/consents.ts';
+import { isDuplicate, type Statement } from '../entities/database.ts';
+import { joinOrganization } from '../entities/memberships.ts';
 import { rememberDevice, touchRememberedDevice } from '../entities/remembered-devices.ts';
+import { addUpstreamLink } from '../entities/upstream-links.ts';
+import { upstreamById } from '../entities/upstream-providers.ts';
 import { freshFactorUsed, noteSignIn } from '../entities/users.ts';
 import { after, days } from '../lib/clock.ts';
 import { digest } from '../lib/digest.ts';
 import { newId } from '../lib/id.ts';
 import { token } from '../lib/random.ts';
 import { isSecondStep } from '../policy/proofs.ts';
-import type { Decision } from '../policy/types.ts';
+import type { Decision, Proof } from '../policy/types.ts';
 import type { Assessment } from './assess-sign-in.ts';
-import { type Proved, proofsFrom, type StoredProof } from './proofs.ts';
-import { securityMail } from './security-mail.ts';
+import { givenAt, type Proved } from './proofs.ts';
+import { changeMail, securityMail } from './security-mail.ts';
 import type { Services } from './services.ts';
-import { type SignIn, signInStatement } from './sign-in-state.ts';
+import { type SignIn, signInStatement, stillJoining } from './sign-in-state.ts';
 
 type Allowed = Extract<Decision, { kind: 'allow' }>;
 
@@ -53,8 +57,13 @@ export async function finishSignIn(
   const device = remember ? { id: newId(now), secret: token() } : undefined;
   const rememberedId = allowed.why === 'remembered' ? (assessment.remembered?.id ?? null) : null;
   const { acr, amr } = allowed.assurance;
+  const joined = await joining(services, input);
+  if (joined === null) {
+    return null;
+  }
 
-  const first = await db.together([
+  const first = await writtenOnce(services, [
+    ...joined,
     signInStatement(services, signIn, state, true),
     ...(remember && device
       ? [
@@ -102,7 +111,7 @@ export async function finishSignIn(
     ...(state.changed
       ? [
           noteSignIn(user.id, { acr, clientId: input.clientId, isFirst: user.last_sign_in_at === null }, now),
-          ...factorUsedAt(state.proofs).map((at) => freshFactorUsed(user.id, at)),
+          ...factorUsedAt(assessment.facts.proofs).map((at) => freshFactorUsed(user.id, at)),
           auditEvent(db, input.origin, {
             type: 'sign_in.succeeded',
             userId: user.id,
@@ -126,7 +135,7 @@ export async function finishSignIn(
       proofs: state.proofs,
       choices: state.choices,
       deviceId: rememberedId,
-      startedAt: Math.min(...moments),
+      startedAt: Math.min(...state.proofs.map(givenAt)),
       finishedAt: now.getTime(),
       origin: { ip: input.origin.ip, userAgent: input.origin.userAgent?.slice(0, 500) ?? null },
     },
@@ -134,11 +143,53 @@ export async function finishSignIn(
   };
 }
 
+/** False also where what was to be joined has become somebody's meanwhile. */
+async function writtenOnce({ db }: Services, statements: readonly Statement[]): Promise<boolean> {
+  try {
+    return await db.together(statements);
+  } catch (error) {
+    if (isDuplicate(error)) return false;
+    throw error;
+  }
+}
+
+/**
+ * The account of an upstream provider that this person has asked to be joined: only now that the password and every factor of their
+ * own account were proved in this sign-in. Null where the provider is not there any more.
+ */
+async function joining(
+  services: Services,
+  { signIn, assessment, origin, clientId }: Parameters<typeof finishSignIn>[1],
+): Promise<Statement[] | null> {
+  const { db } = services;
+  const { user } = assessment;
+  const join = stillJoining(signIn.state, user.id);
+  if (join === null) {
+    return [];
+  }
+  const provider = await upstreamById(db, join.providerId);
+  if (provider?.enabled !== 1) {
+    return null;
+  }
+  const now = db.clock.now();
+  const { subject, joins, email } = join;
+  return [
+    addUpstreamLink(db, { id: newId(now), userId: user.id, provider, subject, email, now }),
+    ...(joins === null ? [] : joinOrganization(db, { ...joins, userId: user.id, now })),
+    auditEvent(db, origin, {
+      type: 'upstream.linked',
+      userId: user.id,
+      organizationId: provider.organization_id,
+      clientId,
+      data: { provider: provider.name_key },
+    }),
+    ...changeMail(services, user, origin, 'upstream_linked', { what: provider.name }),
+  ];
+}
+
 /** When a second step was last taken; empty where none was. */
-function factorUsedAt(proofs: readonly StoredProof[]): Date[] {
-  const moments = proofsFrom(proofs)
-    .filter((proof) => isSecondStep(proof))
-    .map(({ at }) => at.getTime());
+function factorUsedAt(proofs: readonly Proof[]): Date[] {
+  const moments = proofs.filter((proof) => isSecondStep(proof)).map(({ at }) => at.getTime());
   return moments.length === 0 ? [] : [new Date(Math.max(...moments))];
 }
 

@@ -7,7 +7,7 @@ import { digest } from '../lib/digest.ts';
 import { seal } from '../lib/seal.ts';
 import { copied } from './answer-challenge.ts';
 import type { Services } from './services.ts';
-import { emptyState, type SignIn, saveSignIn, signInStatement } from './sign-in-state.ts';
+import { emptyState, type SignIn, saveSignIn, signInStatement, stillJoining } from './sign-in-state.ts';
 import { factorDataPlace, subjectFor } from './subject.ts';
 
 /** Begins a sign-in by a passkey alone; returns what the browser is asked, or null where another request was first. */
@@ -53,7 +53,8 @@ export async function signInWithPasskey(
     await audit(db, input.origin, { ...event, type: 'factor.failed' });
     return false;
   };
-  if (!row || !user || user.disabled_at !== null) {
+  const { joining } = signIn.state;
+  if (!row || !user || user.disabled_at !== null || (joining !== null && joining.userId !== user.id)) {
     return refuse();
   }
   const subject = subjectFor(services, user, [row], 'passkey', '');
@@ -79,7 +80,13 @@ export async function signInWithPasskey(
       seal(ring, factorDataPlace(user.id, row.id), JSON.stringify(outcome.data)),
       now,
     ),
-    signInStatement(services, signIn, { ...emptyState, accountId: user.id, proofs: [proof], changed: true }),
+    signInStatement(services, signIn, {
+      ...emptyState,
+      accountId: user.id,
+      proofs: [proof],
+      changed: true,
+      joining: stillJoining(signIn.state, user.id),
+    }),
   ]);
   return first || refuse();
 }

@@ -8,6 +8,16 @@ export const storedProof = z.object({
   factorId: z.string().nullable(),
   amr: z.array(z.string()),
   userVerified: z.boolean(),
+  /** What an upstream provider said, word for word; what it counts for is decided anew each time (upstream-proofs.ts). */
+  upstream: z
+    .object({
+      acr: z.string().nullable(),
+      amr: z.array(z.string()),
+      /** When its word came to us; `at` is when its person signed in there. */
+      cameAt: z.number(),
+      ageUnknown: z.boolean(),
+    })
+    .optional(),
 });
 
 export const storedChoices = z.object({
@@ -35,8 +45,13 @@ export type Proved = z.infer<typeof proved>;
 
 export const noChoices: StoredChoices = { skippedAt: null, dismissedAt: null };
 
-export const proofsFrom = (stored: readonly StoredProof[]): Proof[] =>
-  stored.map((proof) => ({ ...proof, at: new Date(proof.at) }));
+export const proofFrom = ({ upstream: _, ...proof }: StoredProof): Proof => ({
+  ...proof,
+  at: new Date(proof.at),
+});
+
+/** When a proof was given in this browser: what a session's absolute end counts from. */
+export const givenAt = ({ at, upstream }: StoredProof): number => upstream?.cameAt ?? at;
 
 export const choicesFrom = (stored: StoredChoices): Choices => ({
   skippedAt: stored.skippedAt === null ? null : new Date(stored.skippedAt),

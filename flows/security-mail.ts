@@ -52,6 +52,8 @@ export function securityMail(
 export type AccountChange =
   | 'factor_removed'
   | 'factors_off'
+  | 'upstream_linked'
+  | 'upstream_unlinked'
   | 'passkey_copied'
   | 'recovery_codes_made'
   | 'recovery_codes_shown'

@@ -4,7 +4,7 @@ import { signInByUid, writeSignIn } from '../entities/sign-ins.ts';
 import type { Json } from '../factors/factor.ts';
 import { digest } from '../lib/digest.ts';
 import { open, seal } from '../lib/seal.ts';
-import { methods } from '../policy/types.ts';
+import { methods, roles } from '../policy/types.ts';
 import { noChoices, storedChoices, storedProof } from './proofs.ts';
 import type { Services } from './services.ts';
 
@@ -31,6 +31,30 @@ const signInState = z.object({
     .nullable(),
   /** The challenge for a passkey that is the whole sign-in. */
   passkey: z.object({ kept: json }).nullable(),
+  /** This browser was sent to an upstream provider, and may come back from there once. */
+  upstream: z
+    .object({
+      providerId: z.string(),
+      version: z.number(),
+      state: z.string(),
+      nonce: z.string(),
+      codeVerifier: z.string(),
+      sentAt: z.number(),
+      login: z.boolean(),
+      maxAge: z.number().nullable(),
+    })
+    .nullable(),
+  /** An account of an upstream provider that is to be joined to this person's, once they have proved that it is theirs. */
+  joining: z
+    .object({
+      providerId: z.string(),
+      providerName: z.string(),
+      subject: z.string(),
+      userId: z.string(),
+      email: z.string(),
+      joins: z.object({ organizationId: z.string(), role: z.enum(roles) }).nullable(),
+    })
+    .nullable(),
   /** The code that was sent to the verified address before a set-up after a reset. */
   mailbox: z.object({ kept: json, sentAt: z.number() }).nullable(),
   /** Recovery codes that are on the screen until the person says that they are saved. */
@@ -63,6 +87,8 @@ export const emptyState: SignInState = {
   enrolment: null,
   challenge: null,
   passkey: null,
+  upstream: null,
+  joining: null,
   mailbox: null,
   newRecoveryCodes: null,
   recoveryNotice: null,
@@ -132,3 +158,7 @@ export const saveSignIn = (services: Services, signIn: SignIn, state: SignInStat
   services.db.together([signInStatement(services, signIn, state)]);
 
 const place = (uidDigest: string) => ({ table: 'sign_ins', column: 'state', row: uidDigest });
+
+/** What is to be joined stays so only for the very person whose account it is to be joined to. */
+export const stillJoining = ({ joining }: SignInState, userId: string): SignInState['joining'] =>
+  joining?.userId === userId ? joining : null;

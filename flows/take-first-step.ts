@@ -1,7 +1,7 @@
 import type { Statement } from '../entities/database.ts';
 import type { UserRow } from '../entities/users.ts';
 import type { Services } from './services.ts';
-import { emptyState, findSignIn, type SignIn, signInStatement } from './sign-in-state.ts';
+import { emptyState, findSignIn, type SignIn, signInStatement, stillJoining } from './sign-in-state.ts';
 
 /**
  * A right password begins the sign-in anew: whatever this interaction had proved before, for this person or another, is dropped.
@@ -19,7 +19,13 @@ export async function takeFirstStep(
     amr: ['pwd'],
     userVerified: false,
   };
-  const state = { ...emptyState, accountId: user.id, proofs: [proof], changed: true };
+  const state = {
+    ...emptyState,
+    accountId: user.id,
+    proofs: [proof],
+    changed: true,
+    joining: stillJoining(signIn.state, user.id),
+  };
   const save = (at: SignIn) => services.db.together([signInStatement(services, at, state), succeeded]);
   if (await save(signIn)) {
     return true;

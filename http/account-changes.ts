@@ -12,6 +12,14 @@ export const accountChanges: Readonly<
     subject: 'One of your passkeys may have been copied',
     text: 'A passkey of your account at {organization} answered in a way that only a copy would. Nobody was let in. If you did not restore it from a backup, remove it.',
   },
+  upstream_linked: {
+    subject: 'Another way to sign in was connected',
+    text: 'Your account at {organization} is now connected to your account at {what}. Signing in there signs you in here.',
+  },
+  upstream_unlinked: {
+    subject: 'A way to sign in was disconnected',
+    text: 'Your account at {organization} is no longer connected to {what}. Signing in there does not sign you in here any more.',
+  },
   factors_off: {
     subject: 'Two-factor authentication was turned off',
     text: 'Two-factor authentication was turned off for your account at {organization}. From now on the password alone is enough.',

@@ -4,6 +4,13 @@ import type { AuditType } from '../audit/audit.ts';
 export const eventWords: { readonly [type: string]: string } = {
   'sign_in.succeeded': 'Signed in',
   'sign_in.refused': 'Sign-in refused',
+  'upstream.failed': 'Sign-in by another provider failed',
+  'upstream.linked': 'Account of another provider connected',
+  'upstream.unlinked': 'Account of another provider disconnected',
+  'upstream.signed_out': 'Another provider has ended a session',
+  'upstream_provider.added': 'Sign-in provider added',
+  'upstream_provider.changed': 'Sign-in provider changed',
+  'upstream_provider.removed': 'Sign-in provider removed',
   'password.failed': 'Wrong password',
   'password.blocked': 'Password blocked for a while',
   'password.changed': 'Password changed',

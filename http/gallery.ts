@@ -128,6 +128,9 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     emailError: null,
     passwordError: null,
     note: null,
+    upstreamError: null,
+    upstreams: [],
+    discover: null,
     passkey: null,
     forgotten: '/forgotten-password',
     register: null,
@@ -275,6 +278,57 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
       state: 'with a passkey',
       locals: { ...signIn, passkey: { question: '#question', action: '#passkey', error: null } },
     },
+
+    {
+      name: 'sign-in',
+      state: 'with other providers',
+      locals: {
+        ...signIn,
+        passkey: { question: '#question', action: '#passkey', error: null },
+        upstreams: [
+          { name: 'Acme Keycloak', action: '#keycloak' },
+          { name: 'Acme Google Workspace', action: '#google' },
+        ],
+        discover: '#discover',
+      },
+    },
+    {
+      name: 'sign-in',
+      state: 'another provider away',
+      locals: {
+        ...signIn,
+        upstreams: [{ name: 'Acme Keycloak', action: '#keycloak' }],
+        upstreamError: {
+          sentence: '{name} cannot be reached at the moment. Try again in a minute, or use another way.',
+          values: { name: 'Acme Keycloak' },
+        },
+      },
+    },
+    {
+      name: 'go-on',
+      state: 'first',
+      locals: { ...common(lang), account: null, notYou: null, to: 'Acme Keycloak', url: '#keycloak' },
+    },
+    ...([null, 'The password is not right.'] as const).map(
+      (passwordError) =>
+        ({
+          name: 'connect-account',
+          state: passwordError === null ? 'first' : 'wrong password',
+          locals: {
+            ...common(lang),
+            account: null,
+            notYou: null,
+            providerName: 'Acme Keycloak',
+            action: '#login',
+            email: 'ada@acme.test',
+            passwordError,
+            passkey: { question: '#question', action: '#passkey', error: null },
+            forgotten: '#forgotten',
+            leave: '#leave',
+            cancel: '#cancel',
+          },
+        }) as const,
+    ),
 
     { name: 'challenge', state: 'first', locals: challenge },
     {

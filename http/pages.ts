@@ -345,6 +345,26 @@ export interface NotMePage extends Common {
   readonly action: string;
 }
 
+/** On the way to another provider; the browser goes on by itself. */
+export interface GoOnPage extends Common {
+  readonly to: string;
+  readonly url: string;
+}
+
+/** Signing in to one's own account once more, so that another provider's is connected to it. */
+export interface ConnectAccountPage extends Common {
+  readonly providerName: string;
+  /** POST password. */
+  readonly action: string;
+  readonly email: string;
+  readonly passwordError: Sentence | null;
+  readonly passkey: SignInPage['passkey'];
+  readonly forgotten: string;
+  /** GET: signs in without connecting anything. */
+  readonly leave: string;
+  readonly cancel: string | null;
+}
+
 export interface SignInPage extends Common {
   /** GET, "Forgotten your password?"; null where there is no such way. */
   readonly forgotten: string | null;
@@ -356,6 +376,12 @@ export interface SignInPage extends Common {
   readonly emailError: Sentence | null;
   readonly passwordError: Sentence | null;
   readonly note: Note | null;
+  /** Why nobody came in by another provider; null where that was not tried. */
+  readonly upstreamError: Sentence | null;
+  /** POST: other providers that sign people in here. */
+  readonly upstreams: readonly { readonly name: string; readonly action: string }[];
+  /** POST email: leads to the provider of its domain; null where there is none at all. */
+  readonly discover: string | null;
   /** Where a passkey can be the whole sign-in: POST for the browser's question, and POST with its answer; null where off. */
   readonly passkey: {
     readonly question: string;
@@ -691,6 +717,8 @@ export interface Pages extends OrganizationPages {
   readonly 'account/recovery-codes': AccountRecoveryCodesPage;
   readonly 'account/approvals': ApprovalsPage;
   readonly 'sign-in': SignInPage;
+  readonly 'go-on': GoOnPage;
+  readonly 'connect-account': ConnectAccountPage;
   readonly challenge: ChallengePage;
   readonly 'challenge-recovery': ChallengeRecoveryPage;
   readonly 'choose-factor': ChooseFactorPage;

@@ -16,6 +16,7 @@ type Visit = { readonly ctx: Context; readonly site: Pick<Site, 'services'> };
 
 /** One sentence for all wrong answers of a kind; the audit log has the reason. */
 export const wrongPassword: Sentence = 'The e-mail address or the password is not right.';
+export const wrongOwnPassword: Sentence = 'The password is not right.';
 export const wrongPasskey: Sentence = 'That passkey could not be used here. Try again, or use another way.';
 const wrongDevice: Sentence = 'That could not be confirmed here. Try again, or use another way.';
 export const wrongRecoveryCode: Sentence = 'That recovery code is not right, or was used already.';

@@ -3,9 +3,10 @@ import { signInWithPasskey, startPasskeySignIn } from '../flows/passkey-sign-in.
 import { emptyState } from '../flows/sign-in-state.ts';
 import { takeFirstStep } from '../flows/take-first-step.ts';
 import { RequestError } from '../http/errors.ts';
-import { blocked, wrongPasskey, wrongPassword } from '../http/problems.ts';
+import { blocked, wrongOwnPassword, wrongPasskey, wrongPassword } from '../http/problems.ts';
 import { showSignIn } from './pages.ts';
 import { move, onward, type StepOf, type Steps } from './steps.ts';
+import { goToUpstreamOf } from './upstream.ts';
 
 const nobody: StepOf<'sign_in'> = { kind: 'sign_in', assessment: null };
 
@@ -14,7 +15,12 @@ export function firstStepRoutes({ site: { services }, get, post }: Steps): void 
   post('/login', async (visit, form) => {
     const { origin, browser, client, signIn } = visit;
     const email = typeof form.email === 'string' ? form.email.slice(0, 320) : '';
-    const { email: who, password } = form;
+    const { joining } = signIn.state;
+    const who = joining ? joining.email : form.email;
+    const { password } = form;
+    if (!joining && password === '' && (await goToUpstreamOf(visit, email))) {
+      return;
+    }
     const outcome = await checkPassword(services, {
       email: who,
       password,
@@ -24,7 +30,10 @@ export function firstStepRoutes({ site: { services }, get, post }: Steps): void 
     });
     switch (outcome.kind) {
       case 'wrong':
-        return showSignIn(visit, nobody, email, { error: wrongPassword, status: 422 });
+        return showSignIn(visit, nobody, email, {
+          error: joining ? wrongOwnPassword : wrongPassword,
+          status: 422,
+        });
       case 'blocked':
         return showSignIn(visit, nobody, email, blocked(visit, outcome.retryAt));
       case 'right':

@@ -1,4 +1,5 @@
 import { isRegistrationOpen } from '../entities/organizations.ts';
+import { isAnyDomainVerified, readUpstreamSettings, upstreamsFor } from '../entities/upstream-providers.ts';
 import { type Approval, approvalLifetime } from '../factors/device.ts';
 import { factorFor } from '../factors/index.ts';
 import { codeMinutes } from '../factors/sent-code.ts';
@@ -23,6 +24,7 @@ import { scopeSentence } from '../http/scopes.ts';
 import { brandOf, common, show } from '../http/show.ts';
 import { days } from '../lib/clock.ts';
 import type { ConfirmedFactor, EnrolReason, WayOut } from '../policy/types.ts';
+import { applicationOf } from '../provider/assess-request.ts';
 import type { Next } from './next.ts';
 import type { Visit } from './visit.ts';
 
@@ -48,12 +50,13 @@ export function commonOf(visit: Visit, assessment: Assessment | null): Common {
   const { ctx, client, interaction, site } = visit;
   return common(ctx, {
     uiLocales: interaction.params.ui_locales,
-    page: ctx.method === 'GET' ? ctx.path : at(visit),
+    page: ctx.method === 'GET' && !ctx.path.endsWith('/upstream') ? ctx.path : at(visit),
     brand: brandOf(organizationNameFor(visit, assessment), brandingFor(visit, assessment)),
     applicationName: client.clientName ?? client.clientId,
     account: assessment?.user.email ?? null,
     csrf: csrfToken(site.services.ring, `interaction ${visit.uid}`),
     notYou: assessment ? at(visit, '/restart') : null,
+    ...(visit.signIn.state.proofs.some(({ kind }) => kind === 'upstream') ? { firstDoor: 'Sign-in' } : {}),
   });
 }
 
@@ -63,8 +66,13 @@ export async function showSignIn(
   email: string,
   problem: Problem | null,
   passkeyError: Sentence | null = null,
+  upstreamError: Sentence | null = null,
 ): Promise<void> {
   const { interaction, ctx, site } = visit;
+  const { joining } = visit.signIn.state;
+  if (joining) {
+    return showConnect(visit, joining, problem, passkeyError);
+  }
   const hint = interaction.params.login_hint;
   const again = next.assessment !== null || interaction.session?.accountId !== undefined;
   const locals: Pages['sign-in'] = {
@@ -73,13 +81,65 @@ export async function showSignIn(
     email: email || next.assessment?.user.email || (typeof hint === 'string' ? hint.slice(0, 320) : ''),
     emailError: null,
     passwordError: problem?.error ?? null,
-    note: again ? info('Sign in again to continue.') : null,
+    note: again && upstreamError === null ? info('Sign in again to continue.') : null,
+    upstreamError,
+    ...(await upstreamChoices(visit)),
     passkey: { question: at(visit, '/passkey/question'), action: at(visit, '/passkey'), error: passkeyError },
     forgotten: '/forgotten-password',
     register: (await isRegistrationOpen(site.services.db)) ? '/register' : null,
     cancel: at(visit, '/cancel'),
   };
-  show(ctx, site.renderer, 'sign-in', locals, passkeyError ? 422 : (problem?.status ?? 200));
+  const status = passkeyError || upstreamError ? 422 : 200;
+  show(ctx, site.renderer, 'sign-in', locals, problem?.status ?? status);
+}
+
+/** The providers that the application's people, or all, can come in by. */
+async function upstreamChoices(visit: Visit): Promise<Pick<Pages['sign-in'], 'upstreams' | 'discover'>> {
+  const { client, site } = visit;
+  const { db } = site.services;
+  const [rows, hasDomains] = await Promise.all([
+    upstreamsFor(db, applicationOf(client).organizationId),
+    isAnyDomainVerified(db),
+  ]);
+  return {
+    upstreams: rows
+      .filter(({ settings }) => readUpstreamSettings(settings).button)
+      .map(({ name, name_key }) => ({ name, action: at(visit, `/upstream/${name_key}`) })),
+    discover: hasDomains ? at(visit, '/upstream') : null,
+  };
+}
+
+/** The account that another provider's is to be joined to: its own first step, and then its factors. */
+function showConnect(
+  visit: Visit,
+  joining: NonNullable<SignInState['joining']>,
+  problem: Problem | null,
+  passkeyError: Sentence | null,
+): void {
+  const locals: Pages['connect-account'] = {
+    ...commonOf(visit, null),
+    providerName: joining.providerName,
+    action: at(visit, '/login'),
+    email: joining.email,
+    passwordError: problem?.error ?? null,
+    passkey: { question: at(visit, '/passkey/question'), action: at(visit, '/passkey'), error: passkeyError },
+    forgotten: '/forgotten-password',
+    leave: at(visit, '/restart'),
+    cancel: at(visit, '/cancel'),
+  };
+  show(
+    visit.ctx,
+    visit.site.renderer,
+    'connect-account',
+    locals,
+    passkeyError ? 422 : (problem?.status ?? 200),
+  );
+}
+
+/** On to another provider. An answer to a form may not lead to another site by itself, so a page stands between. */
+export function showGoOn(visit: Visit, to: string, url: string): void {
+  visit.ctx.set('Refresh', `0;url=${url}`);
+  show(visit.ctx, visit.site.renderer, 'go-on', { ...commonOf(visit, null), languages: [], to, url });
 }
 
 const info = (text: Sentence): Note => ({ tone: 'info', text });

@@ -11,6 +11,7 @@ import * as pages from './pages.ts';
 import { recoveryRoutes } from './recovery.ts';
 import { setUpRoutes, showSetUpStep } from './set-up.ts';
 import { createSteps } from './steps.ts';
+import { upstreamRoutes } from './upstream.ts';
 import type { Visit } from './visit.ts';
 
 /** The hosted sign-in. Each route checks what came, calls one flow and returns to `showNext`, which alone knows what follows. */
@@ -18,6 +19,7 @@ export function interactionRoutes(site: Site): Router {
   const steps = createSteps(site, showNext);
   steps.get('/', showNext);
   firstStepRoutes(steps);
+  upstreamRoutes(steps);
   challengeRoutes(steps, showNext);
   recoveryRoutes(steps, showNext);
   helpRoutes(steps, showNext);

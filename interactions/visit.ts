@@ -8,6 +8,7 @@ import { emptyState, findSignIn, type SignIn, type SignInState } from '../flows/
 import { RequestError } from '../http/errors.ts';
 import type { Site } from '../http/site.ts';
 import { after, seconds } from '../lib/clock.ts';
+import type { AssuranceRequest } from '../policy/types.ts';
 import { applicationOf, provedBy } from '../provider/assess-request.ts';
 import { assuranceRequest } from '../provider/assurance-request.ts';
 import { followedLink } from './reset-link.ts';
@@ -97,7 +98,8 @@ export async function assess(visit: Visit): Promise<Assessment | null> {
   if (accountId === null) {
     return null;
   }
-  const device = visit.browser.deviceOf(accountId);
+  // What is joined to an account is joined by its factors, not by a browser that was remembered.
+  const device = visit.signIn.state.joining === null ? visit.browser.deviceOf(accountId) : null;
   return assessSignIn(visit.site.services, {
     userId: accountId,
     application: applicationOf(visit.client),
@@ -105,13 +107,17 @@ export async function assess(visit: Visit): Promise<Assessment | null> {
     choices,
     device: device ? { kind: 'secret', ...device } : null,
     resetLink: followedLink(visit.site, visit.ctx),
-    request: assuranceRequest(
-      visit.interaction.params,
-      startedAt(visit.interaction, visit.signIn),
-      visit.interaction.prompt.details.signInAnew === true,
-    ),
+    request: requestOf(visit),
   });
 }
+
+/** What the authorization request asks for. */
+export const requestOf = ({ interaction, signIn }: Visit): AssuranceRequest =>
+  assuranceRequest(
+    interaction.params,
+    startedAt(interaction, signIn),
+    interaction.prompt.details.signInAnew === true,
+  );
 
 export function startedAt(interaction: Interaction, signIn: SignIn): Date {
   const carried = interaction.prompt.details.startedAt;

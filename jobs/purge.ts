@@ -12,6 +12,7 @@ import { purgeSessions } from '../entities/sessions.ts';
 import { purgeSignIns } from '../entities/sign-ins.ts';
 import { purgeSigningKeys } from '../entities/signing-keys.ts';
 import { purgeResets } from '../entities/two-factor-resets.ts';
+import { purgeUpstream } from '../entities/upstream-links.ts';
 import { after, days, hours, minutes } from '../lib/clock.ts';
 import type { Job } from './schedule.ts';
 
@@ -32,6 +33,7 @@ export async function purge(db: Database): Promise<void> {
   await purgeRememberedDevices(db, before);
   await purgeResets(db, before);
   await purgeSigningKeys(db, before);
+  await purgeUpstream(db, before);
   await purgeApprovals(db, after(db.clock.now(), -days(1)));
   await purgeOutbox(db, after(db.clock.now(), -days(7)));
 }

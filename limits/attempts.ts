@@ -94,6 +94,13 @@ export const rules = {
     stop: 10_000,
     lifetime: days(1),
   },
+  /** Browsers that are sent to upstream providers from one range of network addresses. */
+  upstream: {
+    name: 'upstream',
+    delays: [...Array<number>(199).fill(0), seconds(10)],
+    stop: 100_000,
+    lifetime: hours(1),
+  },
   /** Codes sent to one person: three at once, then one per quarter of an hour. */
   send: {
     name: 'send',

@@ -317,6 +317,57 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         signature ${t.text},
         consumed_at ${t.time}
       )`,
+      `CREATE TABLE IF NOT EXISTS upstream_providers (
+        id ${t.id} NOT NULL PRIMARY KEY,
+        name_key ${t.word} NOT NULL UNIQUE,
+        organization_id ${t.id},
+        slug ${t.word} NOT NULL,
+        name ${t.line} NOT NULL,
+        issuer ${t.line} NOT NULL,
+        issuer_digest ${t.digest} NOT NULL,
+        client_id ${t.line} NOT NULL,
+        secret ${t.text},
+        private_key ${t.text},
+        settings ${t.text} NOT NULL,
+        enabled ${t.flag} NOT NULL,
+        version ${t.number} NOT NULL,
+        created_at ${t.time} NOT NULL,
+        updated_at ${t.time} NOT NULL
+      )`,
+      `CREATE TABLE IF NOT EXISTS upstream_domains (
+        provider_id ${t.id} NOT NULL,
+        domain ${t.word} NOT NULL,
+        verified_domain ${t.word} UNIQUE,
+        challenge ${t.word} NOT NULL,
+        created_at ${t.time} NOT NULL,
+        PRIMARY KEY (provider_id, domain)
+      )`,
+      `CREATE TABLE IF NOT EXISTS upstream_links (
+        id ${t.id} NOT NULL PRIMARY KEY,
+        user_id ${t.id} NOT NULL,
+        provider_id ${t.id} NOT NULL,
+        issuer_digest ${t.digest} NOT NULL,
+        subject_digest ${t.digest} NOT NULL,
+        subject ${t.line} NOT NULL,
+        email ${t.line},
+        created_at ${t.time} NOT NULL,
+        last_used_at ${t.time},
+        UNIQUE (issuer_digest, subject_digest)
+      )`,
+      `CREATE TABLE IF NOT EXISTS upstream_sign_ins (
+        id ${t.id} NOT NULL PRIMARY KEY,
+        link_id ${t.id} NOT NULL,
+        provider_id ${t.id} NOT NULL,
+        sid_digest ${t.digest},
+        id_token ${t.text},
+        created_at ${t.time} NOT NULL,
+        expires_at ${t.time} NOT NULL,
+        ended_at ${t.time}
+      )`,
+      `CREATE TABLE IF NOT EXISTS upstream_logouts (
+        id_digest ${t.digest} NOT NULL PRIMARY KEY,
+        expires_at ${t.time} NOT NULL
+      )`,
       `CREATE TABLE IF NOT EXISTS outbox (
         id ${t.id} NOT NULL PRIMARY KEY,
         channel ${t.word} NOT NULL,
@@ -371,6 +422,12 @@ export class FirstSchema1790000000001 implements MigrationInterface {
       'signal_streams_by_client ON signal_streams (client_id)',
       'idempotency_keys_by_expiry ON idempotency_keys (expires_at)',
       'approvals_by_expiry ON approvals (expires_at)',
+      'upstream_providers_by_organization ON upstream_providers (organization_id)',
+      'upstream_links_by_user ON upstream_links (user_id)',
+      'upstream_sign_ins_by_link ON upstream_sign_ins (link_id)',
+      'upstream_sign_ins_by_session ON upstream_sign_ins (sid_digest)',
+      'upstream_sign_ins_by_expiry ON upstream_sign_ins (expires_at)',
+      'upstream_logouts_by_expiry ON upstream_logouts (expires_at)',
       'outbox_by_turn ON outbox (channel, next_at)',
       'outbox_by_age ON outbox (created_at)',
       'outbox_by_recipient ON outbox (recipient, created_at)',
@@ -383,6 +440,11 @@ export class FirstSchema1790000000001 implements MigrationInterface {
   async down(runner: QueryRunner): Promise<void> {
     for (const table of [
       'outbox',
+      'upstream_logouts',
+      'upstream_sign_ins',
+      'upstream_links',
+      'upstream_domains',
+      'upstream_providers',
       'two_factor_resets',
       'idempotency_keys',
       'signal_subjects',

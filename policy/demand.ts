@@ -13,7 +13,7 @@ export interface Demand {
 }
 
 /** The higher of what the application and the request ask for. */
-export function demandOf({ application, request }: Facts): Demand {
+export function demandOf({ application, request }: Pick<Facts, 'application' | 'request'>): Demand {
   const byApplication = applicationDemand(application.assurance);
   const byRequest = requestedAcr(request);
   const requestIsHigher = !reaches(byApplication.acr, byRequest);
@@ -42,7 +42,7 @@ export function isMetBy(demand: Demand, proofs: readonly Proof[]): boolean {
 }
 
 function meets(demand: Demand, proof: Proof): boolean {
-  if (demand.since !== null && !(proof.at >= demand.since)) return false;
+  if (demand.since !== null && (proof.ageUnknown === true || !(proof.at >= demand.since))) return false;
   if (demand.userVerified && proof.userVerified !== true) return false;
   return reaches(acrOf(proof), demand.acr);
 }

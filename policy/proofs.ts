@@ -17,7 +17,10 @@ export const usableFactors = ({ factors }: User): readonly ConfirmedFactor[] =>
 /** The proofs that count for this request: by factors that can still be asked for, and not too old for what is asked. */
 export function countedProofs(facts: Facts): readonly Proof[] {
   const from = countsFrom(facts);
-  return standingProofs(facts).filter(({ at }) => at.getTime() >= from);
+  return standingProofs(facts).filter(
+    ({ at, ageUnknown }) =>
+      at.getTime() >= from && (from === Number.NEGATIVE_INFINITY || ageUnknown !== true),
+  );
 }
 
 /** The instant, in milliseconds, before which nothing that was proved or chosen counts for this request. */
@@ -26,7 +29,9 @@ export function countsFrom(facts: Facts): number {
   if (login !== false) return startedAt.getTime();
   if (maxAge === null) return Number.NEGATIVE_INFINITY;
   // Proofs of the running sign-in must not bring older ones back, so they do not make the session young.
-  const earlier = standingProofs(facts).filter(({ kind, at }) => kind !== 'mailbox' && at < startedAt);
+  const earlier = standingProofs(facts).filter(
+    ({ kind, at, ageUnknown }) => kind !== 'mailbox' && ageUnknown !== true && at < startedAt,
+  );
   const oldest = oldestAllowed(startedAt, maxAge);
   return earlier.some(({ at }) => at >= oldest) ? Number.NEGATIVE_INFINITY : startedAt.getTime();
 }

@@ -77,10 +77,15 @@ export interface ConfirmedFactor {
 export interface Proof {
   readonly kind: 'password' | 'upstream' | 'recovery_code' | 'mailbox' | Method;
   readonly at: Date;
-  /** The confirmed factor that answered; null for password, upstream, recovery code and mailbox. */
+  /** The confirmed factor that answered, or the sign-in at the upstream provider; null for password, recovery code and mailbox. */
   readonly factorId: string | null;
-  /** RFC 8176 values that this proof adds, without `mfa`, which follows from the whole. */
+  /**
+   * RFC 8176 values that this proof adds, without `mfa`, which follows from the whole. Only an upstream provider's word has it: it is
+   * trusted to have asked for a second factor itself.
+   */
   readonly amr: readonly string[];
+  /** An upstream provider that did not say when: `at` is when its word came, and no request for a recent proof is met by it. */
+  readonly ageUnknown?: boolean;
   /** Only ever true of a passkey whose authenticator verified its user. */
   readonly userVerified: boolean;
 }

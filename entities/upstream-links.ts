@@ -1,0 +1,165 @@
+import { days } from '../lib/clock.ts';
+import { digest } from '../lib/digest.ts';
+import type { Database, Statement } from './database.ts';
+import type { UpstreamProviderRow } from './upstream-providers.ts';
+
+/** One account of an upstream provider that signs one person in here. Issuer and subject together are unique. */
+export interface UpstreamLinkRow {
+  id: string;
+  user_id: string;
+  provider_id: string;
+  issuer_digest: string;
+  subject_digest: string;
+  subject: string;
+  email: string | null;
+  created_at: number;
+  last_used_at: number | null;
+}
+
+export const linkOf = (db: Database, issuerDigest: string, subject: string) =>
+  db.row<UpstreamLinkRow>('SELECT * FROM upstream_links WHERE issuer_digest = ? AND subject_digest = ?', [
+    issuerDigest,
+    digest(subject),
+  ]);
+
+/** The write that decides whose this account of the provider is; throws where it is somebody's already. */
+export const addUpstreamLink = (
+  db: Database,
+  link: {
+    readonly id: string;
+    readonly userId: string;
+    readonly provider: Pick<UpstreamProviderRow, 'id' | 'issuer_digest'>;
+    readonly subject: string;
+    readonly email: string | null;
+    readonly now: Date;
+  },
+): Statement => ({
+  ...db.insert('upstream_links', {
+    id: link.id,
+    user_id: link.userId,
+    provider_id: link.provider.id,
+    issuer_digest: link.provider.issuer_digest,
+    subject_digest: digest(link.subject),
+    subject: link.subject,
+    email: link.email,
+    created_at: link.now.getTime(),
+    last_used_at: link.now.getTime(),
+  }),
+  rows: 1,
+});
+
+export const linkUsed = (id: string, now: Date): Statement => ({
+  sql: 'UPDATE upstream_links SET last_used_at = ? WHERE id = ?',
+  values: [now.getTime(), id],
+});
+
+export const upstreamLinksOf = (db: Database, userId: string) =>
+  db.rows<UpstreamLinkRow & { provider_name: string; provider_enabled: number }>(
+    `SELECT l.*, p.name AS provider_name, p.enabled AS provider_enabled FROM upstream_links l
+     JOIN upstream_providers p ON p.id = l.provider_id WHERE l.user_id = ? ORDER BY l.created_at, l.id`,
+    [userId],
+  );
+
+/** In a batch: undoes it where the link is gone, or another person's. */
+export const removeUpstreamLink = (userId: string, id: string): Statement[] => [
+  { sql: 'DELETE FROM upstream_links WHERE id = ? AND user_id = ?', values: [id, userId], rows: 1 },
+  { sql: 'DELETE FROM upstream_sign_ins WHERE link_id = ?', values: [id] },
+];
+
+/** One sign-in at an upstream provider, as long as anything here rests on it. */
+export const addUpstreamSignIn = (
+  db: Database,
+  row: {
+    readonly id: string;
+    readonly linkId: string;
+    readonly providerId: string;
+    /** The provider's session. */
+    readonly sid: string | null;
+    /** Sealed. */
+    readonly idToken: string | null;
+    readonly now: Date;
+    readonly expiresAt: Date;
+  },
+): Statement =>
+  db.insert('upstream_sign_ins', {
+    id: row.id,
+    link_id: row.linkId,
+    provider_id: row.providerId,
+    sid_digest: row.sid === null ? null : digest(row.sid),
+    id_token: row.idToken,
+    created_at: row.now.getTime(),
+    expires_at: row.expiresAt.getTime(),
+    ended_at: null,
+  });
+
+/** What a proof by an upstream provider rests on. */
+export interface UpstreamSourceRow {
+  id: string;
+  link_id: string;
+  provider_id: string;
+  organization_id: string | null;
+  settings: string;
+  owns_domain: number;
+}
+
+/**
+ * Of these sign-ins at upstream providers, those that still stand for this person: the link is there, the provider is switched on and
+ * has the issuer that it had, and it has not told us that the sign-in is over.
+ */
+export const standingUpstreamSignIns = (
+  db: Database,
+  userId: string,
+  ids: readonly string[],
+  emailDomain: string,
+) =>
+  db.rows<UpstreamSourceRow>(
+    `SELECT s.id, s.link_id, p.id AS provider_id, p.organization_id, p.settings,
+       (SELECT COUNT(*) FROM upstream_domains d WHERE d.provider_id = p.id AND d.verified_domain = ?) AS owns_domain
+     FROM upstream_sign_ins s JOIN upstream_links l ON l.id = s.link_id
+     JOIN upstream_providers p ON p.id = s.provider_id AND p.issuer_digest = l.issuer_digest
+     WHERE s.id IN (${ids.map(() => '?').join(', ')}) AND s.ended_at IS NULL AND l.user_id = ? AND p.enabled = 1`,
+    [emailDomain, ...ids, userId],
+  );
+
+export const upstreamSignIn = (db: Database, id: string) =>
+  db.row<{
+    id: string;
+    link_id: string;
+    provider_id: string;
+    id_token: string | null;
+    ended_at: number | null;
+  }>('SELECT id, link_id, provider_id, id_token, ended_at FROM upstream_sign_ins WHERE id = ?', [id]);
+
+/** Sign-ins that a provider says are over: those of its session, of its subject, or of both. */
+export const upstreamSignInsToEnd = (
+  db: Database,
+  providerId: string,
+  { subject, sid }: { readonly subject: string | null; readonly sid: string | null },
+) =>
+  db.rows<{ id: string; user_id: string }>(
+    `SELECT s.id, l.user_id FROM upstream_sign_ins s JOIN upstream_links l ON l.id = s.link_id
+     WHERE s.provider_id = ? AND s.ended_at IS NULL
+       ${subject === null ? '' : 'AND l.subject_digest = ?'} ${sid === null ? '' : 'AND s.sid_digest = ?'}`,
+    [providerId, ...(subject === null ? [] : [digest(subject)]), ...(sid === null ? [] : [digest(sid)])],
+  );
+
+export const upstreamSignInEnded = (id: string, now: Date): Statement => ({
+  sql: 'UPDATE upstream_sign_ins SET ended_at = ?, id_token = NULL WHERE id = ? AND ended_at IS NULL',
+  values: [now.getTime(), id],
+});
+
+/** A logout token is taken once: throws where it was before. */
+export const takeUpstreamLogout = (db: Database, idDigest: string, expiresAt: Date): Statement => ({
+  ...db.insert('upstream_logouts', { id_digest: idDigest, expires_at: expiresAt.getTime() }),
+  rows: 1,
+});
+
+export async function purgeUpstream(db: Database, before: Date): Promise<void> {
+  await db.change('DELETE FROM upstream_sign_ins WHERE expires_at < ?', [before.getTime()]);
+  // No session lives that long, so nobody needs it to sign out.
+  await db.change(
+    'UPDATE upstream_sign_ins SET id_token = NULL WHERE created_at < ? AND id_token IS NOT NULL',
+    [before.getTime() - days(2)],
+  );
+  await db.change('DELETE FROM upstream_logouts WHERE expires_at < ?', [before.getTime()]);
+}
