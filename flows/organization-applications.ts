@@ -64,6 +64,8 @@ export interface ApplicationWish {
 export type ApplicationProblem = {
   readonly field: 'name' | 'redirectUris' | 'postLogoutRedirectUris';
   readonly message: string;
+  /** The address that it is about; null where it is about none, or about all. */
+  readonly address: string | null;
 };
 
 export type ApplicationOutcome =
@@ -80,7 +82,7 @@ const names = {
 export function applicationProblems(wish: ApplicationWish, before: Metadata = {}): ApplicationProblem[] {
   const problems: ApplicationProblem[] = [];
   if (!/^\P{Cc}{1,200}$/u.test(wish.name.trim())) {
-    problems.push({ field: 'name', message: 'Enter a name of at most 200 characters.' });
+    problems.push({ field: 'name', message: 'Enter a name of at most 200 characters.', address: null });
   }
   const metadata = metadataOf(wish, before);
   for (const [name, field] of Object.entries(names) as [keyof typeof names, ApplicationProblem['field']][]) {
@@ -89,7 +91,8 @@ export function applicationProblems(wish: ApplicationWish, before: Metadata = {}
       const uri = typeof issue.path[0] === 'number' ? (metadata[name] as string[])[issue.path[0]] : undefined;
       problems.push({
         field,
-        message: uri === undefined ? issue.message : `${uri.slice(0, 200)}: ${issue.message}`,
+        message: issue.message,
+        address: uri?.slice(0, 200) ?? null,
       });
     }
   }
@@ -97,7 +100,7 @@ export function applicationProblems(wish: ApplicationWish, before: Metadata = {}
     ? []
     : metadataProblems(metadata, wish.kind === 'confidential')) {
     const field = names[name as keyof typeof names];
-    problems.push({ field: field ?? 'redirectUris', message });
+    problems.push({ field: field ?? 'redirectUris', message, address: null });
   }
   return problems;
 }

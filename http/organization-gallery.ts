@@ -350,6 +350,7 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
     clientId: 'qL2bT0cVtQ',
     name: 'Flight Planner',
     action: `${base}/applications/qL2bT0cVtQ`,
+    check: `${base}/applications-check`,
     form: {
       name: 'Flight Planner',
       redirectUris: 'https://planner.acme.test/callback',

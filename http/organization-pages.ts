@@ -278,6 +278,8 @@ export interface ApplicationPage extends FramedPage {
   readonly clientId: string | null;
   readonly name: string;
   readonly action: string;
+  /** POST, for the script: what is wrong with what is typed. */
+  readonly check: string;
   readonly form: ApplicationForm;
   /** A new secret, shown here once. */
   readonly secret: string | null;

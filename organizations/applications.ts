@@ -4,6 +4,7 @@ import {
   type ApplicationProblem,
   type ApplicationWish,
   addApplication,
+  applicationProblems,
   changeApplication,
   organizationApplications,
   ownApplicationOf,
@@ -12,6 +13,7 @@ import {
 } from '../flows/organization-applications.ts';
 import { RequestError } from '../http/errors.ts';
 import { leaveFlash } from '../http/flash.ts';
+import { languageOf } from '../http/language.ts';
 import type { ApplicationForm } from '../http/organization-pages.ts';
 import type { Sentence } from '../http/pages.ts';
 import { show } from '../http/show.ts';
@@ -61,6 +63,20 @@ export function applicationRoutes({ get, post }: SignedInRoutes): void {
     const wish = wishOf(form);
     const outcome = await addApplication(visit.site.services, there, wish);
     await answer(visit, null, wish, outcome);
+  });
+
+  /** What is typed, looked at before it is saved, by the very same rules. */
+  post('/:slug/applications-check', inSession('applications.change'), async ({ ctx, site }, form) => {
+    const problems = applicationProblems(wishOf(form));
+    const t = site.renderer.translator(languageOf(ctx));
+    const said = (field: ApplicationProblem['field'], typed: unknown) => {
+      const sentence = textOf(typed).trim() === '' ? null : firstProblem(problems, field);
+      return sentence === null ? null : t(sentence);
+    };
+    ctx.body = {
+      redirectUris: said('redirectUris', form.redirectUris),
+      logoutUris: said('postLogoutRedirectUris', form.logoutUris),
+    };
   });
 
   get('/:slug/applications/:client', inSession('applications.read'), async (visit) => {
@@ -203,12 +219,7 @@ async function showForm(
   const base = basePath(ctx);
   const { issuer } = site.services.settings;
   const own = entry === null ? null : `${base}/applications/${encodeURIComponent(entry.clientId)}`;
-  const errorFor = (field: ApplicationProblem['field']): Sentence | null => {
-    const found = (more.problems ?? []).filter((problem) => problem.field === field);
-    return found.length === 0
-      ? null
-      : { sentence: '{problem}', values: { problem: found.map(({ message }) => message).join(' · ') } };
-  };
+  const errorFor = (field: ApplicationProblem['field']) => firstProblem(more.problems ?? [], field);
   const form: ApplicationForm = {
     name: wish.name,
     redirectUris: wish.redirectUris.join('\n'),
@@ -240,6 +251,7 @@ async function showForm(
       clientId: entry?.clientId ?? null,
       name: entry?.name ?? '',
       action: own ?? `${base}/applications-new`,
+      check: `${base}/applications-check`,
       form,
       secret: more.secret ?? null,
       rotate: entry?.hasSecret ? `${own}/secret` : null,
@@ -252,6 +264,31 @@ async function showForm(
     status,
   );
 }
+
+/** What is wrong with a field, in words; one thing at a time. */
+function firstProblem(
+  problems: readonly ApplicationProblem[],
+  field: ApplicationProblem['field'],
+): Sentence | null {
+  const found = problems.find((problem) => problem.field === field);
+  if (!found) return null;
+  const { message, address } = found;
+  if (field === 'name') return message;
+  if (message.startsWith('is missing')) return 'An address is missing: enter at least one.';
+  const sentence = addressSentences[message];
+  return sentence !== undefined && address !== null
+    ? { sentence, values: { address } }
+    : { sentence: '{problem}', values: { problem: address === null ? message : `${address}: ${message}` } };
+}
+
+/** The rules of flows/client-metadata.ts, as people are told them. */
+const addressSentences: { readonly [message: string]: string } = {
+  'must be an absolute address':
+    '{address} must be an absolute address, such as https://app.example.com/callback.',
+  'must have no fragment (#)': '{address} must have no fragment (#).',
+  'must not use this scheme': '{address} must not use this scheme.',
+  'must not contain a user name or password': '{address} must not contain a user name or password.',
+};
 
 /** A sign-in that ends at the application's own first address, with a code that nobody redeems. */
 function testUrl(issuer: string, entry: ApplicationEntry | null): string | null {

@@ -337,6 +337,48 @@ function waitForEvent(place) {
   addEventListener('pagehide', () => source.close());
 }
 
+/** What is typed is looked at by the server, by the rules that saving follows. Without a script it is looked at when it is saved. */
+function checkAsTyped(form) {
+  let soon;
+  let asked = 0;
+  const say = (field, text) => {
+    const id = `${field.name}-error`;
+    const before = document.getElementById(id);
+    if (before?.textContent.trim() === (text ?? '')) return;
+    before?.remove();
+    field.toggleAttribute('aria-invalid', false);
+    if (text === null) return field.setAttribute('aria-describedby', `${field.name}-hint`);
+    const error = document.createElement('p');
+    Object.assign(error, { id, className: 'error', textContent: text });
+    field.after(error);
+    field.setAttribute('aria-invalid', 'true');
+    field.setAttribute('aria-describedby', id);
+    announce(text);
+  };
+  const look = async () => {
+    asked += 1;
+    const mine = asked;
+    try {
+      const response = await fetch(form.dataset.check, {
+        method: 'POST',
+        headers: { Accept: 'application/json' },
+        body: new URLSearchParams(new FormData(form)),
+      });
+      const found = await response.json();
+      if (!response.ok || mine !== asked) return;
+      for (const field of form.querySelectorAll('[data-checked]')) say(field, found[field.name] ?? null);
+    } catch {
+      // Saving tells.
+    }
+  };
+  form.addEventListener('input', ({ target }) => {
+    if (!target.matches('[data-checked]')) return;
+    clearTimeout(soon);
+    soon = setTimeout(look, 400);
+  });
+}
+
+for (const form of document.querySelectorAll('form[data-check]')) checkAsTyped(form);
 for (const input of document.querySelectorAll('[data-approver-new]')) approverSetUp(input.form);
 for (const input of document.querySelectorAll('[data-approver-here]')) approverHere(input);
 for (const form of document.querySelectorAll('[data-approver-sign]')) approverSign(form);

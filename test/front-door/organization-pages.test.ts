@@ -304,6 +304,20 @@ for (const kind of kinds) {
       t.is(ada.status, 422, JSON.stringify(values));
       t.regex(ada.text, message);
     }
+    // What a script asks while something is typed is answered by the same rules, and saves nothing.
+    const asked = async (redirectUris: string, language = 'en') => {
+      const typing = ada.copy();
+      const fields = new URLSearchParams({ _csrf: ada.form('Save').fields.get('_csrf') ?? '', redirectUris });
+      await typing.open('/organizations/acme/applications-check?lang='.concat(language), { fields });
+      return JSON.parse(typing.text) as { redirectUris: string | null; logoutUris: string | null };
+    };
+    t.deepEqual(await asked('https://a.test/cb'), { redirectUris: null, logoutUris: null });
+    t.regex(
+      (await asked('https://a.test/cb\nhttps://a.test/cb#x')).redirectUris ?? '',
+      /a\.test\/cb#x must have no fragment/,
+    );
+    t.regex((await asked('javascript:alert(1)', 'de')).redirectUris ?? '', /darf dieses Schema nicht/);
+    t.is((await asked('')).redirectUris, null, 'nothing typed is nothing wrong yet');
     await ada.press('Save', {
       name: 'Planner',
       redirectUris: 'http://127.0.0.1:9/cb',
