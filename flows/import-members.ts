@@ -8,7 +8,10 @@ import { inviteMember } from './invitations.ts';
 import { actorData, type OrganizationVisit, requirePermission } from './organization-actor.ts';
 import type { Services } from './services.ts';
 
-export const longestImport = 500;
+/** People in one list. */
+export const longestImport = 10_000;
+/** Invited by one request; who asks for more is told where to go on. */
+export const importedAtOnce = 500;
 
 export type RowProblem =
   | 'bad_address'
@@ -105,17 +108,28 @@ async function membersAmong(
   return new Set(found.map(({ email }) => email));
 }
 
-/** Invites everybody whom the text names rightly: nobody becomes a member of anything without having said yes. */
+/**
+ * Invites those whom the text names rightly, behind one of its lines, and no more than `importedAtOnce`: nobody becomes a member of
+ * anything without having said yes. Null where the text is none that can be read.
+ */
 export async function importMembers(
   services: Pick<Services, 'db' | 'notify' | 'settings'>,
   visit: OrganizationVisit,
   text: string,
-): Promise<{ readonly invited: number; readonly wrong: ImportPlan['wrong'] } | null> {
+  behind = 0,
+): Promise<{
+  readonly invited: number;
+  readonly wrong: ImportPlan['wrong'];
+  /** Who is still to be invited, and behind which line that begins; null where everybody was. */
+  readonly rest: { readonly rows: readonly ImportRow[]; readonly behind: number } | null;
+} | null> {
   const plan = await planImport(services, visit, text);
   if (!plan) return null;
-  const wrong = [...plan.wrong];
+  const wrong: ImportPlan['wrong'][number][] = [];
+  const rows = plan.fresh.filter(({ line }) => line > behind);
+  const now = rows.slice(0, importedAtOnce);
   let invited = 0;
-  for (const { line, email, name, role } of plan.fresh) {
+  for (const { line, email, name, role } of now) {
     const outcome = await inviteMember(services, visit, { email, name, role });
     if (outcome.kind === 'invited') invited += 1;
     else wrong.push({ line, text: email, why: outcome.kind });
@@ -128,5 +142,7 @@ export async function importMembers(
     data: { ...actorData(visit.actor), invited, wrong: wrong.length },
   });
   await services.db.change(sql, values);
-  return { invited, wrong };
+  const last = now.at(-1);
+  const rest = rows.slice(importedAtOnce);
+  return { invited, wrong, rest: last && rest.length > 0 ? { rows: rest, behind: last.line } : null };
 }

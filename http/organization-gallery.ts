@@ -413,6 +413,7 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
     csv: '',
     csvError: null,
     plan: null,
+    going: null,
     waiting: [
       { email: 'tom@acme.test', role: 'Member', until: by, revoke: `${base}/members-invite/1/revoke` },
     ],
@@ -468,6 +469,8 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
         ...invite,
         csv: 'email,name,role',
         plan: {
+          count: 501,
+          left: 3,
           fresh: [{ email: 'tom@acme.test', name: 'Tom Weiss', role: 'Member' }],
           wrong: [
             { line: 3, text: 'nonsense', why: 'This is no e-mail address.' },

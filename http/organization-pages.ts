@@ -319,6 +319,9 @@ export interface InvitePage extends FramedPage {
   readonly csvError: Sentence | null;
   /** What the list would do; null before one was read. */
   readonly plan: {
+    /** How many there are of each; the first of them are listed. */
+    readonly count: number;
+    readonly left: number;
     readonly fresh: readonly {
       readonly email: string;
       readonly name: string | null;
@@ -326,6 +329,8 @@ export interface InvitePage extends FramedPage {
     }[];
     readonly wrong: readonly { readonly line: number; readonly text: string; readonly why: Sentence }[];
   } | null;
+  /** So many were invited by now, up to this line; null before an import has begun. */
+  readonly going: { readonly behind: number; readonly invited: number } | null;
   readonly waiting: readonly {
     readonly email: string;
     readonly role: Sentence;

@@ -99,7 +99,7 @@ export function signedInRoutes(
           maxTotalFileSize: 300_000,
           maxFiles: 1,
           maxFields: 20,
-          maxFieldsSize: 20_000,
+          maxFieldsSize: 400_000,
           allowEmptyFiles: true,
           minFileSize: 0,
         })

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import Router from '@koa/router';
 import type { Context } from 'koa';
 import { readBranding } from '../entities/branding.ts';
@@ -13,6 +12,7 @@ import { show } from '../http/show.ts';
 import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
 import type { Site } from '../http/site.ts';
 import { contrast } from '../lib/contrast.ts';
+import { uploadOf } from './upload.ts';
 import { framedBy, inSession, organizationOf, textOf } from './visit.ts';
 
 /** Name, logo and colour of an organization's pages. */
@@ -25,7 +25,7 @@ export function brandingRoutes({ get, post }: SignedInRoutes): void {
 
   post('/:slug/branding', inSession('branding.change'), async (visit, form) => {
     const { ctx, site } = visit;
-    const file = await uploadOf(ctx);
+    const file = await uploadOf(ctx, 'logo');
     const accent = textOf(form.accent).trim().toLowerCase();
     const name = textOf(form.name);
     const outcome = await changeBranding(site.services, await organizationOf(visit), {
@@ -69,17 +69,6 @@ export function brandingRoutes({ get, post }: SignedInRoutes): void {
     ctx.status = 303;
     ctx.redirect(ctx.path);
   });
-}
-
-/** The file that came with the form. */
-async function uploadOf(ctx: Context): Promise<Buffer | null> {
-  const { files } = ctx.request as { files?: Record<string, unknown> };
-  const given = files?.logo;
-  const file = (Array.isArray(given) ? given[0] : given) as
-    | { filepath?: unknown; size?: unknown }
-    | undefined;
-  if (typeof file?.filepath !== 'string' || Number(file.size) === 0) return null;
-  return readFile(file.filepath);
 }
 
 async function showBranding(

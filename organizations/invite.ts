@@ -8,6 +8,7 @@ import { show } from '../http/show.ts';
 import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
 import { rolesToGive } from '../policy/permissions.ts';
 import { roles } from '../policy/types.ts';
+import { textIn, uploadOf } from './upload.ts';
 import { basePath, framedBy, inSession, organizationOf, textOf } from './visit.ts';
 import { options, roleLabels } from './words.ts';
 
@@ -18,7 +19,7 @@ const problems: Readonly<Record<RowProblem, string>> = {
   role_too_high: 'You cannot give a role above your own.',
   already_member: 'This person is a member already.',
   too_many: 'This address has had several invitations. Wait a while.',
-  too_long: 'At most 500 people at once. Import the rest afterwards.',
+  too_long: 'At most 10000 people in one list. Import the rest afterwards.',
 };
 
 interface Shown {
@@ -29,6 +30,8 @@ interface Shown {
   readonly csv?: string;
   readonly csvError?: Sentence;
   readonly plan?: ImportPlan;
+  /** How far an import has come that goes on. */
+  readonly going?: { readonly behind: number; readonly invited: number };
 }
 
 /** Invitations, one by one or from a file, and those that wait for an answer. */
@@ -60,33 +63,55 @@ export function inviteRoutes({ get, post }: SignedInRoutes): void {
     ctx.status = 303;
     ctx.redirect(`${basePath(ctx)}/members-invite`);
   });
+}
 
+/** People from a list, pasted or as a file: what it would do first, then some hundred at a time. */
+export function importRoutes({ get, post }: SignedInRoutes): void {
   get('/:slug/members-import', inSession('members.import'), (visit) => showInvite(visit, {}));
   post('/:slug/members-import', inSession('members.import'), async (visit, form) => {
     const { ctx, site } = visit;
     const there = await organizationOf(visit);
-    const csv = textOf(form.csv);
-    if (form.confirmed !== '1') {
+    const file = await uploadOf(ctx, 'file');
+    const csv = file ? textIn(file) : textOf(form.csv);
+    if (file || form.confirmed !== '1') {
       const plan = await planImport(site.services, there, csv);
-      if (plan) return showInvite(visit, { csv, plan });
+      return plan ? showInvite(visit, { csv, plan }) : unreadable(visit, csv);
     }
-    const done = form.confirmed === '1' ? await importMembers(site.services, there, csv) : null;
-    if (!done) {
-      const csvError =
-        'This is no list that can be read. Its first line must name the columns: email, name, role.';
-      return showInvite(visit, { csv, csvError }, 422);
+    const done = await importMembers(site.services, there, csv, countIn(form.behind));
+    if (!done) return unreadable(visit, csv);
+    const invited = countIn(form.invited) + done.invited;
+    if (done.rest) {
+      const { rows, behind } = done.rest;
+      return showInvite(visit, { csv, plan: { fresh: rows, wrong: done.wrong }, going: { behind, invited } });
     }
-    leaveFlash(ctx, site.services.ring, {
-      tone: done.wrong.length === 0 ? 'ok' : 'warn',
-      text: {
-        sentence: '{n} person was invited.|{n} people were invited.',
-        values: { n: done.invited },
-      },
-    });
+    const text = {
+      sentence: '{n} person was invited.|{n} people were invited.',
+      values: { n: invited },
+    };
+    if (done.wrong.length > 0) {
+      return showInvite(visit, { plan: { fresh: [], wrong: done.wrong }, going: { behind: 0, invited } });
+    }
+    leaveFlash(ctx, site.services.ring, { tone: 'ok', text });
     ctx.status = 303;
     ctx.redirect(`${basePath(ctx)}/members-invite`);
   });
 }
+
+/** Only ever shown, or a place in the person's own list. */
+const countIn = (typed: unknown): number => (/^\d{1,6}$/.test(textOf(typed)) ? Number(typed) : 0);
+
+const unreadable = (visit: SignedIn, csv: string): Promise<void> =>
+  showInvite(
+    visit,
+    {
+      csv,
+      csvError: 'This is no list that can be read. Its first line must name the columns: email, name, role.',
+    },
+    422,
+  );
+
+/** A page for ten thousand people would be none that anybody reads. */
+const shownRows = 200;
 
 async function showInvite(visit: SignedIn, given: Shown, status = 200): Promise<void> {
   const { ctx, site } = visit;
@@ -109,10 +134,17 @@ async function showInvite(visit: SignedIn, given: Shown, status = 200): Promise<
     csvError: given.csvError ?? null,
     plan: given.plan
       ? {
-          fresh: given.plan.fresh.map(({ email, name, role }) => ({ email, name, role: roleLabels[role] })),
-          wrong: given.plan.wrong.map(({ line, text, why }) => ({ line, text, why: problems[why] })),
+          count: given.plan.fresh.length,
+          fresh: given.plan.fresh
+            .slice(0, shownRows)
+            .map(({ email, name, role }) => ({ email, name, role: roleLabels[role] })),
+          left: given.plan.wrong.length,
+          wrong: given.plan.wrong
+            .slice(0, shownRows)
+            .map(({ line, text, why }) => ({ line, text, why: problems[why] })),
         }
       : null,
+    going: given.going ?? null,
     waiting: waiting.slice(0, 200).map((row) => ({
       email: row.email,
       role: roleLabels[roles.find((known) => known === row.role) ?? 'member'],

@@ -3,7 +3,7 @@ import type { Site } from '../http/site.ts';
 import { applicationRoutes } from './applications.ts';
 import { auditRoutes } from './audit.ts';
 import { brandingRoutes } from './branding.ts';
-import { inviteRoutes } from './invite.ts';
+import { importRoutes, inviteRoutes } from './invite.ts';
 import { memberRoutes } from './members.ts';
 import { overviewRoutes } from './overview.ts';
 import { twoFactorRoutes } from './two-factor.ts';
@@ -21,9 +21,10 @@ export function organizationRoutes(site: Site): SignedInRoutes['router'] {
   return pages.router;
 }
 
-/** The one page that takes a file. */
+/** The pages that take a file. */
 export function organizationUploads(site: Site): SignedInRoutes['router'] {
   const pages = signedInRoutes(site, '/organizations', basePath, { uploads: true });
   brandingRoutes(pages);
+  importRoutes(pages);
   return pages.router;
 }

@@ -416,5 +416,39 @@ for (const kind of kinds) {
     );
     await chiara.press('Take back');
     t.regex(chiara.text, /was taken back/);
+
+    // A file, as a spreadsheet of another time writes it, and longer than is done at once.
+    await chiara.open('/organizations/acme/members-import');
+    const people = Array.from({ length: 502 }, (_, n) => `p${n}@list.test;Zo\u00eb ${n};member`);
+    const file = Buffer.from(['email;name;role', ...people, 'nonsense;;'].join('\r\n'), 'latin1');
+    const upload = async (content: Buffer) => {
+      const body = new FormData();
+      body.set('_csrf', chiara.form('Check the list').fields.get('_csrf') ?? '');
+      body.set('file', new Blob([new Uint8Array(content)], { type: 'text/csv' }), 'people.csv');
+      const response = await fetch(`${door.issuer}/organizations/acme/members-import`, {
+        method: 'POST',
+        body,
+        redirect: 'manual',
+        headers: {
+          Accept: 'text/html',
+          Origin: door.issuer,
+          Cookie: [...chiara.cookies.values()].map(({ value }) => value).join('; '),
+        },
+      });
+      chiara.text = await response.text();
+      return response.status;
+    };
+    t.is(await upload(Buffer.alloc(310_000, 'a')), 413, 'too large');
+    await chiara.open('/organizations/acme/members-import');
+    t.is(await upload(Buffer.from('no heading')), 422);
+    t.is(await upload(file), 200);
+    t.regex(chiara.text, /<b>502<\/b>[\s\S]*<b>1<\/b>/);
+    t.is(await count(door, 'invitations', "email LIKE '%list.test'"), 0, 'a file is looked at first');
+    await chiara.press('Invite 502 people');
+    t.regex(chiara.text, /500 people were invited/);
+    t.is(await count(door, 'invitations', "email LIKE '%list.test'"), 500);
+    await chiara.press('Go on: 2 more people');
+    t.regex(chiara.text, /502 people were invited/);
+    t.is(await count(door, 'invitations', "email LIKE '%list.test' AND name LIKE 'Zo\u00eb %'"), 502);
   });
 }
