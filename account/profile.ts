@@ -1,5 +1,5 @@
 import { askToChangeEmail, confirmEmail } from '../flows/change-email.ts';
-import { changeProfile, removePhone } from '../flows/change-profile.ts';
+import { changeProfile } from '../flows/change-profile.ts';
 import { findLink } from '../flows/one-time-link.ts';
 import { RequestError } from '../http/errors.ts';
 import { openRoutes } from '../http/open-pages.ts';
@@ -9,16 +9,17 @@ import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
 import { framed } from '../http/signed-in-page.ts';
 import type { Site } from '../http/site.ts';
 import { done } from './factors.ts';
+import { hasTexts } from './phone.ts';
 import { dangerous, own } from './rules.ts';
 import { section } from './section.ts';
 
 const page = '/account/profile';
 
-/** Name, language, e-mail address and phone number. */
+/** Name, language and e-mail address; the phone number is shown, and changed on pages of its own. */
 export function profileRoutes({ get, post }: SignedInRoutes): void {
   get('/profile', own, (visit) => {
     const { ctx, site, assessment } = visit;
-    const { user, factors } = assessment;
+    const { user } = assessment;
     show(ctx, site.renderer, 'account/profile', {
       ...framed(visit, section),
       givenName: user.name ?? '',
@@ -30,10 +31,9 @@ export function profileRoutes({ get, post }: SignedInRoutes): void {
       action: page,
       changeEmail: '/account/email',
       verifyEmail: '/account/email/verify',
-      removePhone:
-        user.phone !== null && !factors.some(({ method }) => method === 'sms')
-          ? '/account/phone/remove'
-          : null,
+      phoneIsFactor: user.phone !== null && hasTexts(visit),
+      changePhone: site.services.available.includes('sms') ? '/account/phone' : null,
+      removePhone: user.phone !== null && !hasTexts(visit) ? '/account/phone/remove' : null,
     });
   });
 
@@ -59,22 +59,6 @@ export function profileRoutes({ get, post }: SignedInRoutes): void {
     if (problem) {
       done(visit, problem, 'warn', page);
     }
-  });
-
-  get('/phone/remove', dangerous, (visit) => askToRemovePhone(visit));
-  post('/phone/remove', dangerous, async (visit, form) => {
-    if (form.confirm !== 'yes') {
-      return askToRemovePhone(visit);
-    }
-    const { site, actor, assessment } = visit;
-    const outcome = await removePhone(site.services, { actor, assessment });
-    const said: Sentence =
-      outcome === 'done'
-        ? 'Your phone number is removed.'
-        : outcome === 'in_use'
-          ? 'Codes go to this number. Remove text messages from your second steps first.'
-          : 'Something was changed meanwhile, so nothing happened. Look again.';
-    done(visit, said, outcome === 'done' ? 'ok' : 'warn', page);
   });
 }
 
@@ -153,22 +137,4 @@ function showEmail(visit: SignedIn, typed: string, error: Sentence | null): void
     },
     error ? 422 : 200,
   );
-}
-
-function askToRemovePhone(visit: SignedIn): void {
-  show(visit.ctx, visit.site.renderer, 'confirm', {
-    ...framed(visit, section),
-    title: 'Remove your phone number?',
-    consequences: [
-      'Applications do not see it any more.',
-      'You can prove another one by setting up text messages.',
-    ],
-    action: '/account/phone/remove',
-    hidden: [{ name: 'confirm', value: 'yes' }],
-    button: 'Remove',
-    tone: 'danger',
-    password: false,
-    passwordError: null,
-    cancel: page,
-  });
 }

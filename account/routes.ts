@@ -9,6 +9,7 @@ import { joinRoutes } from './invitation.ts';
 import { organizationRoutes } from './organizations.ts';
 import { overviewRoutes } from './overview.ts';
 import { passwordRoutes } from './password.ts';
+import { phoneRoutes } from './phone.ts';
 import { profileRoutes } from './profile.ts';
 import { recoveryCodeRoutes } from './recovery-codes.ts';
 import { sessionRoutes } from './sessions.ts';
@@ -31,6 +32,7 @@ export function accountRoutes(site: Site): SignedInRoutes['router'] {
   applicationRoutes(pages);
   organizationRoutes(pages);
   profileRoutes(pages);
+  phoneRoutes(pages);
   signOutRoutes(pages);
   return pages.router;
 }

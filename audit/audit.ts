@@ -7,6 +7,9 @@ export interface Origin {
   readonly userAgent: string | null;
 }
 
+/** Where what nobody's browser did came from; and the place of administrators, in what is told to members. */
+export const nowhere: Origin = { ip: null, userAgent: null };
+
 /** Every kind of event; the audit log knows no others. */
 export type AuditType =
   | 'sign_in.succeeded'

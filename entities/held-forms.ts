@@ -43,5 +43,12 @@ export const heldForm = (
     [form.idDigest, form.sessionDigest, form.userId, form.path, now.getTime()],
   );
 
+/** The write that decides which of several requests with one held form was first. */
+export const useHeldForm = (idDigest: string, now: Date): Statement => ({
+  sql: 'DELETE FROM held_forms WHERE id_digest = ? AND expires_at > ?',
+  values: [idDigest, now.getTime()],
+  rows: 1,
+});
+
 export const purgeHeldForms = (db: Database, before: Date) =>
   db.change('DELETE FROM held_forms WHERE expires_at < ?', [before.getTime()]);

@@ -112,6 +112,13 @@ export const changeEmail = (userId: string, before: string, email: string, now: 
   followedBy: [refreshDirectory([userId])],
 });
 
+/** A code has proved it. */
+export const changePhone = (userId: string, phone: string, now: Date): Statement => ({
+  sql: 'UPDATE users SET phone = ?, phone_verified = 1, updated_at = ? WHERE id = ?',
+  values: [phone, now.getTime(), userId],
+  rows: 1,
+});
+
 export const removePhone = (userId: string, now: Date): Statement => ({
   sql: 'UPDATE users SET phone = NULL, phone_verified = 0, updated_at = ? WHERE id = ? AND phone IS NOT NULL',
   values: [now.getTime(), userId],

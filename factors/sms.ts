@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { maskedPhoneNumber, readPhoneNumber } from '../lib/phone-number.ts';
-import type { Factor, Step, Subject } from './factor.ts';
+import type { Factor, Json, Step, Subject } from './factor.ts';
 import { isSentCode, sendCode, sentTo } from './sent-code.ts';
 
 /** The number that was confirmed by a code; it stays this factor's, whatever the profile says later. */
@@ -55,5 +55,8 @@ export const sms: Factor = {
 const send = (subject: Subject, number: string): Step =>
   sendCode(subject, 'sms', number, { to: maskedPhoneNumber(number), another: 'Use another number' });
 
-const numberOf = ({ factors }: Subject): string | null =>
-  stored.safeParse(factors[0]?.data).data?.number ?? null;
+/** Where the codes of a factor with this data go. */
+export const numberIn = (data: Json | undefined): string | null =>
+  stored.safeParse(data).data?.number ?? null;
+
+const numberOf = ({ factors }: Subject): string | null => numberIn(factors[0]?.data);

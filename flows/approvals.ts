@@ -21,6 +21,7 @@ import { countAttempt, limitSubject, rules } from '../limits/attempts.ts';
 import type { Actor } from './actor.ts';
 import { stillSignedIn } from './actor.ts';
 import { type Recipient, unknownBrowsers } from './recipient.ts';
+import { securityMail } from './security-mail.ts';
 import type { Services } from './services.ts';
 import { subjectFor } from './subject.ts';
 
@@ -216,7 +217,7 @@ export async function denySignIn(
   { user, origin }: Actor,
   request: string,
 ): Promise<ApprovalOutcome> {
-  const { db, notify } = services;
+  const { db } = services;
   const row = await approvalById(db, request);
   if (!row || row.user_id !== user.id) {
     return { kind: 'ended' };
@@ -231,18 +232,16 @@ export async function denySignIn(
       clientId: row.client_id,
       data: { from: row.ip },
     }),
-    notify.mail({
-      to: user.email,
-      locale: user.locale,
-      template: 'sign-in-denied',
-      values: {
-        name: user.name,
-        at: new Date(row.created_at).toISOString(),
-        ip: row.ip,
-        userAgent: row.user_agent,
+    ...securityMail(
+      services,
+      user,
+      { ip: row.ip, userAgent: row.user_agent },
+      {
+        template: 'sign-in-denied',
+        values: { at: new Date(row.created_at).toISOString() },
+        key: `sign-in-denied ${row.id}`,
       },
-      key: `sign-in-denied ${row.id}`,
-    }),
+    ),
   ]);
   return { kind: first ? 'denied' : 'ended' };
 }

@@ -1,4 +1,5 @@
-import { auditEvent } from '../audit/audit.ts';
+import { auditEvent, nowhere } from '../audit/audit.ts';
+import type { Statement } from '../entities/database.ts';
 import { refreshDirectory } from '../entities/member-directory.ts';
 import { activeMembership, anotherOwnerStays } from '../entities/memberships.ts';
 import { oneAtATime } from '../entities/organizations.ts';
@@ -6,6 +7,7 @@ import { type UserRow, userById } from '../entities/users.ts';
 import { type ActionOnMember, mayOverMember, type Permission, rolesToGive } from '../policy/permissions.ts';
 import { type Role, roles } from '../policy/types.ts';
 import { actorData, type OrganizationVisit, stillActing } from './organization-actor.ts';
+import { securityMail } from './security-mail.ts';
 import type { Services } from './services.ts';
 
 export type MemberOutcome =
@@ -51,7 +53,7 @@ export async function targetOf(
  * two owners cannot end each other's ownership at once.
  */
 export async function changeRole(
-  services: Pick<Services, 'db' | 'notify'>,
+  services: Pick<Services, 'db' | 'ring' | 'notify' | 'settings'>,
   visit: OrganizationVisit,
   input: { readonly userId: string; readonly role: Role },
 ): Promise<MemberOutcome> {
@@ -82,7 +84,7 @@ export async function changeRole(
       rows: 1,
       followedBy: [refreshDirectory([input.userId])],
     },
-    tell(services, visit, target.user, input.role),
+    ...tell(services, visit, target.user, input.role),
     auditEvent(db, actor.origin, {
       type: 'member.role_changed',
       userId: input.userId,
@@ -95,7 +97,7 @@ export async function changeRole(
 
 /** Ends a membership. The account stays; a later return does not begin a new grace (T089). */
 export async function removeMember(
-  services: Pick<Services, 'db' | 'notify'>,
+  services: Pick<Services, 'db' | 'ring' | 'notify' | 'settings'>,
   visit: OrganizationVisit,
   input: { readonly userId: string },
 ): Promise<MemberOutcome> {
@@ -123,7 +125,7 @@ export async function removeMember(
             WHERE id = ? AND home_organization_id = ?`,
       values: [now, input.userId, organization.id],
     },
-    tell(services, visit, target.user, null),
+    ...tell(services, visit, target.user, null),
     auditEvent(db, actor.origin, {
       type: 'member.removed',
       userId: input.userId,
@@ -134,20 +136,17 @@ export async function removeMember(
   return written ? { kind: 'done' } : whyNot(services, visit, target.role, input.userId);
 }
 
-function tell(
-  { notify }: Pick<Services, 'notify'>,
+const tell = (
+  services: Pick<Services, 'db' | 'ring' | 'notify' | 'settings'>,
   { organization }: OrganizationVisit,
   user: UserRow,
   role: Role | null,
-) {
-  return notify.mail({
-    to: user.email,
-    locale: user.locale,
+): Statement[] =>
+  securityMail(services, user, nowhere, {
     template: 'membership-changed',
-    values: { name: user.name, role },
+    values: { role },
     organizationId: organization.id,
   });
-}
 
 async function whyNot(
   { db }: Pick<Services, 'db'>,

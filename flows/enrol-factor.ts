@@ -18,7 +18,7 @@ import type { StoredProof } from './proofs.ts';
 import { securityMail } from './security-mail.ts';
 import { type SendOutcome, sendStep } from './send-step.ts';
 import type { Services } from './services.ts';
-import { type SignIn, saveSignIn, signInStatement } from './sign-in-state.ts';
+import { type SignIn, signInStatement } from './sign-in-state.ts';
 import { factorDataPlace, subjectFor } from './subject.ts';
 
 /**
@@ -72,10 +72,6 @@ const showStep = (
     signInStatement(services, signIn, { ...signIn.state, enrolment: { method, kept, shown, sentAt } }),
   );
 };
-
-/** The person would rather choose another method: the set-up that was begun is dropped. */
-export const dropEnrolment = (services: Services, signIn: SignIn): Promise<boolean> =>
-  saveSignIn(services, signIn, { ...signIn.state, enrolment: null });
 
 export type EnrolmentOutcome =
   | { readonly kind: 'confirmed'; readonly proof: StoredProof; readonly codes: readonly string[] | null }

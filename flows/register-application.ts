@@ -1,4 +1,4 @@
-import { auditEvent } from '../audit/audit.ts';
+import { auditEvent, nowhere } from '../audit/audit.ts';
 import { applicationById } from '../entities/applications.ts';
 import { updateRow } from '../entities/configuration.ts';
 import { seal } from '../lib/seal.ts';
@@ -6,8 +6,6 @@ import { type Metadata, metadataNames } from './client-metadata.ts';
 import type { Services } from './services.ts';
 
 type Store = Pick<Services, 'db' | 'ring'>;
-
-const nowhere = { ip: null, userAgent: null };
 
 /** An application that a program registers, or changes, for itself (RFC 7591, RFC 7592): never one of the first party. */
 export async function saveRegistered({ db, ring }: Store, clientId: string, given: Metadata): Promise<void> {

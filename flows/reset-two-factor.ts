@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { auditEvent } from '../audit/audit.ts';
+import { auditEvent, nowhere } from '../audit/audit.ts';
 import { refreshDirectory } from '../entities/member-directory.ts';
 import { forgetRecoveryCodes } from '../entities/recovery-codes.ts';
 import { forgetRememberedDevices } from '../entities/remembered-devices.ts';
@@ -13,6 +13,7 @@ import { countAttempt, limitSubject, rules } from '../limits/attempts.ts';
 import { type MemberOutcome, targetOf } from './change-member.ts';
 import { endingSessionsOf } from './end-sessions.ts';
 import { actorData, type OrganizationVisit, stillActing } from './organization-actor.ts';
+import { securityMail } from './security-mail.ts';
 import type { Services } from './services.ts';
 
 /** How the one who resets has made sure that it is really this person who asks. */
@@ -47,11 +48,11 @@ export const resetLinkLifetime = hours(24);
  * sign-in: after the password and a code to their verified address, without grace (product.md §2, rule 7).
  */
 export async function resetTwoFactorNow(
-  services: Pick<Services, 'db' | 'ring' | 'notify'>,
+  services: Pick<Services, 'db' | 'ring' | 'notify' | 'settings'>,
   visit: OrganizationVisit,
   input: { readonly userId: string } & ResetReason,
 ): Promise<ResetOutcome> {
-  const { db, notify } = services;
+  const { db } = services;
   const { organization, actor } = visit;
   const target = await targetOf(services, visit, 'members.reset_two_factor', input.userId);
   if (target.kind !== 'found') return target;
@@ -89,17 +90,9 @@ export async function resetTwoFactorNow(
     disconnectUser(user.id, now),
     ...(await endingSessionsOf(services, user.id, actor.origin, 'by_an_admin')),
     refreshDirectory([user.id]),
-    notify.mail({
-      to: user.email,
-      locale: user.locale,
+    ...securityMail(services, user, nowhere, {
       template: 'two-factor-reset',
-      values: {
-        name: user.name,
-        organizationName: organization.name,
-        at: now.toISOString(),
-        ip: null,
-        userAgent: null,
-      },
+      values: { organizationName: organization.name },
       organizationId: organization.id,
     }),
     resetEvent(services, visit, 'two_factor.reset', user, input),
@@ -112,11 +105,11 @@ export async function resetTwoFactorNow(
  * worked; the link alone opens nothing. Any organization that they belong to may ask for it.
  */
 export async function resetTwoFactorByMail(
-  services: Pick<Services, 'db' | 'notify' | 'settings'>,
+  services: Pick<Services, 'db' | 'ring' | 'notify' | 'settings'>,
   visit: OrganizationVisit,
   input: { readonly userId: string } & ResetReason,
 ): Promise<ResetOutcome> {
-  const { db, notify, settings } = services;
+  const { db, settings } = services;
   const { organization, actor } = visit;
   const target = await targetOf(services, visit, 'members.reset_two_factor', input.userId);
   if (target.kind !== 'found') return target;
@@ -148,12 +141,9 @@ export async function resetTwoFactorByMail(
       created_at: now.getTime(),
       expires_at: after(now, resetLinkLifetime).getTime(),
     }),
-    notify.mail({
-      to: user.email,
-      locale: user.locale,
+    ...securityMail(services, user, nowhere, {
       template: 'two-factor-reset-link',
       values: {
-        name: user.name,
         organizationName: organization.name,
         link: `${settings.issuer}/reset-two-factor/${secret}`,
         until: after(now, resetLinkLifetime).toISOString(),

@@ -10,8 +10,9 @@ import type { Services } from './services.ts';
  * batch of what it tells of. `to` is where it goes instead of their address of today.
  */
 export function securityMail(
-  services: Services,
+  services: Pick<Services, 'db' | 'ring' | 'settings' | 'notify'>,
   user: UserRow,
+  /** Of whoever did it; an administrator's own place is not told to members. */
   origin: Origin,
   mail: {
     readonly template: string;
@@ -21,6 +22,10 @@ export function securityMail(
     readonly restoreEmail?: string;
     /** The same key is one mail. */
     readonly key?: string;
+    /** In whose name and look it is written, where that is not the person's own organization. */
+    readonly organizationId?: string;
+    /** After which it is not worth sending. */
+    readonly expiresAt?: Date;
   },
 ): Statement[] {
   const link = makeLink(
@@ -44,6 +49,8 @@ export function securityMail(
         ...mail.values,
       },
       ...(mail.key === undefined ? {} : { key: mail.key }),
+      ...(mail.organizationId === undefined ? {} : { organizationId: mail.organizationId }),
+      ...(mail.expiresAt === undefined ? {} : { expiresAt: mail.expiresAt }),
     }),
   ];
 }
@@ -61,6 +68,7 @@ export type AccountChange =
   | 'password_reset'
   | 'email_changed'
   | 'phone_changed'
+  | 'phone_removed'
   | 'sessions_ended';
 
 export const changeMail = (

@@ -104,7 +104,9 @@ const rules: Readonly<Record<AuditType, Rule | null>> = {
   'password.reset_asked': null,
   'email.change_asked': null,
   'email.changed': null,
-  'phone.changed': null,
+  // Where the number is a second step, its codes go somewhere else now.
+  'phone.changed': (data) =>
+    data.secondStep === true ? credentialChange('update', 'phone-sms')(data) : null,
   'profile.changed': null,
   'access.revoked': null,
   'help.asked': null,

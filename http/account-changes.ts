@@ -46,7 +46,11 @@ export const accountChanges: Readonly<
   },
   phone_changed: {
     subject: 'Your phone number was changed',
-    text: 'The phone number of your account at {organization} was changed: {what}.',
+    text: 'The phone number of your account at {organization} is now {what}. Codes that went to the old number go there from now on.',
+  },
+  phone_removed: {
+    subject: 'Your phone number was removed',
+    text: 'Your account at {organization} has no phone number any more.',
   },
   sessions_ended: {
     subject: 'You were signed out everywhere',

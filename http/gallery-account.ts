@@ -1,6 +1,7 @@
 import type { GalleryPage } from './gallery.ts';
 import type { Common, FramedPage, ListedFactor } from './pages.ts';
 import { passwordWords } from './password-words.ts';
+import { wrongSentCode } from './problems.ts';
 
 /** The account's pages in their states, for the gallery. */
 export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage[] {
@@ -97,7 +98,28 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
     action: '#save',
     changeEmail: '#email',
     verifyEmail: '#verify',
+    phoneIsFactor: false,
+    changePhone: '#phone',
     removePhone: '#remove-phone',
+  };
+  const phone = {
+    ...framed,
+    now: '+15555550100',
+    phoneIsFactor: true,
+    typed: '',
+    action: '#phone',
+    error: null,
+    back: '#profile',
+  };
+  const phoneCode = {
+    ...framed,
+    number: '+4915112345678',
+    typed: '',
+    action: '#code',
+    resend: { action: '#send', secondsLeft: 24 },
+    error: null,
+    another: '#phone',
+    back: '#profile',
   };
   const email = {
     ...framed,
@@ -217,6 +239,29 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
       name: 'account/profile',
       state: 'address not proved',
       locals: { ...profile, emailVerified: false, phone: null, removePhone: null, locale: null },
+    },
+    {
+      name: 'account/profile',
+      state: 'codes go to the number',
+      locals: { ...profile, phoneIsFactor: true, removePhone: null },
+    },
+    { name: 'account/phone', state: 'another', locals: phone },
+    {
+      name: 'account/phone',
+      state: 'first, wrong',
+      locals: {
+        ...phone,
+        now: null,
+        phoneIsFactor: false,
+        typed: '0151',
+        error: 'Enter the whole number, with + and the country code in front.',
+      },
+    },
+    { name: 'account/phone-code', state: 'first', locals: phoneCode },
+    {
+      name: 'account/phone-code',
+      state: 'wrong',
+      locals: { ...phoneCode, typed: '123456', error: wrongSentCode },
     },
     { name: 'account/email', state: 'first', locals: email },
     {

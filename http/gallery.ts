@@ -752,7 +752,7 @@ export function galleryMails(lang: Language = 'en'): readonly GalleryMail[] {
     at: new Date('2026-11-22T09:30:00Z'),
     device: 'Chrome on Linux',
     from: '203.0.113.7',
-    notMeUrl: null,
+    notMeUrl: 'https://id.acme.test/not-me/sample',
   };
   const factor: Sentence = 'Authenticator app';
   return [
@@ -817,13 +817,14 @@ export function galleryMails(lang: Language = 'en'): readonly GalleryMail[] {
       name: 'two-factor-reset-link',
       locals: {
         ...shared,
+        ...happening,
         organizationName: 'Acme Aviation',
         link: 'https://id.acme.test/reset-two-factor/qL2bT0cVtQ',
         until: new Date('2026-11-23T09:30:00Z'),
       },
     },
-    { name: 'membership-changed', locals: { ...shared, role: 'admin' } },
-    { name: 'membership-changed', locals: { ...shared, role: null } },
+    { name: 'membership-changed', locals: { ...shared, ...happening, role: 'admin' } },
+    { name: 'membership-changed', locals: { ...shared, ...happening, role: null } },
     { name: 'sign-in-denied', locals: { ...shared, ...happening } },
     ...[
       { who: 'everyone' as const, until: new Date('2026-11-29T09:30:00Z'), daysLeft: 7, hasOther: false },

@@ -56,12 +56,18 @@ export function mailRenderer(renderer: Renderer, issuer: string): RenderMail {
 /** Turns what a text message says into its words. Its last line lets telephones fill in the code, on our pages only. */
 export function textRenderer(renderer: Renderer, issuer: string): RenderText {
   return (template, values, locale, organizationName) => {
+    const shared = {
+      lang: languageNamed(locale),
+      brand: brandOf(organizationName?.slice(0, 40) ?? null),
+    };
+    if (template === 'phone-changed') {
+      return renderer.renderText(template, shared);
+    }
     if (template !== 'code') {
       throw new Error(`there is no text message called ${template}`);
     }
     return renderer.renderText(template, {
-      lang: languageNamed(locale),
-      brand: brandOf(organizationName?.slice(0, 40) ?? null),
+      ...shared,
       host: new URL(issuer).hostname,
       code: String(values.code),
       minutes: Number(values.minutes),

@@ -296,8 +296,34 @@ export interface AccountProfilePage extends FramedPage {
   readonly changeEmail: string;
   /** POST. */
   readonly verifyEmail: string;
+  /** Codes for signing in go to it too. */
+  readonly phoneIsFactor: boolean;
+  /** GET; null where no text message can be sent. */
+  readonly changePhone: string | null;
   /** GET; null where there is none, or codes go to it. */
   readonly removePhone: string | null;
+}
+
+export interface AccountPhonePage extends FramedPage {
+  readonly now: string | null;
+  readonly phoneIsFactor: boolean;
+  readonly typed: string;
+  /** POST phone. */
+  readonly action: string;
+  readonly error: Sentence | null;
+  readonly back: string;
+}
+
+export interface AccountPhoneCodePage extends FramedPage {
+  readonly number: string;
+  readonly typed: string;
+  /** POST code. */
+  readonly action: string;
+  readonly resend: Resend | null;
+  readonly error: Sentence | null;
+  /** GET: another number. */
+  readonly another: string;
+  readonly back: string;
 }
 
 export interface AccountEmailPage extends FramedPage {
@@ -360,7 +386,7 @@ export interface ConnectAccountPage extends Common {
   readonly passwordError: Sentence | null;
   readonly passkey: SignInPage['passkey'];
   readonly forgotten: string;
-  /** GET: signs in without connecting anything. */
+  /** POST: signs in without connecting anything. */
   readonly leave: string;
   readonly cancel: string | null;
 }
@@ -713,6 +739,8 @@ export interface Pages extends OrganizationPages {
   readonly 'account/organizations': AccountOrganizationsPage;
   readonly 'account/profile': AccountProfilePage;
   readonly 'account/email': AccountEmailPage;
+  readonly 'account/phone': AccountPhonePage;
+  readonly 'account/phone-code': AccountPhoneCodePage;
   readonly 'account/factor': AccountFactorPage;
   readonly 'account/recovery-codes': AccountRecoveryCodesPage;
   readonly 'account/approvals': ApprovalsPage;
@@ -794,14 +822,14 @@ export interface TwoFactorResetMail extends MailCommon, Happening {
   readonly organizationName: string;
 }
 
-export interface TwoFactorResetLinkMail extends MailCommon {
+export interface TwoFactorResetLinkMail extends MailCommon, Happening {
   readonly organizationName: string;
   /** Absolute, once. */
   readonly link: string;
   readonly until: Date;
 }
 
-export interface MembershipChangedMail extends MailCommon {
+export interface MembershipChangedMail extends MailCommon, Happening {
   /** The new role; null: no longer a member. */
   readonly role: Role | null;
 }
@@ -874,8 +902,15 @@ export interface CodeText {
   readonly host: string;
 }
 
+/** To the number that an account had until now. */
+export interface PhoneChangedText {
+  readonly lang: Language;
+  readonly brand: Brand;
+}
+
 export interface Texts {
   readonly code: CodeText;
+  readonly 'phone-changed': PhoneChangedText;
 }
 
 export interface Mails {

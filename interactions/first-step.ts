@@ -65,6 +65,9 @@ export function firstStepRoutes({ site: { services }, get, post }: Steps): void 
     onward(visit);
   });
 
-  /** "Not you?" */
-  get('/restart', (visit) => move(visit, emptyState));
+  /** "Not you?" shows the first door again. Nothing changes before somebody goes through it: a link of somebody else does nothing. */
+  get('/restart', (visit) => showSignIn(visit, nobody, '', null));
+
+  /** "Do not connect": what came from another provider is dropped. */
+  post('/restart', (visit) => move(visit, emptyState));
 }

@@ -1,5 +1,5 @@
 import { factorFor } from '../factors/index.ts';
-import { confirmEnrolment, dropEnrolment, startEnrolment } from '../flows/enrol-factor.ts';
+import { confirmEnrolment, startEnrolment } from '../flows/enrol-factor.ts';
 import { issuerNameFor } from '../flows/home-organization.ts';
 import type { SendOutcome } from '../flows/send-step.ts';
 import type { SignInState } from '../flows/sign-in-state.ts';
@@ -20,21 +20,19 @@ export function setUpRoutes(
   { site: { services }, get, postIn }: Steps,
   showNext: (visit: Visit, next: Next) => Promise<void>,
 ): void {
-  /** "Choose another method" */
-  get('/enrol', async (visit, next) => {
-    if (next.kind !== 'enrol' || !visit.signIn.state.enrolment || next.decision.methods.length < 2) {
-      return showNext(visit, next);
-    }
-    await dropEnrolment(services, visit.signIn);
-    showEnrol(visit, next, null);
-  });
+  /** "Choose another method". The one that was begun is dropped by the choice, not by looking at the page. */
+  get('/enrol', (visit, next) =>
+    next.kind !== 'enrol' || !visit.signIn.state.enrolment || next.decision.methods.length < 2
+      ? showNext(visit, next)
+      : showEnrol(visit, next, null),
+  );
 
   postIn('enrol', '/enrol', async (visit, next, form) => {
     const method = methods.find((known) => known === form.method);
     if (!method || !next.decision.methods.includes(method)) {
       return showEnrol(visit, next, { error: 'Choose one of these ways.', status: 422 });
     }
-    const outcome = await start(visit, next, method);
+    const outcome = await start(leaving(visit), next, method);
     const problem = notSent(visit, outcome);
     return problem ? showEnrol(visit, next, problem) : onward(visit);
   });
@@ -137,6 +135,12 @@ async function showBegun(
   const fresh = await visitOf(stale.site, stale.ctx);
   showSetUp(fresh, next, fresh.signIn.state.enrolment ?? begun, problem);
 }
+
+/** A set-up that is left starts afresh, whichever method is chosen then. */
+const leaving = (visit: Visit): Visit => ({
+  ...visit,
+  signIn: { ...visit.signIn, state: { ...visit.signIn.state, enrolment: null } },
+});
 
 /** What was typed, to be shown again beside what was wrong with it. */
 const typedIn = ({ code, phone }: Form): { readonly typed: string } => {

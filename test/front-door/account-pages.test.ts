@@ -1,5 +1,7 @@
 import test from 'ava';
+import { minutes, seconds } from '../../lib/clock.ts';
 import type { Browser } from './browser.ts';
+import { events, mails, textedCode, texts, userId } from './evidence.ts';
 import {
   acme,
   application,
@@ -12,6 +14,10 @@ import {
   redirectUri,
   secret,
 } from './rig.ts';
+
+const oldNumber = '+4915198765432';
+const newNumber = '+4915112345678';
+const thirdNumber = '+4917612345678';
 
 async function signedIn(door: FrontDoor, who = 'ada'): Promise<Browser> {
   const browser = door.browser();
@@ -179,6 +185,121 @@ for (const kind of kinds) {
     t.is(ada.heading, 'Sign in');
   });
 
+  test(`${kind}: a phone number is proved by a code at the new one, told to the old one and by mail, moves the codes for signing in, and is removed (T032, T039, T109)`, async (t) => {
+    const door = await frontDoor(t, kind, {
+      configuration: acme(
+        { methods: ['totp', 'sms'] },
+        { ada: { extra: { phone: oldNumber } }, ben: { totp: secret } },
+      ),
+      settings: { smsCountries: ['DE'] },
+      replicas: 2,
+    });
+    const ada = await signedIn(door);
+    const phoneOf = async (who = 'ada') => {
+      const row = await door.db.row<{ phone: string | null; phone_verified: number }>(
+        'SELECT phone, phone_verified FROM users WHERE email = ?',
+        [`${who}@acme.test`],
+      );
+      return { ...row };
+    };
+    await ada.open('/account/profile');
+    t.true(ada.text.includes(oldNumber));
+    await ada.follow('Change phone number');
+    for (const [typed, said] of [
+      ['0151 12345678', /country code/],
+      ['+1 876 555 0100', /that country/],
+    ] as const) {
+      await ada.press('Send a code', { phone: typed, phone_verified: '1', user: await userId(door, 'ben') });
+      t.is(ada.status, 422, typed);
+      t.regex(ada.alert, said, typed);
+      t.true(ada.text.includes(`value="${typed}"`), 'what was typed is kept');
+    }
+    t.deepEqual(await texts(door), []);
+
+    await ada.press('Send a code', { phone: '0049 151 123 456 78' });
+    t.is(ada.heading, 'Enter the code');
+    t.deepEqual(
+      (await texts(door)).map(({ to }) => to),
+      [newNumber],
+      'to the new one only',
+    );
+    t.deepEqual(await phoneOf(), { phone: oldNumber, phone_verified: 0 }, 'nothing changes before');
+    const code = await textedCode(door);
+    t.false(ada.text.includes(code));
+    // Nobody else's session, and nobody else, can answer for it.
+    const ben = await signedIn(door, 'ben');
+    await ben.open('/account');
+    await ben.open(ada.form('Save this number').action, {
+      fields: new URLSearchParams({ _csrf: ben.form('Sign out').fields.get('_csrf') ?? '', code }),
+    });
+    t.regex(ben.text, /was used or has expired/);
+    for (const wrong of ['', code === '000000' ? '111111' : '000000']) {
+      await ada.press('Save this number', { code: wrong });
+      t.is(ada.status, 422, wrong);
+    }
+    // Of two answers at once on two servers, one is first.
+    const tab = ada.copy();
+    tab.replica = 1;
+    await Promise.all([ada, tab].map((one) => one.press('Save this number', { code })));
+    const said = [ada.text, tab.text].join();
+    t.regex(said, /Your phone number is saved/);
+    t.is(await events(door, 'phone.changed'), 1);
+    t.deepEqual(await phoneOf(), { phone: newNumber, phone_verified: 1 });
+    t.deepEqual(
+      (await texts(door)).map(({ to }) => to),
+      [newNumber],
+      'a number that nobody proved is told nothing',
+    );
+    const told = await linkIn(door, '/not-me/');
+    t.regex(told.mail, /\+49 ••••• 78/);
+
+    // As a second step it moves along: the next sign-in sends its code to the number of now.
+    await ada.open('/account/two-factor/add');
+    door.clock.forward(seconds(1));
+    await ada.press('Continue', { method: 'sms' });
+    await ada.press('Confirm setup', { code: await textedCode(door) });
+    await ada.press('Continue', { saved: '1' });
+    await door.db.change('DELETE FROM limits');
+    await ada.open('/account/phone');
+    door.clock.forward(seconds(1));
+    await ada.press('Send a code', { phone: thirdNumber });
+    const last = await textedCode(door);
+    door.clock.forward(seconds(1));
+    await ada.press('Save this number', { code: last });
+    t.is(ada.heading, 'Profile');
+    t.is((await texts(door)).at(-1)?.to, newNumber, 'the old number is told');
+    t.regex((await texts(door)).at(-1)?.text ?? '', /another phone number now/);
+    await door.db.change('DELETE FROM limits');
+    door.clock.forward(seconds(1));
+    const later = door.browser();
+    await later.open('/account');
+    await later.press('Sign in', { email: 'ada@acme.test', password });
+    t.is((await texts(door)).at(-1)?.to, thirdNumber);
+    await later.press('Verify', { code: await textedCode(door) });
+    t.is(later.heading, 'Security');
+    await later.open('/account/phone/remove');
+    await later.press('Remove', {});
+    t.regex(later.text, /Remove text messages from your second steps first/);
+    t.is((await phoneOf()).phone, thirdNumber);
+
+    // Ben's own: removed after a question, and told.
+    await door.db.change('DELETE FROM limits');
+    await ben.open('/account/phone');
+    door.clock.forward(seconds(1));
+    await ben.press('Send a code', { phone: oldNumber });
+    await ben.press('Save this number', { code: await textedCode(door) });
+    door.clock.forward(seconds(1));
+    await ben.follow('Remove Phone');
+    await ben.press('Remove');
+    t.deepEqual(await phoneOf('ben'), { phone: null, phone_verified: 0 });
+    t.is((await mails(door, 'account-changed')).at(-1)?.values.change, 'phone_removed');
+
+    // An old proof is none.
+    door.clock.forward(minutes(11));
+    await ben.open('/account/phone');
+    t.is(ben.heading, 'Sign in');
+  });
+
   test(`${kind}: whoever has lost every second step can ask the owners and admins of their organization, once a day`, async (t) => {
     const door = await frontDoor(t, kind, {
       configuration: acme({}, { ada: { role: 'owner' }, chiara: { role: 'admin' }, dai: { totp: secret } }),
@@ -189,18 +310,17 @@ for (const kind of kinds) {
     await dai.follow('Lost your second step?');
     await dai.press('Ask them for help');
     t.regex(dai.text, /The owners and admins of Acme Aviation have a mail/);
-    const mails = async () => (await door.db.rows("SELECT id FROM outbox WHERE channel = 'email'")).length;
-    t.is(await mails(), 2);
+    t.is((await mails(door, 'help-asked')).length, 2);
     await dai.follow('Go back');
     t.is(dai.heading, 'Two-factor authentication', 'nobody is let in by it');
     await dai.follow('Lost your second step?');
     await dai.press('Ask them for help');
     t.regex(dai.text, /told within the last day/);
-    t.is(await mails(), 2);
-    const events = await door.db.rows<{ organization_id: string | null }>(
+    t.is((await mails(door, 'help-asked')).length, 2);
+    const asked = await door.db.rows<{ organization_id: string | null }>(
       "SELECT organization_id FROM audit_events WHERE type = 'help.asked'",
     );
-    t.is(events.length, 1);
-    t.truthy(events[0]?.organization_id);
+    t.is(asked.length, 1);
+    t.truthy(asked[0]?.organization_id);
   });
 }

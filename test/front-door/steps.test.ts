@@ -112,6 +112,7 @@ const classified: Readonly<Record<string, string>> = {
   'GET /interaction/:uid/ways': 'page',
   'GET /interaction/:uid/recovery': 'page',
   'GET /interaction/:uid/restart': 'page',
+  'POST /interaction/:uid/restart': 'page',
   'GET /interaction/:uid/enrol': 'page',
   'GET /interaction/:uid/help': 'page',
   'POST /interaction/:uid/help': 'page',
@@ -126,6 +127,8 @@ const classified: Readonly<Record<string, string>> = {
   'POST /interaction/:uid/challenge/:factorId/send': 'page',
   'POST /interaction/:uid/recovery': 'second step',
   'POST /interaction/:uid/recovery/continue': 'after proof',
+  'POST /interaction/:uid/recovery/later': 'after proof',
+  'POST /interaction/:uid/recovery/renew': 'after proof',
   'POST /interaction/:uid/set-up-again': 'after proof',
   'POST /interaction/:uid/enrol': 'after proof',
   'POST /interaction/:uid/enrol/send': 'after proof',
@@ -304,8 +307,12 @@ for (const kind of kinds) {
         .replace(':name', 'sallyport.css')
         .replace(':id', 'none');
       const lying = new URLSearchParams(lies);
+      const before = await door.db.rows('SELECT * FROM sign_ins');
       if (method === 'GET') await browser.open(`${door.issuer}${path}?${lying}`);
       else await send(browser, `${path}?${lying}`, { ...lies, _csrf: token });
+      if (method === 'GET') {
+        t.deepEqual(await door.db.rows('SELECT * FROM sign_ins'), before, `${route} only looks (T109)`);
+      }
       await stillOutside(t, door, browser, route);
       if (classified[route] === 'plain') t.notRegex(browser.text, /\bada\b/, `${route} tells about her`);
       t.false(browser.text.includes('data-recovery-codes'), route);
@@ -314,7 +321,7 @@ for (const kind of kinds) {
       // Where the interaction goes on, it goes on at the step where it was, or before it.
       if (classified[route] !== 'way out') {
         await browser.open(challenge.replace(/\/challenge.*/, ''));
-        if (route.endsWith('/restart')) {
+        if (route === 'POST /interaction/:uid/restart') {
           t.is(browser.heading, 'Sign in');
           await browser.press('Sign in', { email: 'ada@acme.test', password });
         }

@@ -161,6 +161,27 @@ test('a mail says the same as text and as HTML', (t) => {
   }
 });
 
+test('a mail about a change says when it was, and has the link for "this was not me" (T146)', (t) => {
+  const others = [
+    'code',
+    'password-reset',
+    'confirm-email',
+    'invitation',
+    'register',
+    'help-asked',
+    'policy-announced',
+    'policy-reminder',
+  ];
+  for (const mail of galleryMails('en')) {
+    const { text } = renderMail(renderer, mail);
+    if (others.includes(mail.name)) continue;
+    t.regex(text, /When: /, mail.name);
+    const link = (mail.locals as { notMeUrl?: string | null }).notMeUrl;
+    t.true(link ? text.includes(link) : text.includes('/account'), mail.name);
+    t.truthy(link, mail.name);
+  }
+});
+
 test('every sentence of the views and of the gallery has a German translation', (t) => {
   const german = JSON.parse(readFileSync(path.join(root, 'locales/de.json'), 'utf8'));
   const sentences = views
