@@ -52,7 +52,9 @@ const nameLength = 100;
 export const refreshDirectory = (userIds: readonly string[]): Statement => ({
   sql: `UPDATE memberships SET facets = ${facets},
           email_key = (SELECT u.email FROM users u WHERE u.id = memberships.user_id),
-          name_key = (SELECT SUBSTR(LOWER(COALESCE(u.name, '')), 1, ${nameLength}) FROM users u WHERE u.id = memberships.user_id)
+          name_key = (SELECT SUBSTR(LOWER(COALESCE(u.name, '')), 1, ${nameLength}) FROM users u WHERE u.id = memberships.user_id),
+          surname_key = (SELECT SUBSTR(LOWER(SUBSTRING_INDEX(TRIM(COALESCE(u.name, '')), ' ', -1)), 1, ${nameLength})
+            FROM users u WHERE u.id = memberships.user_id)
         WHERE user_id IN (${userIds.map(() => '?').join(', ')})`,
   values: userIds,
 });
@@ -128,7 +130,8 @@ export interface Wanted {
 }
 
 /** By what a list is in order; names are not unique, so the user decides between equal ones. */
-export type DirectoryOrder = 'email' | 'name';
+export const directoryOrders = ['email', 'name', 'surname'] as const;
+export type DirectoryOrder = (typeof directoryOrders)[number];
 export interface Place {
   readonly key: string;
   readonly userId: string;
@@ -142,17 +145,17 @@ export async function directoryPage(
     readonly wanted: readonly Wanted[];
     readonly over: GraceOver;
     readonly order: DirectoryOrder;
-    /** Only those whose address or name begins so; empty for all. */
+    /** Only those whose address, name or last name begins so; empty for all. */
     readonly prefix: string;
-    /** For names: those whose address begins so were listed before. */
-    readonly unlessEmailPrefix: string;
+    /** Those who were listed before, because their address or name begins so. */
+    readonly unless: { readonly [Order in DirectoryOrder]?: string };
     readonly after: Place | null;
     readonly limit: number;
   },
 ): Promise<Place[]> {
   const { organizationId, wanted, over, order, prefix, after, limit } = question;
   if (wanted.length === 0) return [];
-  const column = order === 'email' ? 'email_key' : 'name_key';
+  const column = `${order}_key`;
   const values: Value[] = [];
   const parts = wanted.map(({ facets: n, grace }) => {
     const conditions = ['organization_id = ?', 'facets = ?'];
@@ -166,9 +169,9 @@ export async function directoryPage(
       conditions.push(`${column} >= ?`, `(${column} > ? OR user_id > ?)`);
       values.push(after.key, after.key, after.userId);
     }
-    if (question.unlessEmailPrefix !== '') {
-      conditions.push('NOT (email_key >= ? AND email_key < ?)');
-      values.push(question.unlessEmailPrefix, endOf(question.unlessEmailPrefix));
+    for (const [listed, begin] of Object.entries(question.unless)) {
+      conditions.push(`NOT (${listed}_key >= ? AND ${listed}_key < ?)`);
+      values.push(begin, endOf(begin));
     }
     if (grace !== 'any') {
       const isOver = graceIsOver(facetsFrom(n).role, over);

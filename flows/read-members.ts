@@ -4,6 +4,8 @@ import { factorsOf } from '../entities/factors.ts';
 import {
   countDirectory,
   countGraceOver,
+  type DirectoryOrder,
+  directoryOrders,
   directoryPage,
   type Facets,
   facetsFrom,
@@ -27,7 +29,7 @@ import type { Services } from './services.ts';
 
 /** Which members a list shows. */
 export const memberFilter = z.object({
-  /** Beginning of an address or a name. */
+  /** Beginning of an address, a name or a last name. */
   search: z.string().trim().max(100).default(''),
   twoFactor: z.enum(['on', 'off']).optional(),
   method: z.enum(methods).optional(),
@@ -63,10 +65,10 @@ export interface MemberPage {
   readonly next: string | null;
 }
 
-const cursor = z.tuple([z.enum(['email', 'name']), z.string().max(400), z.string().max(64)]);
+const cursor = z.tuple([z.enum(directoryOrders), z.string().max(400), z.string().max(64)]);
 
 /**
- * The members of an organization by address, some at a time. A search lists those whose address begins so, then those whose name does.
+ * The members of an organization by address, some at a time. A search lists those whose address begins so, then those whose name does, then those whose last name does.
  * It costs the same for a hundred thousand members as for a thousand.
  *
  * @param from what an earlier page called `next`; anything else begins at the start
@@ -90,28 +92,31 @@ export async function readMembers(
     limit: size + 1,
   };
   const place = readCursor(from);
-  const email = canonicalEmail(filter.search);
-  const found: { order: 'email' | 'name'; key: string; userId: string }[] = [];
-  if (place?.order !== 'name') {
+  const prefixes = { email: canonicalEmail(filter.search), name: nameKey(filter.search) };
+  const found: FoundMember[] = [];
+  // One after the other: whoever was found by their address is not listed again by their name, and so on.
+  const orders = filter.search === '' ? (['email'] as const) : directoryOrders;
+  for (const order of orders.slice(
+    place
+      ? Math.max(
+          0,
+          orders.findIndex((one) => one === place.order),
+        )
+      : 0,
+  )) {
+    if (found.length > size) break;
     const rows = await directoryPage(db, {
       ...question,
-      order: 'email',
-      prefix: email,
-      unlessEmailPrefix: '',
-      after: place,
-    });
-    found.push(...rows.map((row) => ({ ...row, order: 'email' as const })));
-  }
-  if (filter.search !== '' && found.length <= size) {
-    const rows = await directoryPage(db, {
-      ...question,
-      order: 'name',
-      prefix: nameKey(filter.search),
-      unlessEmailPrefix: email,
-      after: place?.order === 'name' ? place : null,
+      order,
+      prefix: order === 'email' ? prefixes.email : prefixes.name,
+      unless: {
+        ...(order === 'email' ? {} : { email: prefixes.email }),
+        ...(order === 'surname' ? { name: prefixes.name } : {}),
+      },
+      after: place?.order === order ? place : null,
       limit: size + 1 - found.length,
     });
-    found.push(...rows.map((row) => ({ ...row, order: 'name' as const })));
+    found.push(...rows.map((row) => ({ ...row, order })));
   }
   const page = found.slice(0, size);
   const last = found.length > size ? page.at(-1) : undefined;
@@ -126,7 +131,13 @@ export async function readMembers(
   };
 }
 
-function readCursor(from: string | null): { order: 'email' | 'name'; key: string; userId: string } | null {
+interface FoundMember {
+  readonly order: DirectoryOrder;
+  readonly key: string;
+  readonly userId: string;
+}
+
+function readCursor(from: string | null): FoundMember | null {
   if (from === null || from.length > 1000) return null;
   try {
     const read = cursor.safeParse(JSON.parse(Buffer.from(from, 'base64url').toString('utf8')));
@@ -136,7 +147,7 @@ function readCursor(from: string | null): { order: 'email' | 'name'; key: string
   }
 }
 
-const writeCursor = ({ order, key, userId }: { order: string; key: string; userId: string }): string =>
+const writeCursor = ({ order, key, userId }: FoundMember): string =>
   Buffer.from(JSON.stringify([order, key, userId])).toString('base64url');
 
 /** Every member that a filter finds, page by page; for exports and notices. */

@@ -23,8 +23,8 @@ export class NodeSqlite {
     return this.connection.prepare(`PRAGMA ${text}`).all();
   }
 
-  /** A function for statements, in place of one of the same name. */
-  define(name: string, work: (value: SQLInputValue) => SQLInputValue): void {
+  /** A function for statements, in place of one of the same name; it takes as many values as `work` names. */
+  define(name: string, work: (...values: SQLInputValue[]) => SQLInputValue): void {
     this.connection.function(name, { deterministic: true }, work);
   }
 

@@ -56,6 +56,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         facets ${t.number},
         email_key ${t.word},
         name_key ${t.word},
+        surname_key ${t.word},
         PRIMARY KEY (user_id, organization_id)
       )`,
       `CREATE TABLE IF NOT EXISTS factors (
@@ -388,6 +389,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
       'memberships_by_email ON memberships (organization_id, facets, email_key, user_id, joined_at, grace_started_at, admin_since)',
       'memberships_by_facets ON memberships (organization_id, facets, joined_at, grace_started_at, admin_since)',
       'memberships_by_name ON memberships (organization_id, facets, name_key, user_id)',
+      'memberships_by_surname ON memberships (organization_id, facets, surname_key, user_id)',
       'factors_by_user ON factors (user_id)',
       'factors_by_method ON factors (method, confirmed_at)',
       'recovery_codes_by_user ON recovery_codes (user_id)',

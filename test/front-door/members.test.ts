@@ -58,8 +58,11 @@ const lists: readonly [Partial<MemberFilter>, string][] = [
   [{ search: '%' }, ''],
   [{ search: "' OR 1=1 --" }, ''],
   [{ search: 'd', twoFactor: 'off' }, 'dai'],
-  // By address first, then by name.
+  // By address first, then by name, then by last name; each once.
   [{ search: 'b' }, 'ben ada'],
+  [{ search: 'MARTIN' }, 'elif'],
+  [{ search: 'h' }, 'hal fay'],
+  [{ search: 'hal' }, 'hal fay'],
 ];
 
 for (const kind of kinds) {
@@ -81,7 +84,7 @@ for (const kind of kinds) {
     await door.apply(
       acme(
         { requirement: 'required_for_all', graceDays: 7 },
-        { ben: {}, fay: {} },
+        { ben: {}, fay: { extra: { name: 'Fay van Halen' } } },
         {
           organizations: [{ slug: 'birch', name: 'Birch' }],
           users: [{ email: 'bob@birch.test', memberships: [{ organization: 'birch', role: 'owner' }] }],
