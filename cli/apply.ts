@@ -8,7 +8,6 @@ import {
   applyConfiguration,
   type ConfigurationText,
   checkAgainstNothing,
-  type OpenedConfiguration,
   openConfiguration,
 } from '../flows/apply-configuration.ts';
 import { checkKeys, keysOpen, WrongKeysError } from '../flows/check-keys.ts';
@@ -27,7 +26,7 @@ interface Options {
   readonly dryRun?: boolean;
 }
 
-interface Work {
+export interface Work {
   readonly settings: Settings;
   readonly ring: KeyRing;
   readonly progress: ProgressLine;
@@ -44,7 +43,16 @@ export async function apply({ file, dryRun = false }: Options): Promise<void> {
   try {
     progress.show({ stage: 'reading', done: 0, total: 0 });
     const opened = openConfiguration(given);
-    applied = dryRun ? await compare(work, opened) : await write(work, opened);
+    const task: Task<Applied> = {
+      checkAlone: () => checkAgainstNothing(opened),
+      run: (db, more) =>
+        applyConfiguration(
+          { db, ring, passwords: createPasswords(createWorkQueue()), passkeyRoots: settings.passkeyRoots },
+          opened,
+          more,
+        ),
+    };
+    applied = dryRun ? await compareWith(work, task) : await writeTo(work, task);
   } finally {
     progress.end();
   }
@@ -56,7 +64,7 @@ export async function apply({ file, dryRun = false }: Options): Promise<void> {
   }
 }
 
-async function readGiven(file: string): Promise<ConfigurationText> {
+export async function readGiven(file: string): Promise<ConfigurationText> {
   if (file === '-') {
     return { name: 'standard input', text: await text(process.stdin) };
   }
@@ -69,16 +77,23 @@ async function readGiven(file: string): Promise<ConfigurationText> {
   }
 }
 
-/** A new database is made only for a file that can be applied to it. */
-async function write(work: Work, opened: OpenedConfiguration): Promise<Applied> {
+/** What is done with a database: with one that is there, or with an empty one in place of one that is not. */
+export interface Task<Result> {
+  /** Throws where the task cannot be done even with nothing stored: then no database is made for it. */
+  readonly checkAlone: () => void;
+  readonly run: (db: Database, options: ApplyOptions) => Promise<Result>;
+}
+
+/** A new database is made only for what can be applied to it. */
+export async function writeTo<Result>(work: Work, task: Task<Result>): Promise<Result> {
   const { settings, ring, progress } = work;
   if (!databaseExists(settings.databaseUrl)) {
-    checkAgainstNothing(opened);
+    task.checkAlone();
   }
   return withDatabase(async (db) => {
     const pending = await pendingMigrations(db);
     if (pending.length === migrations.length) {
-      checkAgainstNothing(opened);
+      task.checkAlone();
     }
     if (pending.length > 0) {
       const ran = await migrate(db);
@@ -86,46 +101,36 @@ async function write(work: Work, opened: OpenedConfiguration): Promise<Applied> 
       console.error(`The database schema was brought up to date first: ${ran.join(', ')}`);
     }
     await checkKeys(db, ring);
-    return run(work, db, opened, {});
+    return task.run(db, { onProgress: progress.show });
   }, settings);
 }
 
 /** A database that is not there yet is compared as an empty one, so that it is not made by asking. */
-async function compare(work: Work, opened: OpenedConfiguration): Promise<Applied> {
-  const { settings, ring } = work;
+export async function compareWith<Result>(work: Work, task: Task<Result>): Promise<Result> {
+  const { settings, ring, progress } = work;
+  const options = { dryRun: true, onProgress: progress.show };
   if (!databaseExists(settings.databaseUrl)) {
-    return compareWithNothing(work, opened);
+    return withNothing(task, options);
   }
   return withDatabase(async (db) => {
     const pending = await pendingMigrations(db);
     if (pending.length === migrations.length) {
-      return compareWithNothing(work, opened);
+      return withNothing(task, options);
     }
     refusePending(pending);
     if ((await keysOpen(db, ring)) === false) {
       throw new WrongKeysError();
     }
-    return run(work, db, opened, { dryRun: true });
+    return task.run(db, options);
   }, settings);
 }
 
-async function compareWithNothing(work: Work, opened: OpenedConfiguration): Promise<Applied> {
+async function withNothing<Result>(task: Task<Result>, options: ApplyOptions): Promise<Result> {
   const db = await openDatabase('sqlite::memory:');
   try {
     await migrate(db);
-    return await run(work, db, opened, { dryRun: true });
+    return await task.run(db, options);
   } finally {
     await db.close();
   }
-}
-
-function run(
-  { settings, ring, progress }: Work,
-  db: Database,
-  opened: OpenedConfiguration,
-  options: ApplyOptions,
-): Promise<Applied> {
-  const passwords = createPasswords(createWorkQueue());
-  const services = { db, ring, passwords, passkeyRoots: settings.passkeyRoots };
-  return applyConfiguration(services, opened, { ...options, onProgress: progress.show });
 }

@@ -46,6 +46,10 @@ program
   .option('--days <days>', 'for how long it is good', '1')
   .action(async (options) => (await import('./registration-token.ts')).registrationToken(options));
 
+function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
+}
+
 const keys = program.command('keys').description('the keys that sign tokens');
 keys
   .command('rotate')
@@ -63,6 +67,27 @@ secrets
   .command('rotate')
   .description('seal everything again under the first key of SECRET_KEYS, while servers run')
   .action(async () => (await import('./secrets.ts')).rotateSecrets());
+
+const imports = program.command('import').description('take over people from another system');
+imports
+  .command('keycloak <files...>')
+  .description("people and organizations of a realm, as Keycloak's export has them; all or nothing")
+  .option(
+    '--organization <slug>',
+    'everybody becomes a member of this one, which is made where it is not there',
+  )
+  .option(
+    '--owner <group>',
+    'a group or role of the realm whose members become owners; may be repeated',
+    collect,
+    [],
+  )
+  .option('--admin <group>', 'the same for admins', collect, [])
+  .option('--realm <name>', 'which realm, where the files have several')
+  .option('--keycloak-host <name>', 'where Keycloak was reached, for passkeys of realms that do not say')
+  .option('--report <file>', 'write all that was not taken there, as JSON')
+  .option('--dry-run', 'print the difference and change nothing')
+  .action(async (files, options) => (await import('./import.ts')).importRealm(files, options));
 
 const keycloak = program.command('keycloak').description('beside Keycloak');
 keycloak

@@ -6,6 +6,7 @@ export class CommandError extends Error {
 /** Errors whose message is written for people; by name, so that none of their files is loaded for it. */
 const readable: ReadonlySet<string> = new Set([
   'CommandError',
+  'RealmError',
   'ConfigurationError',
   'ConfigurationConflict',
   'SettingsError',

@@ -63,7 +63,8 @@ export async function storedConfiguration(
   };
 }
 
-async function rowsIn<Row>(db: Database, question: string, keys: readonly string[]): Promise<Row[]> {
+/** Many rows by many keys, a few hundred at a time. */
+export async function rowsIn<Row>(db: Database, question: string, keys: readonly string[]): Promise<Row[]> {
   const found: Row[] = [];
   for (let start = 0; start < keys.length; start += chunkOfKeys) {
     const chunk = keys.slice(start, start + chunkOfKeys);
@@ -149,4 +150,16 @@ export const membersWithoutFactor = (
        AND NOT EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id AND f.disabled_at IS NULL)
      ORDER BY u.email, m.organization_id`,
     [...organizationIds, ...roles],
+  );
+
+/** Which of these addresses are here already. */
+export const knownEmails = (db: Database, emails: readonly string[]) =>
+  rowsIn<{ email: string }>(db, 'SELECT email FROM users WHERE email IN', emails);
+
+/** Whose the factors are that are found by these digests. */
+export const ownersOfLookups = (db: Database, lookups: readonly string[]) =>
+  rowsIn<{ lookup: string; email: string }>(
+    db,
+    'SELECT f.lookup, u.email FROM factors f JOIN users u ON u.id = f.user_id WHERE f.lookup IN',
+    lookups,
   );

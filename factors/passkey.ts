@@ -17,9 +17,14 @@ const stored = z.object({
   publicKey: z.string(),
   counter: z.number(),
   transports: z.array(z.string()),
-  /** True where it is copied between a person's devices (`swk`), false where it cannot leave one (`hwk`). */
-  synced: z.boolean(),
+  /**
+   * True where it is copied between a person's devices (`swk`), false where it cannot leave one (`hwk`); null where it comes from
+   * elsewhere and has not said yet.
+   */
+  synced: z.boolean().nullable(),
   aaguid: z.string(),
+  /** By which name its authenticator knows the person, where it was set up elsewhere. */
+  userHandle: z.exactOptional(z.string()),
 });
 
 const kept = z.object({ challenge: z.string(), until: z.number() });
@@ -59,7 +64,7 @@ export const passkey: Factor = {
   label: 'Passkey',
   description: 'Fingerprint, face or security key. Safest, and quickest from then on.',
   isSignature: true,
-  amr: (data) => [stored.parse(data).synced ? 'swk' : 'hwk'],
+  amr: (data) => [stored.parse(data).synced === false ? 'hwk' : 'swk'],
 
   async startEnrolment(subject) {
     const options = await webauthn().generateRegistrationOptions({
@@ -147,7 +152,8 @@ export const passkey: Factor = {
     if (!response || !factor?.data || response.id !== response.rawId) return { ok: false, reason: 'wrong' };
     const { data } = factor;
     const handle = response.response.userHandle;
-    if (handle && Buffer.from(handle, 'base64url').toString('utf8') !== subject.userId) {
+    const knownAs = data.userHandle ?? subject.userId;
+    if (handle && Buffer.from(handle, 'base64url').toString('utf8') !== knownAs) {
       return { ok: false, reason: 'wrong' };
     }
     try {
@@ -167,7 +173,8 @@ export const passkey: Factor = {
       });
       const { newCounter, userVerified, credentialDeviceType } = authenticationInfo;
       // Whether it can be copied never changes (7.2, step 19), and is claimed.
-      if (!verified || (credentialDeviceType === 'multiDevice') !== data.synced) {
+      const synced = credentialDeviceType === 'multiDevice';
+      if (!verified || (data.synced !== null && synced !== data.synced)) {
         return { ok: false, reason: 'wrong' };
       }
       if ((newCounter > 0 || data.counter > 0) && newCounter <= data.counter) {
@@ -176,7 +183,7 @@ export const passkey: Factor = {
       return {
         ok: true,
         factorId: factor.id,
-        data: { ...data, counter: newCounter },
+        data: { ...data, counter: newCounter, synced },
         highWater: mark(newCounter),
         userVerified,
       };
@@ -185,6 +192,28 @@ export const passkey: Factor = {
     }
   },
 };
+
+/** A passkey that was set up elsewhere for this very site, as WebAuthn's own structures have it. */
+export interface ForeignPasskey {
+  readonly credentialId: string;
+  /** COSE, in base64url. */
+  readonly publicKey: string;
+  readonly counter: number;
+  readonly transports: readonly string[];
+  readonly aaguid: string;
+  readonly userHandle: string;
+}
+
+/** What to store of it; null where its key is of a kind that is not accepted here, or cannot be read. */
+export function fromForeign(foreign: ForeignPasskey): z.infer<typeof stored> | null {
+  try {
+    readKey(new Uint8Array(Buffer.from(foreign.publicKey, 'base64url')));
+    const read = stored.safeParse({ ...foreign, transports: [...foreign.transports], synced: null });
+    return read.success && foreign.counter >= 0 && Number.isSafeInteger(foreign.counter) ? read.data : null;
+  } catch {
+    return null;
+  }
+}
 
 /** The credential that an answer claims to be by, to find whose it is; null where it says none. */
 export function credentialIn(answer: Answer): string | null {

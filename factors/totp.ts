@@ -3,7 +3,21 @@ import { toString as drawQrCode } from 'qrcode';
 import { sameDigest } from '../lib/digest.ts';
 import type { Answer, Factor, Json, Subject } from './factor.ts';
 
-const period = 30;
+/** What apps that were set up elsewhere may count with (RFC 6238, 1.2); ours are set up with the first of each. */
+export const totpAlgorithms = ['SHA1', 'SHA256', 'SHA512'] as const;
+export const totpDigits = [6, 8] as const;
+const defaults = { algorithm: 'SHA1', digits: 6, period: 30 } as const;
+export const totpPeriods = { least: 10, most: 300 } as const;
+
+type App = { readonly [Name in keyof TotpData]-?: NonNullable<TotpData[Name]> };
+
+/** What is stored of an authenticator app; only what differs from our own beside the secret. */
+export interface TotpData {
+  readonly secret: string;
+  readonly algorithm?: (typeof totpAlgorithms)[number] | undefined;
+  readonly digits?: (typeof totpDigits)[number] | undefined;
+  readonly period?: number | undefined;
+}
 
 /** How many steps a code may be early or late (RFC 6238, 5.2, recommends one for delay and drift). */
 const drift = 1;
@@ -15,7 +29,7 @@ const guardrails = createGuardrails({ MIN_SECRET_BYTES: minSecretBytes, MAX_SECR
 const base32 = new ScureBase32Plugin();
 
 /**
- * Codes of RFC 6238: SHA-1, 6 digits, 30 seconds, one step of drift either way. The matched step is the high-water
+ * Codes of RFC 6238: SHA-1, 6 digits, 30 seconds (an app that came from elsewhere may have others), one step of drift either way. The matched step is the high-water
  * mark; that it grows, and so that a code works once, is decided by the write that records it.
  */
 export const totp: Factor = {
@@ -31,10 +45,10 @@ export const totp: Factor = {
   },
 
   async finishEnrolment(subject, kept, answer) {
-    const secret = secretOf(kept);
-    const step = secret === null ? null : matchingStep(secret, answer, subject.now);
-    if (secret === null || step === null) return { ok: false };
-    return { ok: true, data: { secret }, highWater: step, userVerified: false };
+    const data = dataOf(kept);
+    const step = data === null ? null : matchingStep(data, answer, subject.now);
+    if (data === null || step === null) return { ok: false };
+    return { ok: true, data: { secret: data.secret }, highWater: step, userVerified: false };
   },
 
   async startChallenge() {
@@ -43,8 +57,8 @@ export const totp: Factor = {
 
   async verify(subject, _kept, answer) {
     for (const { id, data } of subject.factors) {
-      const secret = secretOf(data);
-      const step = secret === null ? null : matchingStep(secret, answer, subject.now);
+      const app = dataOf(data);
+      const step = app === null ? null : matchingStep(app, answer, subject.now);
       if (step !== null) return { ok: true, factorId: id, data, highWater: step, userVerified: false };
     }
     return { ok: false, reason: 'wrong' };
@@ -64,32 +78,75 @@ export function fromSecret(typed: unknown): { readonly secret: string } | null {
   }
 }
 
+/** The bytes of a secret as it is typed; what other systems store. */
+export const inBase32 = (bytes: Uint8Array): string => base32.encode(bytes, { padding: false });
+
+/** What to store of an app that was set up elsewhere: what is as everywhere is left out. */
+export function totpData(app: TotpData): TotpData {
+  const { secret, algorithm = defaults.algorithm, digits = defaults.digits, period = defaults.period } = app;
+  return {
+    secret,
+    ...(algorithm === defaults.algorithm ? {} : { algorithm }),
+    ...(digits === defaults.digits ? {} : { digits }),
+    ...(period === defaults.period ? {} : { period }),
+  };
+}
+
+/** How many digits the codes of this app have. */
+export const digitsOf = (data: Json): number => dataOf(data)?.digits ?? defaults.digits;
+
 /** The newest step around now whose code was answered, or null. */
-function matchingStep(secret: string, answer: Answer, now: Date): number | null {
-  const code = readCode(answer);
+function matchingStep(app: App, answer: Answer, now: Date): number | null {
+  const code = readCode(answer, app.digits);
   if (code === null) return null;
+  const { period } = app;
   const current = Math.floor(now.getTime() / 1000 / period);
   const steps: number[] = [];
   for (let step = Math.max(0, current - drift); step <= current + drift; step += 1) {
-    if (sameDigest(codeAt(secret, step), code)) steps.push(step);
+    if (sameDigest(codeAt(app, step), code)) steps.push(step);
   }
   return steps.at(-1) ?? null;
 }
 
-const codeAt = (secret: string, step: number): string =>
-  generateSync({ secret, epoch: step * period, period, digits: 6, algorithm: 'sha1', guardrails });
+const algorithms = { SHA1: 'sha1', SHA256: 'sha256', SHA512: 'sha512' } as const;
 
-/** Spaces and dashes are forgiven; everything else that is not six digits is no code. */
-function readCode(answer: Answer): string | null {
+const codeAt = ({ secret, algorithm, digits, period }: App, step: number): string =>
+  generateSync({
+    secret,
+    epoch: step * period,
+    period,
+    digits,
+    algorithm: algorithms[algorithm],
+    guardrails,
+  });
+
+/** Spaces and dashes are forgiven; everything else that is not as many digits is no code. */
+function readCode(answer: Answer, digits: number): string | null {
   const typed = answer?.code;
   if (typeof typed !== 'string' || typed.length > 32) return null;
   const code = typed.replaceAll(/[\s\p{Dash_Punctuation}]/gu, '');
-  return /^[0-9]{6}$/.test(code) ? code : null;
+  return code.length === digits && /^[0-9]+$/.test(code) ? code : null;
 }
 
-function secretOf(data: Json): string | null {
+/** Unknown is refused: what is stored was checked when it was written. */
+function dataOf(data: Json): App | null {
   if (typeof data !== 'object' || data === null || !('secret' in data)) return null;
-  return fromSecret(data.secret)?.secret ?? null;
+  const {
+    algorithm = defaults.algorithm,
+    digits = defaults.digits,
+    period = defaults.period,
+  } = data as {
+    [name: string]: unknown;
+  };
+  const secret = fromSecret(data.secret)?.secret;
+  const isKnown =
+    totpAlgorithms.some((name) => name === algorithm) &&
+    totpDigits.some((number) => number === digits) &&
+    typeof period === 'number' &&
+    Number.isInteger(period) &&
+    period >= totpPeriods.least &&
+    period <= totpPeriods.most;
+  return secret !== undefined && isKnown ? ({ secret, algorithm, digits, period } as App) : null;
 }
 
 /** Key URI format: the label is `issuer:account`, so neither may hold a colon of its own. */

@@ -29,6 +29,8 @@ export interface Progress {
 export interface ApplyOptions {
   /** Find the difference and write nothing. */
   readonly dryRun?: boolean;
+  /** People, organizations and what belongs to them stay as they are where they exist: only memberships are added. */
+  readonly keepExisting?: boolean;
   readonly onProgress?: (progress: Progress) => void;
 }
 
@@ -94,7 +96,7 @@ function check({ document, configuration, problems }: OpenedConfiguration, store
 export async function applyConfiguration(
   services: DifferenceServices,
   file: ConfigurationText | OpenedConfiguration,
-  { dryRun = false, onProgress = () => {} }: ApplyOptions = {},
+  { dryRun = false, keepExisting = false, onProgress = () => {} }: ApplyOptions = {},
 ): Promise<Applied> {
   const { db } = services;
   onProgress({ stage: 'reading', done: 0, total: 0 });
@@ -104,7 +106,8 @@ export async function applyConfiguration(
   const configuration = check(opened, stored);
 
   const total = configuration.users?.length ?? 0;
-  const difference = await findDifference(services, configuration, stored, !dryRun, (done) => {
+  const how = { makeSecrets: !dryRun, keepExisting };
+  const difference = await findDifference(services, configuration, stored, how, (done) => {
     onProgress({ stage: 'users', done, total });
   });
   const { changes, unchanged, warnings, statements } = difference;

@@ -18,12 +18,15 @@ import {
 import type { OrganizationRow } from '../entities/organizations.ts';
 import { dropDomain, upstreamKey } from '../entities/upstream-providers.ts';
 import type { UserRow } from '../entities/users.ts';
+import { type TotpData, totpData } from '../factors/totp.ts';
+import { digest } from '../lib/digest.ts';
 import { newId } from '../lib/id.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
 import type { Passwords } from '../lib/password-hash.ts';
 import { token } from '../lib/random.ts';
 import { open, seal } from '../lib/seal.ts';
 import { requirementFor } from '../policy/requirement-for.ts';
+import type { Role } from '../policy/types.ts';
 import {
   defaultRules,
   nextPolicy,
@@ -81,6 +84,13 @@ export interface DifferenceServices {
   readonly passkeyRoots?: readonly string[];
 }
 
+export interface DifferenceOptions {
+  /** False where only the difference is of interest: nothing is hashed then. */
+  readonly makeSecrets: boolean;
+  /** What exists stays as it is; people are only added to organizations. */
+  readonly keepExisting?: boolean;
+}
+
 /** Where an application's secret is sealed for. */
 export const secretPlace = (clientId: string) => ({ table: 'applications', column: 'secret', row: clientId });
 
@@ -105,14 +115,13 @@ interface Plan {
 /**
  * What has to be written so that what is stored becomes what the file says. It writes nothing.
  *
- * @param makeSecrets false where only the difference is of interest: nothing is hashed then
  * @param onUser is told after each user how many have been compared
  */
 export async function findDifference(
   services: DifferenceServices,
   configuration: Configuration,
   stored: StoredConfiguration,
-  makeSecrets: boolean,
+  { makeSecrets, keepExisting = false }: DifferenceOptions,
   onUser: (done: number) => void,
 ): Promise<Difference> {
   const plan: Plan = {
@@ -144,7 +153,9 @@ export async function findDifference(
   const base = planInstance(plan, services.db, configuration, stored.instancePolicy);
   const organizationRows = new Map(stored.organizations.map((row) => [row.slug, row]));
   for (const entry of configuration.organizations ?? []) {
-    planOrganization(plan, entry, organizationRows.get(entry.slug), base);
+    const row = organizationRows.get(entry.slug);
+    if (row && keepExisting) plan.unchanged.organizations += 1;
+    else planOrganization(plan, entry, row, base);
   }
   const applicationRows = new Map(stored.applications.map((row) => [row.client_id, row]));
   for (const entry of configuration.applications ?? []) {
@@ -153,7 +164,10 @@ export async function findDifference(
   for (const entry of configuration.providers ?? []) {
     await planProvider(plan, services.ring, entry, stored);
   }
-  await planUsers(plan, services, configuration.users ?? [], stored, makeSecrets, onUser);
+  const users = keepExisting
+    ? onlyAdded(plan, configuration.users ?? [], stored)
+    : (configuration.users ?? []);
+  await planUsers(plan, services, users, stored, makeSecrets, onUser);
 
   return {
     changes: plan.changes,
@@ -168,6 +182,34 @@ export async function findDifference(
       ...modelWarnings(plan, services, configuration),
     ],
   };
+}
+
+/** Of somebody who is here already nothing but memberships that are new: no password, factor or role of before is touched. */
+function onlyAdded(
+  plan: Plan,
+  entries: readonly UserEntry[],
+  stored: StoredConfiguration,
+): readonly UserEntry[] {
+  const rows = new Map(stored.users.map((row) => [row.email, row]));
+  const memberships = Map.groupBy(stored.memberships, ({ user_id }) => user_id);
+  return entries.map((entry) => {
+    const row = rows.get(entry.email);
+    if (!row) return entry;
+    const known = (memberships.get(row.id) ?? []).flatMap(({ organization_id, role, removed_at }) => {
+      const organization = slugOf(plan, organization_id);
+      return organization === null
+        ? []
+        : [{ organization, role: role as Role, isActive: removed_at === null }];
+    });
+    // Who has left an organization here is not brought back by what another system remembers.
+    const added = (entry.memberships ?? []).filter(
+      ({ organization }) => !known.some((one) => one.organization === organization),
+    );
+    const kept = known.flatMap(({ organization, role, isActive }) =>
+      isActive ? [{ organization, role }] : [],
+    );
+    return { email: entry.email, memberships: [...kept, ...added] };
+  });
 }
 
 function note(plan: Plan, what: Kind, name: string, isNew: boolean, fields: readonly FieldChange[]): void {
@@ -464,7 +506,9 @@ function planUser(plan: Plan, ring: KeyRing, entry: UserEntry, stored: StoredUse
   const { row, hash } = stored;
   const userId = row?.id ?? newId(now);
   const membershipFields = planMemberships(plan, userId, entry, stored.memberships);
-  const factorChanged = planTotp(plan, ring, userId, entry.factors?.totp, stored.factors);
+  const totpChanged = planTotp(plan, ring, userId, entry.factors?.totp ?? [], stored.factors);
+  const passkeysChanged = planPasskeys(plan, ring, userId, entry.factors?.passkeys ?? [], stored.factors);
+  const factorChanged = totpChanged || passkeysChanged;
 
   const home = homeOrganization(plan, entry, stored);
   const phone = entry.phone === undefined ? (row?.phone ?? null) : entry.phone;
@@ -491,7 +535,8 @@ function planUser(plan: Plan, ring: KeyRing, entry: UserEntry, stored: StoredUse
   const ownFields = [
     ...objectChanged(before, after),
     ...(hash === null ? [] : [{ kind: 'secret', name: 'password' } as const]),
-    ...(factorChanged ? [{ kind: 'secret', name: 'factors.totp' } as const] : []),
+    ...(totpChanged ? [{ kind: 'secret', name: 'factors.totp' } as const] : []),
+    ...(passkeysChanged ? [{ kind: 'secret', name: 'factors.passkeys' } as const] : []),
   ];
   note(plan, 'users', entry.email, !row, [...ownFields, ...membershipFields]);
   if (!row || ownFields.length > 0 || membershipFields.length > 0) {
@@ -548,45 +593,85 @@ function planUser(plan: Plan, ring: KeyRing, entry: UserEntry, stored: StoredUse
   noteOwner(plan, entry, stored, !after.disabled, factorChanged);
 }
 
-/** True where the factor has to be written. */
+type FactorEntries = NonNullable<UserEntry['factors']>;
+
+/** True where a factor has to be written. */
 function planTotp(
   plan: Plan,
   ring: KeyRing,
   userId: string,
-  secret: string | undefined,
+  wanted: NonNullable<FactorEntries['totp']>,
   factors: readonly FactorRow[],
 ): boolean {
-  if (secret === undefined) {
-    return false;
-  }
-  const stored = factors.filter(({ method }) => method === 'totp');
-  if (stored.some((factor) => totpSecretOf(ring, factor) === secret)) {
-    return false;
-  }
+  const stored = factors
+    .filter(({ method }) => method === 'totp')
+    .map((row) => ({ row, data: totpOf(ring, row) }));
+  const isWanted = ({ data }: { data: TotpData | null }) =>
+    wanted.some((app) => isDeepStrictEqual(app.data, data));
+  const missing = wanted.filter((app) => !stored.some(({ data }) => isDeepStrictEqual(app.data, data)));
   // Another secret is another factor: what was counted or remembered of the old one does not concern it.
-  for (const { id, data } of stored.slice(0, 1)) {
+  for (const { row } of stored.filter((one) => !isWanted(one)).slice(0, missing.length)) {
+    const { id, data } = row;
     plan.updates.push({ sql: 'DELETE FROM factors WHERE id = ? AND data = ?', values: [id, data], rows: 1 });
   }
+  for (const { name, data } of missing) {
+    planFactor(plan, ring, userId, { method: 'totp', name, data, lookup: null, highWater: -1 });
+  }
+  return missing.length > 0;
+}
+
+/** Passkeys are only added: the list in the file is that of another system, and people have set up others since. */
+function planPasskeys(
+  plan: Plan,
+  ring: KeyRing,
+  userId: string,
+  wanted: NonNullable<FactorEntries['passkeys']>,
+  factors: readonly FactorRow[],
+): boolean {
+  const known = new Set(factors.map(({ lookup }) => lookup));
+  const missing = wanted
+    .map((one) => ({ ...one, lookup: digest(one.data.credentialId) }))
+    .filter(({ lookup }) => !known.has(lookup));
+  for (const { name, data, lookup } of missing) {
+    const highWater = data.counter > 0 ? data.counter : -1;
+    planFactor(plan, ring, userId, { method: 'passkey', name, data, lookup, highWater });
+  }
+  return missing.length > 0;
+}
+
+function planFactor(
+  plan: Plan,
+  ring: KeyRing,
+  userId: string,
+  factor: {
+    readonly method: 'totp' | 'passkey';
+    readonly name: string | null;
+    readonly data: object;
+    readonly lookup: string | null;
+    readonly highWater: number;
+  },
+): void {
   const id = newId(plan.now);
   plan.inserts.factors?.push({
     id,
     user_id: userId,
-    method: 'totp',
-    name: null,
-    data: seal(ring, factorDataPlace(userId, id), JSON.stringify({ secret })),
-    high_water: -1,
+    method: factor.method,
+    name: factor.name,
+    data: seal(ring, factorDataPlace(userId, id), JSON.stringify(factor.data)),
+    lookup: factor.lookup,
+    high_water: factor.highWater,
     failures: 0,
     disabled_at: null,
     confirmed_at: plan.now.getTime(),
     last_used_at: null,
   });
-  return true;
 }
 
-export function totpSecretOf(ring: KeyRing, factor: FactorRow): string | null {
+/** The app of a factor, as a file has it. */
+export function totpOf(ring: KeyRing, factor: FactorRow): TotpData | null {
   const data: unknown = JSON.parse(open(ring, factorDataPlace(factor.user_id, factor.id), factor.data));
   return typeof data === 'object' && data !== null && 'secret' in data && typeof data.secret === 'string'
-    ? data.secret
+    ? totpData(data as TotpData)
     : null;
 }
 

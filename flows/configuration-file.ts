@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import type { ConfigurationDocument, Path, Problem } from '../config/configuration-document.ts';
 import { canonicalEmail } from '../entities/users.ts';
-import { fromSecret } from '../factors/totp.ts';
+import { fromForeign } from '../factors/passkey.ts';
+import { fromSecret, totpAlgorithms, totpData, totpDigits, totpPeriods } from '../factors/totp.ts';
 import { isSingleAddress } from '../lib/email-address.ts';
 import { fromKeycloak, isPasswordHash, passwordProblem } from '../lib/password-hash.ts';
 import { isCountry } from '../lib/phone-number.ts';
@@ -153,7 +154,61 @@ const phone = z
   .regex(/^\+[1-9]\d{6,14}$/, 'must be a number in international form, such as "+15555550100"');
 
 const membershipShape = { organization: slug, role: z.enum(roles).default('member') };
-const factorsShape = { totp: totpSecret.optional() };
+
+const totpName = line(60).nullable().optional();
+/** An app as the pages set it up is its secret alone; one that comes from elsewhere may count differently. */
+const totpApp = z.union(
+  [
+    totpSecret.transform((secret) => ({ name: null, data: totpData({ secret }) })),
+    z
+      .strictObject({
+        secret: totpSecret,
+        name: totpName,
+        algorithm: z.enum(totpAlgorithms).optional(),
+        digits: z
+          .union(
+            totpDigits.map((number) => z.literal(number)) as [z.ZodLiteral<6>, z.ZodLiteral<8>],
+            'must be 6 or 8',
+          )
+          .optional(),
+        period: wholeNumber(totpPeriods.least, totpPeriods.most).optional(),
+      })
+      .transform(({ name = null, ...app }) => ({ name, data: totpData(app) })),
+  ],
+  'must be a base32 secret of 10 to 64 bytes, or a mapping with one',
+);
+
+const base64url = (longest: number) =>
+  z
+    .string()
+    .regex(/^[A-Za-z0-9_-]+$/, 'must be base64url')
+    .max(longest, `must have at most ${longest} characters`);
+
+/** A passkey that was set up elsewhere for this server's own host name; no other works here (WebAuthn Level 3, 5.1.4.1). */
+const foreignPasskey = z
+  .strictObject({
+    name: line(60).nullable().optional(),
+    credentialId: base64url(1400),
+    publicKey: base64url(4000),
+    userHandle: line(64),
+    counter: wholeNumber(0, 2 ** 32 - 1).default(0),
+    transports: z.array(line(32)).max(10).default([]),
+    aaguid: z.string().max(36).default('00000000-0000-0000-0000-000000000000'),
+  })
+  .transform(({ name = null, ...foreign }, context) => {
+    const data = fromForeign(foreign);
+    if (data) return { name, data };
+    context.issues.push({ code: 'custom', message: 'has no public key that is accepted here', input: null });
+    return z.NEVER;
+  });
+
+const factorsShape = {
+  totp: z
+    .union([totpApp, z.array(totpApp).max(20)])
+    .transform((given) => (Array.isArray(given) ? given : [given]))
+    .optional(),
+  passkeys: z.array(foreignPasskey).max(50).optional(),
+};
 
 const userShape = {
   email,
@@ -317,6 +372,7 @@ const secretNames = new Set([
   'totp',
   'jwks',
   'clientSecret',
+  'passkeys',
 ]);
 
 /** What stands under these names is never repeated, in no message. */

@@ -6,11 +6,12 @@ import { type MembershipRow, readStoredPolicy } from '../entities/memberships.ts
 import type { OrganizationRow } from '../entities/organizations.ts';
 import type { UpstreamProviderRow } from '../entities/upstream-providers.ts';
 import type { UserRow } from '../entities/users.ts';
+import type { TotpData } from '../factors/totp.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
 import { open } from '../lib/seal.ts';
 import { rulesOf } from './change-policy.ts';
 import type { Metadata } from './client-metadata.ts';
-import { secretPlace, totpSecretOf } from './configuration-difference.ts';
+import { secretPlace, totpOf } from './configuration-difference.ts';
 import { secretOf, shownUpstream } from './upstream-columns.ts';
 
 export interface ExportOptions {
@@ -111,8 +112,8 @@ function userEntry({ ring, slugs, memberships, factors }: Context, row: UserRow)
     .map(({ organization_id, role }) => ({ organization: slugs.get(organization_id) ?? '', role }))
     .toSorted(by(({ organization }) => organization));
   const home = row.home_organization_id === null ? null : (slugs.get(row.home_organization_id) ?? null);
-  const totp = (factors.get(row.id) ?? []).find(({ method }) => method === 'totp');
-  const secret = ring && totp ? totpSecretOf(ring, totp) : null;
+  const apps = (factors.get(row.id) ?? []).filter(({ method }) => method === 'totp');
+  const totp = ring ? apps.flatMap((app) => totpEntry(app.name, totpOf(ring, app))) : [];
   return {
     email: row.email,
     ...given('name', row.name),
@@ -122,11 +123,19 @@ function userEntry({ ring, slugs, memberships, factors }: Context, row: UserRow)
     ...(row.phone === null ? {} : { phoneVerified: row.phone_verified === 1 }),
     ...given('locale', row.locale),
     ...(row.disabled_at === null ? {} : { disabled: true }),
-    ...(secret === null ? {} : { factors: { totp: secret } }),
+    ...(totp.length === 0 ? {} : { factors: { totp: totp.length === 1 ? totp[0] : totp } }),
     memberships: joined,
     // A new user's home is the first membership; what differs from that is said.
     ...(home === (joined[0]?.organization ?? null) ? {} : { homeOrganization: home }),
   };
+}
+
+/** The secret alone where the rest is as everywhere. */
+function totpEntry(name: string | null, data: TotpData | null): (string | object)[] {
+  if (data === null) return [];
+  return name === null && Object.keys(data).length === 1
+    ? [data.secret]
+    : [{ ...given('name', name), ...data }];
 }
 
 const applicationEntry = ({ ring, slugs }: Context, row: ApplicationRow) => ({

@@ -333,6 +333,11 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     { name: 'challenge', state: 'first', locals: challenge },
     {
       name: 'challenge',
+      state: 'eight digits',
+      locals: { ...challenge, factor: { method: 'totp' as const, digits: 8 } },
+    },
+    {
+      name: 'challenge',
       state: 'wrong',
       locals: { ...challenge, typed: '482 910', error: wrongCode, rememberChecked: true },
     },

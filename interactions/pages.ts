@@ -3,10 +3,12 @@ import { isAnyDomainVerified, readUpstreamSettings, upstreamsFor } from '../enti
 import { type Approval, approvalLifetime } from '../factors/device.ts';
 import { factorFor } from '../factors/index.ts';
 import { codeMinutes } from '../factors/sent-code.ts';
+import { digitsOf } from '../factors/totp.ts';
 import type { Assessment } from '../flows/assess-sign-in.ts';
 import { organizationNameOf } from '../flows/home-organization.ts';
 import { homeOf } from '../flows/recipient.ts';
 import type { SignInState } from '../flows/sign-in-state.ts';
+import { subjectFor } from '../flows/subject.ts';
 import { csrfToken } from '../http/csrf.ts';
 import { resendForm, shownFactor } from '../http/factor-form.ts';
 import type {
@@ -163,6 +165,7 @@ export function showChallenge(
     factor: {
       ...shownFactor(factor.method, begun?.shown ?? null),
       ...waitingFor(visit, factor, begun, word),
+      ...lengthOfCode(visit, assessment, factor),
     },
     resend: factorFor(factor.method).waits
       ? askAgain(visit, factor, word)
@@ -177,6 +180,16 @@ export function showChallenge(
     help: at(visit, '/help'),
   };
   show(visit.ctx, visit.site.renderer, 'challenge', locals, problem?.status ?? 200);
+}
+
+/** An app that came from elsewhere may show codes of another length. */
+function lengthOfCode(visit: Visit, { user, factors }: Assessment, { id, method }: ConfirmedFactor): object {
+  if (method !== 'totp') {
+    return {};
+  }
+  const own = factors.filter((row) => row.id === id);
+  const [app] = subjectFor(visit.site.services, user, own, method, '').factors;
+  return { digits: app ? digitsOf(app.data) : 6 };
 }
 
 /** What the page says of the other device: where to answer, until when, and what came of it. */
