@@ -155,6 +155,8 @@ const phone = z
 
 const membershipShape = { organization: slug, role: z.enum(roles).default('member') };
 
+const totpRule =
+  'must be a base32 secret of 10 to 64 bytes, or { secret, name, algorithm, digits, period } with one, or a list of them';
 const totpName = line(60).nullable().optional();
 /** An app as the pages set it up is its secret alone; one that comes from elsewhere may count differently. */
 const totpApp = z.union(
@@ -175,7 +177,7 @@ const totpApp = z.union(
       })
       .transform(({ name = null, ...app }) => ({ name, data: totpData(app) })),
   ],
-  'must be a base32 secret of 10 to 64 bytes, or a mapping with one',
+  totpRule,
 );
 
 const base64url = (longest: number) =>
@@ -204,7 +206,7 @@ const foreignPasskey = z
 
 const factorsShape = {
   totp: z
-    .union([totpApp, z.array(totpApp).max(20)])
+    .union([totpApp, z.array(totpApp).max(20)], totpRule)
     .transform((given) => (Array.isArray(given) ? given : [given]))
     .optional(),
   passkeys: z.array(foreignPasskey).max(50).optional(),

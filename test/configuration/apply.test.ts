@@ -150,7 +150,7 @@ for (const kind of kinds) {
       const exported = await exportConfiguration(world, { organization: 'moved' });
       t.deepEqual(Object.keys(exported ?? {}), ['organizations', 'users', 'applications']);
       t.is(exported?.organizations.length, 1);
-      t.is(exported?.users.length, 3);
+      t.is(exported?.users.length, 4);
       t.is(exported?.applications.length, 0);
       t.is(await exportConfiguration(world, { organization: 'nobody' }), null);
     },

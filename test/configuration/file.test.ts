@@ -116,7 +116,9 @@ const wrong: readonly [string, string, readonly string[]][] = [
   [
     'an authenticator secret that is none',
     user(`factors: { totp: ${secret} }`),
-    ['f.yaml:1:45 users[0].factors.totp must be a base32 secret of 10 to 64 bytes'],
+    [
+      'f.yaml:1:45 users[0].factors.totp must be a base32 secret of 10 to 64 bytes, or { secret, name, algorithm, digits, period } with one, or a list of them',
+    ],
   ],
   [
     'a phone without quotes',
