@@ -10,7 +10,7 @@ export interface Message {
   readonly by: 'email' | 'sms';
   readonly to: string;
   readonly template: string;
-  readonly values: { readonly [name: string]: string };
+  readonly values: { readonly [name: string]: string | number };
 }
 
 /** The person and the set-up that a factor works for. */

@@ -20,7 +20,7 @@ export function sendCode(
   return {
     keep: { code, to, until: subject.now.getTime() + minutes(codeMinutes) },
     show: shown,
-    send: { by, to, template: 'code', values: { code, minutes: String(codeMinutes) } },
+    send: { by, to, template: 'code', values: { code, minutes: codeMinutes } },
   };
 }
 

@@ -15,7 +15,7 @@ import {
   openAnnouncements,
   settleNotices,
 } from '../entities/policy-notices.ts';
-import { days } from '../lib/clock.ts';
+import { days, daysUntil } from '../lib/clock.ts';
 import { keyedId } from '../notifications/outbox.ts';
 import { type Actor, actorData, type OrganizationVisit, requirePermission } from './organization-actor.ts';
 import { requires } from './preview-policy.ts';
@@ -237,7 +237,7 @@ function notice({ db, notify }: Parts, visit: OrganizationVisit, due: Due, now: 
       values: {
         name: member.name,
         until: until?.toISOString() ?? null,
-        daysLeft: until === null ? 0 : Math.ceil((until.getTime() - now.getTime()) / days(1)),
+        daysLeft: until === null ? 0 : daysUntil(until, now),
         who: policy.requirement === 'required_for_all' ? 'everyone' : 'admins',
         methods: policy.methods.join(' '),
         hasOther: member.methods.length > 0 ? 1 : 0,

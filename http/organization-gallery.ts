@@ -1,6 +1,6 @@
 import { eventWords } from './event-words.ts';
 import type { GalleryPage } from './gallery.ts';
-import type { Chart, MemberRow, Option } from './organization-pages.ts';
+import type { Chart, Drawing, MemberRow, Option } from './organization-pages.ts';
 import type { FramedPage, Sentence } from './pages.ts';
 
 const option = (value: string, label: Sentence, chosen = false, hint: Sentence | null = null): Option => ({
@@ -36,6 +36,7 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
     action: `${base}/two-factor`,
     version: 'sample',
     previewed: '',
+    previewAction: '#preview',
     note: null,
     requirement: [
       option('optional', 'Optional', true, 'People may turn it on for themselves.'),
@@ -242,12 +243,7 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
     { value: '8', text: 'still to set up', url: `${base}/members` },
     { value: '96 %', text: "of last week's sign-ins used one", url: null },
   ] as const;
-  const chart: Chart = {
-    title: 'Enrolment until the deadline',
-    label: {
-      sentence: 'People with a second factor: {from} at first, {to} today, of {of}.',
-      values: { from: 17, to: 23, of: 31 },
-    },
+  const drawing: Drawing = {
     width: 720,
     height: 210,
     lines: [
@@ -267,6 +263,15 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
       { x: 654, y: 172, anchor: 'end', kind: 'deadline', text: { sentence: 'deadline' } },
       { x: 300, y: 50, anchor: 'middle', kind: 'value', text: '23' },
     ],
+  };
+  const chart: Chart = {
+    title: "Enrolment until the policy's deadline",
+    label: {
+      sentence: 'People with a second factor: {from} at first, {to} today, of {of}.',
+      values: { from: 17, to: 23, of: 31 },
+    },
+    wide: drawing,
+    narrow: drawing,
     head: ['Day', 'With a second factor', 'Members'],
     rows: [
       [at, 17, 31],

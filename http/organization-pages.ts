@@ -43,6 +43,8 @@ export interface TwoFactorPage extends FramedPage {
   readonly version: string;
   /** Names the values that the preview is about; empty before there is one. */
   readonly previewed: string;
+  /** POST: the same fields, to see what they would change. */
+  readonly previewAction: string;
   readonly note: Note | null;
   readonly requirement: readonly Option[];
   readonly others: readonly Option[];
@@ -165,6 +167,14 @@ export interface Chart {
   readonly title: Sentence;
   /** What a picture shows, in one sentence. */
   readonly label: Sentence;
+  /** The same twice: for wide screens, and for narrow ones, where a small picture of the wide one could not be read. */
+  readonly wide: Drawing;
+  readonly narrow: Drawing;
+  readonly head: readonly Sentence[];
+  readonly rows: readonly (readonly (string | number | Date | { readonly sentence: Sentence })[])[];
+}
+
+export interface Drawing {
   readonly width: number;
   readonly height: number;
   readonly lines: readonly { readonly kind: string; readonly d: string }[];
@@ -182,8 +192,6 @@ export interface Chart {
     readonly kind: string;
     readonly text: string | Date | { readonly sentence: Sentence };
   }[];
-  readonly head: readonly Sentence[];
-  readonly rows: readonly (readonly (string | number | Date | { readonly sentence: Sentence })[])[];
 }
 
 export interface OverviewPage extends FramedPage {

@@ -145,11 +145,11 @@ function translate(lang: Language, dictionary: { readonly [sentence: string]: st
   };
 }
 
-/** "{n} day left|{n} days left": the first form for one, the second for the rest. */
+/** "{n} day left|{n} days left": the first form for one, the second for the rest. Both are never shown. */
 function plural(lang: Language, sentence: string, n: string | number | undefined): string {
-  if (typeof n !== 'number') return sentence;
+  if (n === undefined) return sentence;
   const [one = sentence, other = one] = sentence.split('|');
-  return formats[lang].plural.select(n) === 'one' ? one : other;
+  return formats[lang].plural.select(Number(n)) === 'one' ? one : other;
 }
 
 function formatsOf(locale: string) {

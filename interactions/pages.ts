@@ -24,7 +24,7 @@ import type {
 import type { Problem } from '../http/problems.ts';
 import { scopeSentence } from '../http/scopes.ts';
 import { brandOf, common, show } from '../http/show.ts';
-import { days } from '../lib/clock.ts';
+import { daysUntil } from '../lib/clock.ts';
 import type { ConfirmedFactor, EnrolReason, WayOut } from '../policy/types.ts';
 import { applicationOf } from '../provider/assess-request.ts';
 import type { Next } from './next.ts';
@@ -309,15 +309,13 @@ function wayOutForm(visit: Visit, wayOut: WayOut): WayOutForm {
       return { kind: 'none' };
     case 'dismiss':
       return { kind: 'dismiss', action: at(visit, '/skip') };
-    case 'skip': {
-      const left = wayOut.until.getTime() - visit.site.services.db.clock.now().getTime();
+    case 'skip':
       return {
         kind: 'skip',
         action: at(visit, '/skip'),
         until: wayOut.until,
-        daysLeft: Math.floor(left / days(1)),
+        daysLeft: daysUntil(wayOut.until, visit.site.services.db.clock.now()),
       };
-    }
   }
 }
 

@@ -6,7 +6,7 @@ import { leaveFlash } from '../http/flash.ts';
 import type { Note, Sentence } from '../http/pages.ts';
 import { show } from '../http/show.ts';
 import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
-import { days } from '../lib/clock.ts';
+import { daysUntil } from '../lib/clock.ts';
 import { enrolmentChart, methodsChart, signInsChart } from './charts.ts';
 import { basePath, framedBy, inSession, organizationOf, textOf, withProof } from './visit.ts';
 import { memberRow } from './words.ts';
@@ -107,7 +107,7 @@ async function showOverview(visit: SignedIn): Promise<void> {
 }
 
 function statusOf(requirement: string, deadline: Date | null, now: Date): Sentence {
-  const left = deadline === null ? 0 : Math.ceil((deadline.getTime() - now.getTime()) / days(1));
+  const left = deadline === null ? 0 : daysUntil(deadline, now);
   const soon = left > 0;
   switch (requirement) {
     case 'required_for_all':

@@ -102,20 +102,24 @@ export function readPolicyForm(
   };
   const read = policyChange.safeParse(change);
   const problems: Record<string, Sentence> = {};
-  for (const { path } of read.error?.issues ?? []) {
+  const issues = read.error?.issues ?? [];
+  for (const { path } of issues) {
     const field = fieldAt(path.map(String), custom);
     problems[field] ??= problemSentences[field] ?? problemSentences[''] ?? '';
   }
   if (given.coverage === 'listed' && listed.length === 0) {
     problems.applications = 'Choose at least one application, or all of them.';
   }
-  const wanted = read.success ? read.data : {};
+  // What is wrong with one field throws away nothing that was said in the others.
+  const wanted = read.success ? read.data : readable(change, issues);
   const values = rulesOf({
     ...stored,
     ...withoutUndefined(wanted),
     recoveryCodes: { ...stored.recoveryCodes, ...withoutUndefined(wanted.recoveryCodes ?? {}) },
     sms: { ...stored.sms, ...withoutUndefined(wanted.sms ?? {}) },
     sessions: { ...stored.sessions, ...withoutUndefined(wanted.sessions ?? {}) },
+    ...(problems.methods === undefined ? {} : { methods: [] }),
+    ...(given.coverage === 'listed' && listed.length === 0 ? { applications: [] } : {}),
   });
   const typed = typedOf(values);
   const kept = (name: keyof TypedPolicy) => (has(name) && !read.success ? textOf(given[name]) : typed[name]);
@@ -129,6 +133,24 @@ export function readPolicyForm(
     },
     problems,
   };
+}
+
+/** The form without what could not be read. */
+function readable(
+  change: { readonly [rule: string]: unknown },
+  issues: readonly { readonly path: readonly PropertyKey[] }[],
+): PolicyChange {
+  const rest: Record<string, unknown> = { ...change };
+  for (const { path } of issues) {
+    const [rule = '', part] = path.map(String);
+    const parts = rest[rule];
+    if (part !== undefined && typeof parts === 'object' && parts !== null && !Array.isArray(parts)) {
+      rest[rule] = Object.fromEntries(Object.entries(parts).filter(([name]) => name !== part));
+    } else {
+      delete rest[rule];
+    }
+  }
+  return policyChange.safeParse(rest).data ?? {};
 }
 
 function fieldAt([rule = '', part = '']: readonly string[], custom: boolean): string {

@@ -59,8 +59,27 @@ export function twoFactorRoutes({ get, post }: SignedInRoutes): void {
     const note: Note | null =
       given === visit.held
         ? { tone: 'info', text: 'You have confirmed that it is you. Look at it once more, then save.' }
-        : null;
+        : preview.isChange
+          ? null
+          : { tone: 'info', text: 'Nothing is changed: this is the policy as it is saved.' };
     return showPage(visit, there, { form, preview, note, code: null });
+  });
+
+  /** Leads to an address that can be sent to a colleague, with the fields and without the form's token. */
+  post('/:slug/two-factor/preview', inSession('policy.read'), async (visit, given) => {
+    const { ctx } = visit;
+    const fields = policyFields.flatMap((name): [string, string][] =>
+      [given[name]].flat().flatMap((value) => (typeof value === 'string' ? [[name, value]] : [])),
+    );
+    const address = `${basePath(ctx)}/two-factor?${new URLSearchParams(fields)}`;
+    if (address.length <= longestAddress) {
+      ctx.status = 303;
+      return ctx.redirect(address);
+    }
+    const there = await organizationOf(visit);
+    const form = readPolicyForm(given, there.policy);
+    const preview = isWrong(form) ? null : await previewPolicy(visit.site.services, there, form.values);
+    return showPage(visit, there, { form, preview, note: isWrong(form) ? wrong(form) : null, code: null });
   });
 
   post('/:slug/two-factor', withProof('policy.change', policyFields), save);
@@ -112,6 +131,9 @@ export function twoFactorRoutes({ get, post }: SignedInRoutes): void {
     ctx.redirect(`${basePath(ctx)}/two-factor/mails`);
   });
 }
+
+/** Servers and proxies take 8 kB with everything else that a request says. */
+const longestAddress = 4000;
 
 const isWrong = ({ problems }: PolicyForm): boolean => Object.keys(problems).length > 0;
 
@@ -229,6 +251,7 @@ async function showPage(
     {
       ...(await framedBy(visit)),
       action: `${basePath(ctx)}/two-factor`,
+      previewAction: `${basePath(ctx)}/two-factor/preview`,
       version: policyVersion(there.organization.policy),
       previewed: preview ? nameOf(values) : '',
       note,

@@ -2,7 +2,7 @@ import { factorFor } from '../factors/index.ts';
 import type { LastSignIn, MemberEntry } from '../flows/read-members.ts';
 import type { MemberRow, Option, Tag } from '../http/organization-pages.ts';
 import type { Sentence } from '../http/pages.ts';
-import { days } from '../lib/clock.ts';
+import { daysUntil } from '../lib/clock.ts';
 import type { Method, Role } from '../policy/types.ts';
 
 /** How the admin pages say what flows give them. */
@@ -22,8 +22,8 @@ export function stateTag(member: Pick<MemberEntry, 'state' | 'isDisabled' | 'isR
     case 'set_up':
       return { tone: 'ok', text: 'Set up' };
     case 'in_grace': {
-      const n = Math.max(0, Math.floor((state.until.getTime() - now.getTime()) / days(1)));
-      if (n === 0) return { tone: 'warn', text: 'Last day' };
+      const n = daysUntil(state.until, now);
+      if (n <= 1) return { tone: 'warn', text: 'Last day' };
       return { tone: 'warn', text: { sentence: '{n} day left|{n} days left', values: { n } } };
     }
     case 'overdue':

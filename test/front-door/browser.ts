@@ -115,7 +115,11 @@ export class Browser {
         `no button "${button}" at ${this.url} (${this.status} ${this.heading}): ${this.buttons.join(', ')}`,
       );
     }
-    const action = / action="([^"]*)"/.exec(form)?.[1] ?? '';
+    const pressed = [...form.matchAll(/<button([^>]*)>(.*?)<\/button>/gs)].find(
+      ([, , html = '']) => label(html) === button,
+    );
+    const own = / formaction="([^"]*)"/.exec(pressed?.[1] ?? '');
+    const action = (own ?? / action="([^"]*)"/.exec(form))?.[1] ?? '';
     const fields = new URLSearchParams();
     for (const [input] of form.matchAll(/<input[^>]*>/g)) {
       const name = / name="([^"]*)"/.exec(input)?.[1];

@@ -123,6 +123,32 @@ for (const kind of kinds) {
     t.regex(ada.text, /value="Germany"[\s\S]*value="-1"/);
     await ada.press('Save and notify', { absoluteMinutes: '2000' });
     t.is(ada.status, 422);
+    // What is wrong with one field throws away nothing that was chosen in the others.
+    await ada.press('Save and notify', {
+      ...wrong,
+      requirement: 'required_for_all',
+      rememberDeviceDays: '7',
+      idleMinutes: '60',
+    });
+    t.is(ada.status, 422);
+    t.regex(ada.text, /value="required_for_all"[^>]* checked/);
+    t.regex(ada.text, /<option value="7" selected>For 7 days/);
+    t.regex(ada.text, /<option value="60" selected/);
+    t.regex(ada.text, /name="graceNumber"[^>]* value="91"/);
+    await ada.open('/organizations/acme/two-factor');
+    // A preview of nothing says so; one of something can be sent to a colleague, without the form's token.
+    await ada.press('Preview');
+    t.regex(ada.text, /Nothing is changed/);
+    await ada.press('Preview', { requirement: 'required_for_all', passkeyModels: '' });
+    t.regex(ada.url, /\/two-factor\?requirement=required_for_all&/);
+    t.regex(ada.text, /data-must-act/);
+    t.deepEqual(
+      ada.visited.filter((address) => address.includes('_csrf')),
+      [],
+    );
+    await ada.press('Preview', { passkeyModels: ' x'.repeat(3000) });
+    t.regex(ada.text, /id="passkeyModels-error"/);
+    await ada.open('/organizations/acme/two-factor');
     const model = 'CB69481E-8FF7-4039-93EC-0A2729A154A8';
     await ada.press('Save and notify', {
       ...wrong,
