@@ -5,6 +5,8 @@ import type { Database, Statement } from '../entities/database.ts';
 export interface Origin {
   readonly ip: string | null;
   readonly userAgent: string | null;
+  /** Of the page that was asked for: what is sent because of the request speaks it too. */
+  readonly language?: string;
 }
 
 /** Where what nobody's browser did came from; and the place of administrators, in what is told to members. */

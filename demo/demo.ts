@@ -87,7 +87,7 @@ async function pretendHistory(db: Database, organizationId: string): Promise<voi
     const user = await db.row<{ id: string }>('SELECT id FROM users WHERE email = ?', [email]);
     if (!user) continue;
     const at = new Date(now - days(hasTotp ? 1 : 2) - email.length * 3_600_000);
-    const signIn = { acr: hasTotp ? acr2fa : acr1fa, clientId: 'demo', isFirst: true };
+    const signIn = { acr: hasTotp ? acr2fa : acr1fa, clientId: 'demo', language: null, isFirst: true };
     await db.together([noteSignIn(user.id, signIn, at)]);
   }
 }

@@ -36,6 +36,13 @@ export async function applicationName(db: Database, clientId: string): Promise<s
   return row?.name ?? null;
 }
 
+/** The organization that an application belongs to; null for one that all share. */
+export const organizationOfApplication = (db: Database, clientId: string) =>
+  db.row<{ id: string; name: string }>(
+    'SELECT o.id, o.name FROM applications a JOIN organizations o ON o.id = a.organization_id WHERE a.client_id = ?',
+    [clientId],
+  );
+
 export const resourceServer = (db: Database, resource: string) =>
   db.row<ApplicationRow>('SELECT * FROM applications WHERE resource = ?', [resource]);
 

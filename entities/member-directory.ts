@@ -232,6 +232,7 @@ export interface ListedMember {
   readonly user_id: string;
   readonly email: string;
   readonly name: string | null;
+  /** In which they are written to. */
   readonly locale: string | null;
   readonly role: Role;
   readonly facets: number;
@@ -244,7 +245,7 @@ export interface ListedMember {
   readonly last_sign_in_client_id: string | null;
 }
 
-const listed = `SELECT m.user_id, u.email, u.name, u.locale, m.role, m.facets, m.joined_at, m.admin_since, m.grace_started_at,
+const listed = `SELECT m.user_id, u.email, u.name, COALESCE(u.locale, u.last_language) AS locale, m.role, m.facets, m.joined_at, m.admin_since, m.grace_started_at,
   u.home_organization_id, u.last_sign_in_at, u.last_sign_in_acr, u.last_sign_in_client_id
   FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.organization_id = ? AND m.removed_at IS NULL`;
 

@@ -162,7 +162,7 @@ export function joinOrganization(
 /** Owners and admins who can be written to, owners first. */
 export const administratorsOf = (db: Database, organizationId: string) =>
   db.rows<{ id: string; email: string; name: string | null; locale: string | null }>(
-    `SELECT u.id, u.email, u.name, u.locale FROM memberships m JOIN users u ON u.id = m.user_id
+    `SELECT u.id, u.email, u.name, COALESCE(u.locale, u.last_language) AS locale FROM memberships m JOIN users u ON u.id = m.user_id
      WHERE m.organization_id = ? AND m.role IN ('owner', 'admin') AND m.removed_at IS NULL AND u.disabled_at IS NULL
      ORDER BY m.role DESC, m.joined_at, u.id LIMIT 20`,
     [organizationId],

@@ -8,7 +8,10 @@ export interface UserRow {
   name: string | null;
   phone: string | null;
   phone_verified: number;
+  /** The language that the person has chosen. */
   locale: string | null;
+  /** Of the pages of the last sign-in. */
+  last_language: string | null;
   password_hash: string | null;
   home_organization_id: string | null;
   /** Grows with every change of a credential or factor; what was remembered under an older one is forgotten. */
@@ -145,13 +148,23 @@ export const postponeSetup = (userId: string, until: Date): Statement => ({
 /** @param isFirst members who have never signed in are listed as such */
 export const noteSignIn = (
   userId: string,
-  signIn: { readonly acr: string; readonly clientId: string; readonly isFirst: boolean },
+  signIn: {
+    readonly acr: string;
+    readonly clientId: string;
+    readonly language: string | null;
+    readonly isFirst: boolean;
+  },
   now: Date,
 ): Statement => ({
-  sql: 'UPDATE users SET last_sign_in_at = ?, last_sign_in_acr = ?, last_sign_in_client_id = ? WHERE id = ?',
-  values: [now.getTime(), signIn.acr, signIn.clientId, userId],
+  sql: `UPDATE users SET last_sign_in_at = ?, last_sign_in_acr = ?, last_sign_in_client_id = ?,
+          last_language = COALESCE(?, last_language) WHERE id = ?`,
+  values: [now.getTime(), signIn.acr, signIn.clientId, signIn.language, userId],
   followedBy: signIn.isFirst ? [refreshDirectory([userId])] : [],
 });
+
+/** In which language a person is written to: as they chose, else as they last signed in. */
+export const languageFor = (user: Pick<UserRow, 'locale' | 'last_language'>): string | null =>
+  user.locale ?? user.last_language;
 
 /** Every browser that was remembered for this user is forgotten. */
 export const securityChanged = (userId: string, now: Date): Statement => ({

@@ -13,7 +13,6 @@ import {
 import { asciiAddress } from '../lib/email-address.ts';
 import { type Actor, stillSignedIn } from './actor.ts';
 import type { Assessment } from './assess-sign-in.ts';
-import { organizationNameOf } from './home-organization.ts';
 import { countMessage } from './message-limits.ts';
 import { type FoundLink, makeLink } from './one-time-link.ts';
 import { securityMail } from './security-mail.ts';
@@ -60,7 +59,6 @@ export async function askToChangeEmail(
   const other = await userByEmail(db, email);
   const isFree = other === null || other.id === user.id;
   const link = makeLink(services, 'confirm_email', user.id, { email });
-  const organizationName = organizationNameOf(assessment);
   const done = await db.together([
     stillSignedIn(services, actor),
     dropLinks(user.id, 'confirm_email', db.clock.now()),
@@ -70,10 +68,10 @@ export async function askToChangeEmail(
       ? [
           notify.mail({
             to: email,
-            locale: user.locale,
+            userId: user.id,
+            locale: user.locale ?? actor.origin.language ?? user.last_language,
             template: 'confirm-email',
             values: { name: user.name, url: link.url, email },
-            ...(organizationName === null ? {} : { organizationName }),
           }),
         ]
       : []),

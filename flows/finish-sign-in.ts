@@ -110,7 +110,16 @@ export async function finishSignIn(
         ]),
     ...(state.changed
       ? [
-          noteSignIn(user.id, { acr, clientId: input.clientId, isFirst: user.last_sign_in_at === null }, now),
+          noteSignIn(
+            user.id,
+            {
+              acr,
+              clientId: input.clientId,
+              language: input.origin.language ?? null,
+              isFirst: user.last_sign_in_at === null,
+            },
+            now,
+          ),
           ...factorUsedAt(assessment.facts.proofs).map((at) => freshFactorUsed(user.id, at)),
           auditEvent(db, input.origin, {
             type: 'sign_in.succeeded',

@@ -10,7 +10,14 @@ import {
   waitingInvitations,
 } from '../entities/invitations.ts';
 import { activeMembership, joinOrganization } from '../entities/memberships.ts';
-import { addUser, canonicalEmail, proveEmail, userByEmail, userById } from '../entities/users.ts';
+import {
+  addUser,
+  canonicalEmail,
+  languageFor,
+  proveEmail,
+  userByEmail,
+  userById,
+} from '../entities/users.ts';
 import { after, days } from '../lib/clock.ts';
 import { digest } from '../lib/digest.ts';
 import { asciiAddress } from '../lib/email-address.ts';
@@ -97,7 +104,7 @@ export async function inviteMember(
     }),
     notify.mail({
       to: email,
-      locale: user?.locale ?? input.locale ?? null,
+      locale: (user && languageFor(user)) ?? input.locale ?? null,
       template: 'invitation',
       values: {
         name: user?.name ?? input.name ?? null,

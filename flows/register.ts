@@ -3,7 +3,7 @@ import { auditEvent, type Origin } from '../audit/audit.ts';
 import { isDuplicate } from '../entities/database.ts';
 import { useLink } from '../entities/one-time-links.ts';
 import { isRegistrationOpen } from '../entities/organizations.ts';
-import { addUser, canonicalEmail, userByEmail } from '../entities/users.ts';
+import { addUser, canonicalEmail, languageFor, userByEmail } from '../entities/users.ts';
 import { addressRange } from '../lib/address-range.ts';
 import { digest } from '../lib/digest.ts';
 import { asciiAddress } from '../lib/email-address.ts';
@@ -60,7 +60,7 @@ async function sendLink(
     ...(link ? [link.statement] : []),
     notify.mail({
       to: email,
-      locale: user?.locale ?? locale,
+      locale: (user && languageFor(user)) ?? locale,
       template: 'register',
       values: {
         name: user?.name ?? null,

@@ -13,7 +13,6 @@ import {
 } from '../entities/users.ts';
 import { asciiAddress } from '../lib/email-address.ts';
 import { endingSessionsOf } from './end-sessions.ts';
-import { organizationNameOf } from './home-organization.ts';
 import { countMessage } from './message-limits.ts';
 import { type NewPasswordProblem, newPasswordProblem } from './new-password.ts';
 import { type FoundLink, makeLink } from './one-time-link.ts';
@@ -56,7 +55,6 @@ async function sendReset(services: Services, email: unknown, origin: Origin): Pr
     return;
   }
   const link = makeLink(services, 'reset_password', user.id, { email: user.email });
-  const organizationName = organizationNameOf({ user, memberships });
   await db.together([
     // Of several mails the newest counts.
     dropLinks(user.id, 'reset_password', db.clock.now()),
@@ -64,7 +62,7 @@ async function sendReset(services: Services, email: unknown, origin: Origin): Pr
     auditEvent(db, origin, { type: 'password.reset_asked', userId: user.id, data: { known: true } }),
     notify.mail({
       to: user.email,
-      locale: user.locale,
+      locale: user.locale ?? origin.language ?? user.last_language,
       template: 'password-reset',
       values: {
         name: user.name,
@@ -74,7 +72,6 @@ async function sendReset(services: Services, email: unknown, origin: Origin): Pr
         url: link.url,
         minutes: 60,
       },
-      ...(organizationName === null ? {} : { organizationName }),
     }),
   ]);
 }

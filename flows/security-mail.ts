@@ -1,6 +1,6 @@
 import type { Origin } from '../audit/audit.ts';
 import type { Statement } from '../entities/database.ts';
-import type { UserRow } from '../entities/users.ts';
+import { languageFor, type UserRow } from '../entities/users.ts';
 import type { MessageValues } from '../notifications/outbox.ts';
 import { makeLink } from './one-time-link.ts';
 import type { Services } from './services.ts';
@@ -38,7 +38,8 @@ export function securityMail(
     link.statement,
     services.notify.mail({
       to: mail.to ?? user.email,
-      locale: user.locale,
+      userId: user.id,
+      locale: languageFor(user) ?? origin.language ?? null,
       template: mail.template,
       values: {
         name: user.name,

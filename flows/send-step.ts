@@ -1,3 +1,4 @@
+import { organizationOfApplication } from '../entities/applications.ts';
 import type { Statement } from '../entities/database.ts';
 import type { Json, Message, Step } from '../factors/factor.ts';
 import { codeMinutes } from '../factors/sent-code.ts';
@@ -40,26 +41,39 @@ export async function sendStep(
   const now = db.clock.now();
   const first = await db.together([
     write(keep, show, send || ask ? now.getTime() : null),
-    ...(send ? [message(services, recipient, send)] : []),
+    ...(send ? [await message(services, recipient, send)] : []),
     ...asked,
   ]);
   return { kind: first ? 'started' : 'conflict' };
 }
 
-function message(services: Services, { user, memberships }: Recipient, send: Message): Statement {
+async function message(services: Services, recipient: Recipient, send: Message): Promise<Statement> {
   const { db, notify, renderText } = services;
+  const { user, origin } = recipient;
   // What is sent for a step is worth nothing after so long, and is not sent later.
   const expiresAt = after(db.clock.now(), minutes(codeMinutes));
+  const organization = await organizationFor(services, recipient);
+  // Whoever asked is looking at a page, and waits for the message beside it.
+  const locale = user.locale ?? origin.language ?? user.last_language;
   if (send.by === 'sms') {
-    const organizationName = homeOf(user, memberships)?.organization.name ?? null;
-    const text = renderText(send.template, send.values, user.locale, organizationName);
+    const text = renderText(send.template, send.values, locale, organization?.name ?? null);
     return notify.sms({ to: send.to, text, expiresAt });
   }
   return notify.mail({
     to: send.to,
-    locale: user.locale,
+    locale,
     template: send.template,
     values: { name: user.name, applicationName: null, ...send.values },
+    ...(organization ? { organizationId: organization.id } : {}),
     expiresAt,
   });
+}
+
+/** In whose name the page speaks that asks for the code: of the application's organization, or of the person's own. */
+async function organizationFor(
+  { db }: Services,
+  { user, memberships, clientId }: Recipient,
+): Promise<{ readonly id: string; readonly name: string } | null> {
+  const owner = clientId ? await organizationOfApplication(db, clientId) : null;
+  return owner ?? homeOf(user, memberships)?.organization ?? null;
 }

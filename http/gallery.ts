@@ -422,8 +422,8 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     },
 
     { name: 'enrol', state: 'grace', locals: enrol },
-    { name: 'enrol', state: 'one day', locals: { ...enrol, wayOut: { ...skip, daysLeft: 1 } } },
-    { name: 'enrol', state: 'last day', locals: { ...enrol, wayOut: { ...skip, daysLeft: 0 } } },
+    { name: 'enrol', state: 'two days', locals: { ...enrol, wayOut: { ...skip, daysLeft: 2 } } },
+    { name: 'enrol', state: 'last day', locals: { ...enrol, wayOut: { ...skip, daysLeft: 1 } } },
     {
       name: 'enrol',
       state: 'recommended',

@@ -16,6 +16,7 @@ export function languageOf(ctx: Context, uiLocales?: unknown): Language {
       sameSite: 'lax',
       path: '/',
       signed: false,
+      overwrite: true,
       maxAge: days(365),
     });
     return chosen;

@@ -3,6 +3,7 @@ import type { Context } from 'koa';
 import type { Origin } from '../audit/audit.ts';
 import { csrfToken, formOf, requireCsrf } from './csrf.ts';
 import { formBody } from './form-body.ts';
+import { originOf } from './origin.ts';
 import type { Common } from './pages.ts';
 import { requireSameOrigin } from './same-origin.ts';
 import { common } from './show.ts';
@@ -31,11 +32,10 @@ export function openRoutes(site: Site): OpenRoutes {
   const sameOrigin = requireSameOrigin(site.services.settings.issuer);
   const body = formBody({ limit: '64kb' });
   const visitOf = (ctx: Context): OpenVisit => {
-    const userAgent = ctx.get('User-Agent');
     return {
       ctx,
       site,
-      origin: { ip: ctx.ip, userAgent: userAgent === '' ? null : userAgent },
+      origin: originOf(ctx),
       shared: common(ctx, { csrf: csrfToken(site.services.ring, placeOf(ctx)) }),
     };
   };

@@ -16,6 +16,7 @@ import { ownClientId } from '../provider/own-application.ts';
 import { csrfToken, formOf, requireCsrf } from './csrf.ts';
 import { RequestError } from './errors.ts';
 import { formBody, formBodyWithFiles } from './form-body.ts';
+import { originOf } from './origin.ts';
 import { askForSignIn } from './return-to.ts';
 import { requireSameOrigin } from './same-origin.ts';
 import type { Site } from './site.ts';
@@ -212,7 +213,6 @@ export async function visitOf(site: Site, ctx: Context): Promise<SignedIn | null
   if (seenAt <= now.getTime() - minutes(1) && (ctx.method !== 'GET' || ctx.accepts('html'))) {
     await seeSession(services.db, digest(session.uid), now);
   }
-  const userAgent = ctx.get('User-Agent');
   return {
     ctx,
     site,
@@ -223,7 +223,7 @@ export async function visitOf(site: Site, ctx: Context): Promise<SignedIn | null
     actor: {
       user: assessment.user,
       sessionDigest: digest(session.uid),
-      origin: { ip: ctx.ip, userAgent: userAgent === '' ? null : userAgent },
+      origin: originOf(ctx),
     },
     csrf: csrfToken(services.ring, csrfPlace(session)),
     held: {},

@@ -6,6 +6,7 @@ import type { KnownBrowser } from '../flows/known-browser.ts';
 import { noChoices } from '../flows/proofs.ts';
 import { emptyState, findSignIn, type SignIn, type SignInState } from '../flows/sign-in-state.ts';
 import { RequestError } from '../http/errors.ts';
+import { originOf } from '../http/origin.ts';
 import type { Site } from '../http/site.ts';
 import { after, seconds } from '../lib/clock.ts';
 import type { AssuranceRequest } from '../policy/types.ts';
@@ -46,7 +47,6 @@ export async function visitOf(site: Site, ctx: Context): Promise<Visit> {
     throw new RequestError('sign_in_ended');
   }
   const signIn = found.kind === 'found' ? found.signIn : await newSignIn(site, interaction);
-  const userAgent = ctx.get('User-Agent');
   return {
     ctx,
     site,
@@ -55,7 +55,7 @@ export async function visitOf(site: Site, ctx: Context): Promise<Visit> {
     client,
     signIn,
     browser: site.cookie.read(ctx).browser,
-    origin: { ip: ctx.ip, userAgent: userAgent === '' ? null : userAgent },
+    origin: originOf(ctx, interaction.params.ui_locales),
   };
 }
 

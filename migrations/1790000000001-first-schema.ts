@@ -29,6 +29,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         phone ${t.word},
         phone_verified ${t.flag} NOT NULL,
         locale ${t.word},
+        last_language ${t.word},
         password_hash ${t.text},
         home_organization_id ${t.id},
         security_version ${t.number} NOT NULL,

@@ -32,14 +32,18 @@ interface Row {
 /** The organization that a mail was written for; of a mail that names none, the one that its recipient belongs to first. */
 export async function mailBrand(
   db: Database,
-  mail: { readonly to: string; readonly organizationId: string | null },
+  mail: {
+    readonly to: string;
+    readonly organizationId: string | null;
+    readonly userId: string | null;
+  },
 ): Promise<MailBrand> {
   const row = await (mail.organizationId === null
     ? db.row<Row>(
         `SELECT o.id, o.name, o.branding FROM users u JOIN memberships m ON m.user_id = u.id AND m.removed_at IS NULL
-         JOIN organizations o ON o.id = m.organization_id WHERE u.email = ?
+         JOIN organizations o ON o.id = m.organization_id WHERE u.${mail.userId === null ? 'email' : 'id'} = ?
          ORDER BY CASE WHEN o.id = u.home_organization_id THEN 0 ELSE 1 END, o.slug LIMIT 1`,
-        [mail.to],
+        [mail.userId ?? mail.to],
       )
     : db.row<Row>('SELECT id, name, branding FROM organizations WHERE id = ?', [mail.organizationId]));
   if (!row) return instanceMailBrand;

@@ -16,6 +16,8 @@ export interface MailMessage {
   readonly values: MessageValues;
   /** In whose name it speaks; without it, that of the recipient's own organization, or the instance's. */
   readonly organizationId?: string;
+  /** Whom it is for, where it goes to an address that is not, or not yet, or no longer theirs. */
+  readonly userId?: string;
   /** The same key is one message, however often it is written. Made of ids; nothing secret, nothing personal. */
   readonly key?: string;
   /** It is never sent after this moment; for messages with a code. */
@@ -81,6 +83,7 @@ export interface StoredMail {
   readonly template: string;
   readonly values: MessageValues;
   readonly organizationId: string | null;
+  readonly userId: string | null;
   readonly expiresAt: number | null;
 }
 
@@ -103,7 +106,7 @@ export function createNotify(
   };
 
   return {
-    mail: ({ to, locale, template, values, organizationId, key, expiresAt }) =>
+    mail: ({ to, locale, template, values, organizationId, userId, key, expiresAt }) =>
       write('email', key, {
         by: 'email',
         to,
@@ -111,6 +114,7 @@ export function createNotify(
         template,
         values,
         organizationId: organizationId ?? null,
+        userId: userId ?? null,
         expiresAt: expiresAt?.getTime() ?? null,
       }),
     sms: ({ to, text, key, expiresAt }) =>

@@ -23,6 +23,8 @@ export class Browser {
   callback: URLSearchParams | null = null;
   verifier = '';
   clientId = 'app';
+  /** As its person prefers. */
+  language = '';
 
   constructor(issuer: string, addresses: readonly string[], replica = 0) {
     this.issuer = issuer;
@@ -81,6 +83,7 @@ export class Browser {
         redirect: 'manual',
         headers: {
           Accept: 'text/html',
+          ...(this.language === '' ? {} : { 'Accept-Language': this.language }),
           Cookie: this.cookiesFor(url),
           ...(body ? { Origin: new URL(this.issuer).origin, ...form?.headers } : {}),
         },

@@ -191,8 +191,9 @@ const graces: readonly [days: number, moments: readonly [after: number, page: st
     [
       [0, 'set up, skip 7'],
       [days(2), 'set up, skip 5'],
-      [days(6), 'set up, skip 1'],
-      [days(6) + 1, 'set up, skip last day'],
+      [days(2) + 1, 'set up, skip 5'],
+      [days(6) - 1, 'set up, skip 2'],
+      [days(6), 'set up, skip last day'],
       [days(7) - 1, 'set up, skip last day'],
       [days(7), 'set up, must'],
       [days(700), 'set up, must'],
@@ -202,7 +203,7 @@ const graces: readonly [days: number, moments: readonly [after: number, page: st
     30,
     [
       [0, 'set up, skip 30'],
-      [days(29), 'set up, skip 1'],
+      [days(29), 'set up, skip last day'],
       [days(30) - 1, 'set up, skip last day'],
       [days(30), 'set up, must'],
     ],
