@@ -562,7 +562,7 @@ for (const kind of kinds) {
     t.is(problem.code, 'not_found');
   });
 
-  test(`${kind}: every answer carries the security headers, errors too (T108)`, async (t) => {
+  test(`${kind}: every answer carries the security headers, errors too, and none may stand in a frame (T108, T113)`, async (t) => {
     for (const https of [false, true]) {
       const settings = https ? { issuer: 'https://idp.test' } : {};
       const door = await open(t, kind, { configuration: acme({}, { ada: { totp: secret } }), settings });
@@ -594,6 +594,11 @@ for (const kind of kinds) {
           `/auth?client_id=app&response_type=code&scope=openid&redirect_uri=${encodeURIComponent(redirectUri)}&prompt=none`,
         ],
         ['/auth/none'],
+        ['/account'],
+        ['/account/approvals'],
+        ['/organizations/acme'],
+        ['/device'],
+        ['/session/end'],
         ['/interaction/none'],
         [own, { headers: { Cookie: cookiesOf(browser) } }],
         [`${own}/restart`, { headers: { Cookie: cookiesOf(browser) } }],

@@ -386,6 +386,40 @@ for (const kind of kinds) {
     t.is((await redeem(door, anew)).status, 200);
   });
 
+  test(`${kind}: whatever cookies somebody has planted before a sign-in, its session is another one, and theirs stay worth nothing (T110)`, async (t) => {
+    const door = await frontDoor(t, kind, { configuration, replicas });
+    const attacker = door.browser();
+    await attacker.authorize();
+    await passwordStep(attacker, 'tom');
+    const plant = (victim: Browser) => {
+      for (const [key, cookie] of attacker.cookies) victim.cookies.set(key, cookie);
+      for (const name of ['sallyport-session', 'sallyport-session.sig', 'sallyport-device']) {
+        victim.cookies.set(`${name};/`, { value: `${name}=planted`, path: '/', attributes: '' });
+      }
+    };
+    const values = (browser: Browser) =>
+      [...browser.cookies].flatMap(([key, { value }]) =>
+        key.startsWith('sallyport-session') ? [value] : [],
+      );
+    const victim = door.browser();
+    plant(victim);
+    const planted = values(victim);
+    const thief = copyOf(victim, 1);
+    await passwordStep(victim, 'ada');
+    t.truthy(victim.callback?.get('code'));
+    t.false(
+      values(victim).some((value) => planted.includes(value)),
+      'a new identifier',
+    );
+    t.is((await silently(victim, 1)).outcome, 'code');
+    await isOut(t, thief, 'with what was planted');
+    await isOut(t, attacker, 'with what was planted from');
+    // What was begun elsewhere was not finished by the victim.
+    await attacker.open(attacker.url);
+    t.is(attacker.heading, 'Two-factor authentication', 'still waits for its own second step');
+    await isOut(t, attacker, 'afterwards');
+  });
+
   test(`${kind}: a sign-in that waits for its second step ends with its user's sessions, with a clean page (T106)`, async (t) => {
     const door = await frontDoor(t, kind, { configuration, replicas });
     const waiting = door.browser();
