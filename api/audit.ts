@@ -1,5 +1,7 @@
+import { Readable } from 'node:stream';
 import * as z from 'zod';
-import { readAudit } from '../flows/read-audit.ts';
+import { auditFile, auditFormats, auditMediaTypes } from '../flows/audit-file.ts';
+import { type AuditFilter, exportAudit, readAudit } from '../flows/read-audit.ts';
 import { organizationFor } from './caller.ts';
 import { operation } from './operation.ts';
 import { clientId, id, inOrganization, limit, moment, pageOf } from './schemas.ts';
@@ -13,6 +15,33 @@ const auditEvent = z.object({
   ip: z.string().nullable(),
   userAgent: z.string().nullable(),
   data: z.record(z.string(), z.unknown()),
+});
+
+const filter = {
+  type: z
+    .string()
+    .max(100)
+    .regex(/^[a-z_.]+$/)
+    .optional(),
+  /** The address of a member. */
+  person: z.string().min(1).max(191).optional(),
+  client: clientId.optional(),
+  since: moment.optional(),
+  until: moment.optional(),
+};
+
+const filterOf = (query: {
+  readonly type?: string | undefined;
+  readonly person?: string | undefined;
+  readonly client?: string | undefined;
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+}): AuditFilter => ({
+  type: query.type,
+  person: query.person,
+  clientId: query.client,
+  since: query.since === undefined ? undefined : new Date(query.since),
+  until: query.until === undefined ? undefined : new Date(query.until),
 });
 
 export const auditOperations = [
@@ -31,16 +60,7 @@ export const auditOperations = [
         .regex(/^\d{1,15}$/)
         .optional(),
       limit,
-      type: z
-        .string()
-        .max(100)
-        .regex(/^[a-z_.]+$/)
-        .optional(),
-      /** The address of a member. */
-      person: z.string().min(1).max(191).optional(),
-      client: clientId.optional(),
-      since: moment.optional(),
-      until: moment.optional(),
+      ...filter,
     }),
     body: null,
     status: 200,
@@ -51,13 +71,7 @@ export const auditOperations = [
       const page = await readAudit(
         site.services,
         visit,
-        {
-          type: query.type,
-          person: query.person,
-          clientId: query.client,
-          since: query.since === undefined ? undefined : new Date(query.since),
-          until: query.until === undefined ? undefined : new Date(query.until),
-        },
+        filterOf(query),
         query.cursor === undefined ? null : Number(query.cursor),
         query.limit,
       );
@@ -74,6 +88,33 @@ export const auditOperations = [
             data: JSON.parse(row.data) as Record<string, unknown>,
           })),
           next: page.next === null ? null : String(page.next),
+        },
+      };
+    },
+  }),
+  operation({
+    id: 'exportAuditEvents',
+    verb: 'get',
+    path: '/organizations/{organization}/audit-events/export',
+    tag: 'Audit log',
+    summary: 'The same as one file, with the chain of hashes; that it was taken out stands in the log itself',
+    scope: 'audit:read',
+    fresh: true,
+    params: inOrganization,
+    query: z.strictObject({ format: z.enum(auditFormats), ...filter }),
+    body: null,
+    status: 200,
+    answer: null,
+    files: Object.values(auditMediaTypes),
+    problems: [404],
+    handle: async ({ site, caller, params, query }) => {
+      const visit = await organizationFor(site, caller, params.organization);
+      const pages = exportAudit(site.services, visit, filterOf(query));
+      return {
+        body: Readable.from(auditFile(pages, query.format)),
+        type: auditMediaTypes[query.format],
+        headers: {
+          'Content-Disposition': `attachment; filename="audit-${visit.organization.slug}.${query.format}"`,
         },
       };
     },

@@ -5,7 +5,7 @@ import { type OrganizationRow, organizationBySlug } from '../entities/organizati
 import { userById } from '../entities/users.ts';
 import { type Actor, type OrganizationVisit, visitOrganization } from '../flows/organization-actor.ts';
 import { RequestError } from '../http/errors.ts';
-import { apiResource } from '../policy/api-scopes.ts';
+import { apiResource, resourceMetadataUrl } from '../policy/api-scopes.ts';
 import { acr2fa, acrPhr } from '../policy/assurance.ts';
 import { type ActionOnMember, mayOverMember } from '../policy/permissions.ts';
 import type { Role } from '../policy/types.ts';
@@ -49,7 +49,7 @@ export async function callerOf(
   const { provider, services } = site;
   const [, scheme, value] = /^(Bearer|DPoP) ([A-Za-z0-9._~+/-]+=*)$/i.exec(ctx.get('Authorization')) ?? [];
   if (value === undefined) {
-    throw unauthorized('token_missing', 'Bearer realm="sallyport"');
+    throw unauthorized(site, 'token_missing', '');
   }
   const token = ((await provider.ClientCredentials.find(value)) ??
     (await provider.AccessToken.find(value))) as Token | undefined;
@@ -61,7 +61,7 @@ export async function callerOf(
       ? scheme?.toLowerCase() === 'bearer' && token?.['x5t#S256'] === undefined
       : scheme?.toLowerCase() === 'dpop' && (await provesKey(site, ctx, value, token.jkt));
   if (!token || !client || !isHeld || !audience.includes(apiResource(services.settings.issuer))) {
-    throw unauthorized('token_invalid', 'Bearer realm="sallyport", error="invalid_token"');
+    throw unauthorized(site, 'token_invalid', ', error="invalid_token"');
   }
   const scopes = new Set((token.scope ?? '').split(' ').filter((scope) => scope !== ''));
   const userAgent = ctx.get('User-Agent');
@@ -70,7 +70,7 @@ export async function callerOf(
   if (!scopes.has(operation.scope)) {
     throw new RequestError('insufficient_scope', {
       headers: {
-        'WWW-Authenticate': `Bearer realm="sallyport", error="insufficient_scope", scope="${operation.scope}"`,
+        'WWW-Authenticate': challenge(site, `, error="insufficient_scope", scope="${operation.scope}"`),
       },
     });
   }
@@ -86,15 +86,23 @@ export async function callerOf(
   if ((acr !== acr2fa && acr !== acrPhr) || (operation.fresh && age > freshFor)) {
     const maxAge = operation.fresh ? `, max_age="${freshFor}"` : '';
     throw unauthorized(
+      site,
       'step_up',
-      `Bearer realm="sallyport", error="insufficient_user_authentication", acr_values="${acr2fa}"${maxAge}`,
+      `, error="insufficient_user_authentication", acr_values="${acr2fa}"${maxAge}`,
     );
   }
   return { ...shared, kind: 'person', userId: token.accountId };
 }
 
-const unauthorized = (code: 'token_missing' | 'token_invalid' | 'step_up', challenge: string): RequestError =>
-  new RequestError(code, { headers: { 'WWW-Authenticate': challenge } });
+/** What programs are told that come without what is wanted (RFC 6750), and where they learn the rest (RFC 9728, 5.1). */
+const challenge = ({ services }: ApiSite, more: string): string =>
+  `Bearer realm="sallyport", resource_metadata="${resourceMetadataUrl(services.settings.issuer)}"${more}`;
+
+const unauthorized = (
+  site: ApiSite,
+  code: 'token_missing' | 'token_invalid' | 'step_up',
+  more: string,
+): RequestError => new RequestError(code, { headers: { 'WWW-Authenticate': challenge(site, more) } });
 
 /** The organization of this name, as this caller may see it: nobody else's is ever told from one that is not there. */
 export async function organizationFor(

@@ -1,6 +1,8 @@
 import * as z from 'zod';
 import { changeRole, removeMember } from '../flows/change-member.ts';
+import { importMembers, planImport } from '../flows/import-members.ts';
 import { type MemberEntry, readMember, readMembers } from '../flows/read-members.ts';
+import { removeMemberFactor } from '../flows/remove-member-factor.ts';
 import {
   type ResetOutcome,
   resetReason,
@@ -155,6 +157,75 @@ export const memberOperations = [
     },
   }),
   operation({
+    id: 'importMembers',
+    verb: 'post',
+    path: '/organizations/{organization}/members/import',
+    tag: 'Members',
+    summary: 'Invites the people of a CSV text with the columns email, name and role',
+    description:
+      'With dryRun nothing happens: fresh are those who would be invited, wrong the lines that cannot be read and why. Otherwise at most 500 are invited by one request; where more are left, send the same again with behind as next says.',
+    scope: 'members:write',
+    fresh: true,
+    params: inOrganization,
+    query: null,
+    body: z.strictObject({
+      csv: z.string().min(1).max(300_000),
+      dryRun: z.boolean().default(false),
+      behind: z.number().int().min(0).max(1_000_000).default(0),
+    }),
+    status: 200,
+    answer: z.object({
+      invited: z.number().int(),
+      fresh: z.array(
+        z.object({ line: z.number().int(), email: z.string(), name: z.string().nullable(), role }),
+      ),
+      wrong: z.array(z.object({ line: z.number().int(), text: z.string(), why: z.string() })),
+      next: z.number().int().nullable(),
+    }),
+    problems: [403, 404],
+    handle: async ({ site, caller, params, body }) => {
+      const visit = await organizationFor(site, caller, params.organization);
+      if (body.dryRun) {
+        const plan = await planImport(site.services, visit, body.csv);
+        if (!plan) throw noList();
+        return { body: { invited: 0, fresh: [...plan.fresh], wrong: [...plan.wrong], next: null } };
+      }
+      const done = await importMembers(site.services, visit, body.csv, body.behind);
+      if (!done) throw noList();
+      return {
+        body: {
+          invited: done.invited,
+          fresh: [...(done.rest?.rows ?? [])],
+          wrong: [...done.wrong],
+          next: done.rest?.behind ?? null,
+        },
+      };
+    },
+  }),
+  operation({
+    id: 'removeMemberFactor',
+    verb: 'post',
+    path: '/organizations/{organization}/members/{user}/factors/{factor}/remove',
+    tag: 'Factors',
+    summary: 'Takes one second factor of a member away, such as a lost phone',
+    description:
+      'For the home organization of the account alone. The last one that works, and what a policy of theirs needs, stay: that is what a reset is for (409). The person is told by mail, and remembered devices are forgotten.',
+    scope: 'factors:write',
+    fresh: true,
+    params: ofMember.extend({ factor: id }),
+    query: null,
+    body: resetReason.strict(),
+    status: 204,
+    answer: null,
+    problems: [403, 404, 409],
+    handle: async ({ site, caller, params, body }) => {
+      const visit = await organizationFor(site, caller, params.organization);
+      const input = { userId: params.user, factorId: params.factor, ...body };
+      refuseUnlessDone(await removeMemberFactor(site.services, visit, input));
+      return { status: 204 };
+    },
+  }),
+  operation({
     id: 'resetTwoFactor',
     verb: 'post',
     path: '/organizations/{organization}/members/{user}/reset-two-factor',
@@ -182,6 +253,11 @@ export const memberOperations = [
     },
   }),
 ];
+
+const noList = (): RequestError =>
+  new RequestError('invalid', {
+    errors: [{ pointer: '#/csv', detail: 'has no first line that names an email column' }],
+  });
 
 function refuseUnlessDone(outcome: ResetOutcome): void {
   switch (outcome.kind) {

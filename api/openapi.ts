@@ -103,6 +103,13 @@ function described(operation: Operation): object {
       [status]: {
         description: summary,
         ...(answer ? { content: { 'application/json': { schema: schemaOf(answer, 'output') } } } : {}),
+        ...(operation.files
+          ? {
+              content: Object.fromEntries(
+                operation.files.map((type) => [type, { schema: { type: 'string' } }]),
+              ),
+            }
+          : {}),
         headers: Object.fromEntries(
           Object.entries({
             'RateLimit-Policy': 'How many requests there may be.',

@@ -26,6 +26,8 @@ export interface Answer {
   readonly status?: number;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Where the body is no JSON: its media type, one of the operation's `files`. */
+  readonly type?: string;
 }
 
 export type Verb = 'get' | 'post' | 'put' | 'patch' | 'delete';
@@ -49,6 +51,8 @@ export interface Operation {
   /** Of the good answer. */
   readonly status: number;
   readonly answer: z.ZodType | null;
+  /** Media types of the good answer, where that is a file. */
+  readonly files?: readonly string[];
   /** Headers that it needs or gives, by name, with a sentence. */
   readonly requestHeaders?: Readonly<
     Record<string, { readonly required: boolean; readonly description: string }>

@@ -1,5 +1,6 @@
 import { applicationOperations } from './applications.ts';
 import { auditOperations } from './audit.ts';
+import { brandingOperations } from './branding.ts';
 import { invitationOperations } from './invitations.ts';
 import { memberOperations } from './members.ts';
 import type { Operation } from './operation.ts';
@@ -9,6 +10,7 @@ import { peopleOperations } from './people.ts';
 /** All that the API can do. */
 export const operations: readonly Operation[] = [
   ...organizationOperations,
+  ...brandingOperations,
   ...memberOperations,
   ...invitationOperations,
   ...peopleOperations,

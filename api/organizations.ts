@@ -6,6 +6,7 @@ import { applyConfiguration, ConfigurationConflict } from '../flows/apply-config
 import { changeOrganizationPolicy } from '../flows/change-organization-policy.ts';
 import { rulesOf } from '../flows/change-policy.ts';
 import { policyChange } from '../flows/configuration-file.ts';
+import { remindNow } from '../flows/notify-members.ts';
 import { actorData, type OrganizationVisit, requirePermission } from '../flows/organization-actor.ts';
 import { policyVersion, previewPolicy, whoWouldBeStopped } from '../flows/preview-policy.ts';
 import { readMemberFigures } from '../flows/read-members.ts';
@@ -294,6 +295,25 @@ export const organizationOperations = [
         case 'no_method':
           throw new RequestError('no_method');
       }
+    },
+  }),
+  operation({
+    id: 'remindMembers',
+    verb: 'post',
+    path: '/organizations/{organization}/policy/reminders',
+    tag: 'Policy',
+    summary: 'Writes to everybody who must act, once a day at most',
+    scope: 'policy:write',
+    fresh: true,
+    params: inOrganization,
+    query: null,
+    body: null,
+    status: 200,
+    answer: z.object({ mails: z.number().int() }),
+    problems: [403, 404],
+    handle: async ({ site, caller, params }) => {
+      const visit = await organizationFor(site, caller, params.organization);
+      return { body: { mails: await remindNow(site.services, visit) } };
     },
   }),
   operation({

@@ -4,6 +4,9 @@ import { seconds } from '../lib/clock.ts';
 import { digest, sameDigest } from '../lib/digest.ts';
 import type { ApiSite } from './operation.ts';
 
+/** What proofs may be signed with. */
+export const keyAlgorithms = ['ES256', 'EdDSA', 'RS256', 'PS256'] as const;
+
 /** How far a proof's time may be from ours, before and after. */
 const tolerance = seconds(60) / 1000;
 
@@ -30,7 +33,7 @@ export async function provesKey(
   try {
     const { payload, protectedHeader } = await jwtVerify(proof, EmbeddedJWK, {
       typ: 'dpop+jwt',
-      algorithms: ['ES256', 'EdDSA', 'RS256', 'PS256'],
+      algorithms: [...keyAlgorithms],
       requiredClaims: ['jti', 'iat', 'htm', 'htu', 'ath'],
     });
     const { jti, iat, htm, htu, ath } = payload;

@@ -3,11 +3,13 @@ import type { Context } from 'koa';
 import { NotPermitted } from '../flows/organization-actor.ts';
 import { RequestError } from '../http/errors.ts';
 import { openToAll } from '../http/route-list.ts';
+import { apiResource, apiScopes, resourceMetadataUrl } from '../policy/api-scopes.ts';
 import { callerOf } from './caller.ts';
 import { once } from './idempotency.ts';
 import { openapi } from './openapi.ts';
 import type { Answer, ApiSite, Operation } from './operation.ts';
 import { operations } from './operations.ts';
+import { keyAlgorithms } from './proof-of-possession.ts';
 import { countRequest } from './rate-limit.ts';
 import { bodyOf, checked, parsed } from './request.ts';
 
@@ -20,6 +22,12 @@ export function apiRoutes(site: ApiSite): Router {
     ctx.set('Access-Control-Allow-Origin', '*');
     ctx.type = 'application/json';
     ctx.body = document;
+  });
+  const metadata = new URL(resourceMetadataUrl(site.services.settings.issuer)).pathname;
+  site.routes.add(openToAll(metadata));
+  router.get(metadata, (ctx) => {
+    ctx.set('Access-Control-Allow-Origin', '*');
+    ctx.body = protectedResource(site.services.settings.issuer);
   });
   for (const operation of operations) {
     const path = `/api/v1${operation.path.replace(/\{(\w+)\}/g, ':$1')}`;
@@ -37,6 +45,16 @@ export function apiRoutes(site: ApiSite): Router {
   });
   return router;
 }
+
+/** What a program needs to know before it asks for a token (RFC 9728). */
+const protectedResource = (issuer: string): object => ({
+  resource: apiResource(issuer),
+  resource_name: 'Sallyport management API',
+  authorization_servers: [issuer],
+  scopes_supported: apiScopes,
+  bearer_methods_supported: ['header'],
+  dpop_signing_alg_values_supported: keyAlgorithms,
+});
 
 /** Who asks, how often, what for; then the one flow that the operation stands for. */
 async function serve(site: ApiSite, ctx: Context, operation: Operation): Promise<void> {
@@ -56,7 +74,7 @@ async function serve(site: ApiSite, ctx: Context, operation: Operation): Promise
 function send(
   ctx: Context,
   operation: Operation,
-  { status = operation.status, body, headers = {} }: Answer,
+  { status = operation.status, body, headers = {}, type = 'application/json' }: Answer,
 ): void {
   ctx.status = status;
   ctx.set({ ...headers });
@@ -66,7 +84,7 @@ function send(
     return;
   }
   ctx.body = body;
-  ctx.type = 'application/json';
+  ctx.type = type;
 }
 
 /** A parameter that comes twice is no parameter that we know (security.md T031). */

@@ -73,7 +73,7 @@ export type AccountChange =
   | 'sessions_ended';
 
 export const changeMail = (
-  services: Services,
+  services: Pick<Services, 'db' | 'ring' | 'settings' | 'notify'>,
   user: UserRow,
   origin: Origin,
   change: AccountChange,

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import * as z from 'zod';
 import type { ChainedEvent } from '../entities/audit-links.ts';
+import { auditFile, auditFormats, auditMediaTypes } from '../flows/audit-file.ts';
 import { organizationApplications } from '../flows/organization-applications.ts';
 import { type AuditFilter, exportAudit, readAudit } from '../flows/read-audit.ts';
 import { deviceName } from '../http/device-name.ts';
@@ -9,7 +10,6 @@ import { eventWords } from '../http/event-words.ts';
 import { show } from '../http/show.ts';
 import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
 import { days } from '../lib/clock.ts';
-import { csvLine } from '../lib/csv.ts';
 import { basePath, framedBy, inSession, organizationOf, textOf } from './visit.ts';
 import { options } from './words.ts';
 
@@ -33,12 +33,13 @@ export function auditRoutes({ get }: SignedInRoutes): void {
     const { ctx, site } = visit;
     const read = readQuestion(visit);
     const { format } = ctx.query;
-    if (!read.ok || (format !== 'csv' && format !== 'jsonl')) throw new RequestError('bad_request');
+    const known = auditFormats.find((one) => one === format);
+    if (!read.ok || !known) throw new RequestError('bad_request');
     const there = await organizationOf(visit);
     const pages = exportAudit(site.services, there, read.filter);
-    ctx.attachment(`audit-${there.organization.slug}.${format}`);
-    ctx.type = format === 'csv' ? 'text/csv' : 'application/jsonl';
-    ctx.body = Readable.from(format === 'csv' ? csvOf(pages) : linesOf(pages));
+    ctx.attachment(`audit-${there.organization.slug}.${known}`);
+    ctx.type = auditMediaTypes[known];
+    ctx.body = Readable.from(auditFile(pages, known));
   });
 }
 
@@ -142,47 +143,4 @@ async function namesOf(
     ids,
   );
   return new Map(rows.map(({ id, email }) => [id, email]));
-}
-
-const record = (event: ChainedEvent) => ({
-  position: Number(event.position),
-  at: new Date(event.at).toISOString(),
-  type: event.type,
-  person: event.person_email,
-  userId: event.user_id,
-  application: event.application_name,
-  clientId: event.client_id,
-  ip: event.ip,
-  userAgent: event.user_agent,
-  data: factsOf(event),
-  hash: event.hash,
-});
-
-async function* csvOf(pages: AsyncGenerator<readonly ChainedEvent[]>): AsyncGenerator<string> {
-  yield csvLine([
-    'position',
-    'at',
-    'type',
-    'person',
-    'userId',
-    'application',
-    'clientId',
-    'ip',
-    'userAgent',
-    'data',
-    'hash',
-  ]);
-  for await (const events of pages) {
-    for (const event of events) {
-      const { data, ...rest } = record(event);
-      const { hash, ...columns } = rest;
-      yield csvLine([...Object.values(columns), JSON.stringify(data), hash]);
-    }
-  }
-}
-
-async function* linesOf(pages: AsyncGenerator<readonly ChainedEvent[]>): AsyncGenerator<string> {
-  for await (const events of pages) {
-    for (const event of events) yield `${JSON.stringify(record(event))}\n`;
-  }
 }

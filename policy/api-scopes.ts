@@ -25,3 +25,9 @@ export const isApiScope = (scope: string): scope is ApiScope =>
 
 /** The resource (RFC 8707) that tokens for the management API and for shared signals name. */
 export const apiResource = (issuer: string): string => `${issuer}/api/v1`;
+
+/** Where RFC 9728 (3.1) puts what describes that resource: before its path. */
+export function resourceMetadataUrl(issuer: string): string {
+  const { origin, pathname } = new URL(apiResource(issuer));
+  return `${origin}/.well-known/oauth-protected-resource${pathname}`;
+}

@@ -67,8 +67,10 @@ export function asker(door: FrontDoor, token: string, replica = 0): Ask {
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
-    const answer = text === '' ? null : JSON.parse(text);
     const operation = operationOf(verb, path);
+    const type = response.headers.get('content-type')?.split(';')[0] ?? '';
+    const isFile = response.status === operation?.status && operation.files?.includes(type) === true;
+    const answer = isFile ? text : text === '' ? null : JSON.parse(text);
     if (operation) check(operation, path, response, answer);
     return { status: response.status, headers: response.headers, body: answer };
   };
@@ -80,6 +82,10 @@ function check(operation: Operation, path: string, response: Response, answer: u
   const what = `${operation.id} ${path} ${response.status} ${JSON.stringify(answer)}`;
   statuses.add(`${operation.id} ${response.status}`);
   if (response.status === operation.status) {
+    if (operation.files) {
+      if (typeof answer !== 'string') throw new Error(`no file of the document: ${what}`);
+      return;
+    }
     if (operation.answer === null) {
       if (answer !== null) throw new Error(`a body that is not in the document: ${what}`);
       return;

@@ -3,8 +3,10 @@ import parallel from 'ava';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { openapi } from '../../api/openapi.ts';
 import { operations } from '../../api/operations.ts';
+import { addFactor } from '../../entities/factors.ts';
 import { apiScopes } from '../../policy/api-scopes.ts';
 import { type Ask, answeredWell, apiClient, asker, tokenFor } from './api-rig.ts';
+import { mails } from './evidence.ts';
 import {
   acme,
   application,
@@ -62,6 +64,7 @@ interface Tenant {
   readonly user: string;
   readonly session: string;
   readonly device: string;
+  readonly factor: string;
   readonly client: string;
   readonly invitation: string;
 }
@@ -70,7 +73,7 @@ const addressOf = (path: string, tenant: Tenant): string =>
   path.replace(
     /\{(\w+)\}/g,
     (_, name: string) => (tenant as unknown as Record<string, string>)[name] ?? 'none',
-  );
+  ) + (path.endsWith('/export') ? '?format=csv' : '');
 
 /** A body that fits, for operations that want one. */
 const bodies: Readonly<Record<string, object>> = {
@@ -82,6 +85,9 @@ const bodies: Readonly<Record<string, object>> = {
   changeMemberRole: { role: 'admin' },
   resetTwoFactor: { how: 'by_mail', identityCheck: 'video_call', reason: 'lost phone' },
   disconnect: { reason: 'test' },
+  changeBranding: { accent: '#2453CC' },
+  importMembers: { csv: 'email\nlist@acme.test' },
+  removeMemberFactor: { identityCheck: 'video_call', reason: 'lost phone' },
   invite: { email: 'new@acme.test', role: 'admin' },
   createApplication: { name: 'New', redirectUris: ['https://new.example.com/cb'] },
   changeApplication: { assurance: 'second_factor' },
@@ -121,11 +127,23 @@ for (const kind of kinds) {
     const sessions = (await api('get', `/users/${ada}/sessions`)).body.data;
     const devices = (await api('get', `/users/${ada}/remembered-devices`)).body.data;
     t.deepEqual([sessions.length, devices.length], [2, 2]);
+    const spare = addFactor(door.db, {
+      id: 'spare',
+      userId: ada,
+      method: 'email',
+      name: 'Mailbox',
+      data: '',
+      lookup: null,
+      highWater: null,
+      now: door.clock.now(),
+    });
+    await door.db.change(spare.sql, spare.values);
     const tenant: Tenant = {
       organization: 'acme',
       user: ada,
       session: sessions[0].id,
       device: devices[0].id,
+      factor: 'spare',
       client: 'acme-app',
       invitation: (await api('post', '/organizations/acme/invitations', { email: 'first@acme.test' })).body
         .id,
@@ -194,6 +212,7 @@ for (const kind of kinds) {
       'removeApplication',
       'removeMember',
       'forgetRememberedDevices',
+      'removeMemberFactor',
       'disconnect',
       'resetTwoFactor',
     ];
@@ -311,6 +330,129 @@ for (const kind of kinds) {
       `/organizations/acme/audit-events?type=policy.changed&cursor=${events.body.next}`,
     );
     t.is(older.body.data.length, 1);
+  });
+
+  test(`${kind}: what pages can do the API can: branding, a list of people, the log as a file, one factor of several; and it says where tokens come from (T100, T101, T118, RFC 9728)`, async (t) => {
+    const door = await frontDoor(t, kind, { configuration });
+    const api = asker(door, await tokenFor(door, 'acme-api'));
+    const birch = asker(door, await tokenFor(door, 'birch-api'));
+    const organization = '/organizations/acme';
+
+    const branding = `${organization}/branding`;
+    t.deepEqual((await api('get', branding)).body, { name: 'Acme Aviation', accent: null, logoUrl: null });
+    const png = Buffer.from(
+      'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+      'base64',
+    );
+    const changed = await api('patch', branding, { accent: '#2453CC', logo: png.toString('base64') });
+    t.is(changed.body.accent, '#2453cc');
+    const logo = await fetch(changed.body.logoUrl);
+    t.deepEqual(Buffer.from(await logo.arrayBuffer()), png);
+    for (const wrong of [
+      { logo: Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>').toString('base64') },
+      { logo: 'not base64!' },
+      { accent: 'red' },
+      { organizationId: 'x' },
+    ]) {
+      t.is((await api('patch', branding, wrong)).status, 400, JSON.stringify(wrong));
+    }
+    t.is((await api('patch', branding, { logo: null })).body.logoUrl, null);
+    t.is((await api('get', branding)).body.accent, '#2453cc', 'what is not given stays');
+
+    const csv =
+      'email,name,role\nnew@acme.test,New,member\nboss@acme.test,Boss,owner\nada@acme.test,,\nno address,,\n';
+    const list = `${organization}/members/import`;
+    const plan = await api('post', list, { csv, dryRun: true });
+    t.deepEqual(
+      plan.body.fresh.map(({ email }: { email: string }) => email),
+      ['new@acme.test'],
+    );
+    t.deepEqual(
+      plan.body.wrong.map(({ line, why }: { line: number; why: string }) => [line, why]),
+      [
+        [3, 'role_too_high'],
+        [4, 'already_member'],
+        [5, 'bad_address'],
+      ],
+    );
+    t.deepEqual((await api('get', `${organization}/invitations`)).body.data, []);
+    t.is((await api('post', list, { csv })).body.invited, 1);
+    t.is((await api('get', `${organization}/invitations`)).body.data.length, 1);
+    t.is((await api('post', list, { csv: 'nothing' })).status, 400);
+
+    const file = await api('get', `${organization}/audit-events/export?format=jsonl`);
+    const events = String(file.body)
+      .trimEnd()
+      .split('\n')
+      .map((one) => JSON.parse(one));
+    t.true(events.some(({ type }) => type === 'members.imported'));
+    t.regex(file.headers.get('Content-Disposition') ?? '', /audit-acme\.jsonl/);
+    const spreadsheet = await api(
+      'get',
+      `${organization}/audit-events/export?format=csv&type=branding.changed`,
+    );
+    t.is(String(spreadsheet.body).trimEnd().split('\n').length, 3);
+    t.is((await api('get', `${organization}/audit-events/export?format=xml`)).status, 400);
+    t.true((await api('get', `${organization}/audit-events?type=audit.exported`)).body.data.length > 0);
+
+    // One factor of several; never the last, never by another organization, never an owner's.
+    const ada = await idOf(door, 'ada@acme.test');
+    const [app] = (await api('get', `/users/${ada}/factors`)).body.data;
+    const because = { identityCheck: 'video_call', reason: 'lost phone' };
+    const removal = (user: string, factor: string) =>
+      `${organization}/members/${user}/factors/${factor}/remove`;
+    t.is((await api('post', removal(ada, app.id), because)).status, 409, 'the last one');
+    const spare = addFactor(door.db, {
+      id: 'spare',
+      userId: ada,
+      method: 'email',
+      name: 'Mailbox',
+      data: '',
+      lookup: null,
+      highWater: null,
+      now: door.clock.now(),
+    });
+    await door.db.change(spare.sql, spare.values);
+    const olga = await idOf(door, 'olga@acme.test');
+    const [owners] = (await api('get', `/users/${olga}/factors`)).body.data;
+    t.is((await api('post', removal(olga, owners.id), because)).status, 403, 'an owner');
+    t.is((await api('post', removal(ada, owners.id), because)).status, 404, "another person's factor");
+    // Birch has her as a guest: her home's matters are none of theirs.
+    await door.db.change(
+      "INSERT INTO memberships (user_id, organization_id, role, joined_at, grace_started_at) SELECT ?, id, 'member', 1, 1 FROM organizations WHERE slug = 'birch'",
+      [ada],
+    );
+    const asGuest = removal(ada, 'spare').replace('acme', 'birch');
+    t.is((await birch('post', asGuest, because)).status, 403);
+    t.is(
+      (
+        await birch('post', `/organizations/birch/members/${ada}/reset-two-factor`, {
+          how: 'now',
+          ...because,
+        })
+      ).status,
+      403,
+    );
+    t.deepEqual(
+      (await Promise.all([1, 2, 3].map(() => api('post', removal(ada, 'spare'), because))))
+        .map(({ status }) => status)
+        .filter((status) => status === 204),
+      [204],
+    );
+    t.is((await mails(door, 'account-changed')).at(-1)?.values.change, 'factor_removed');
+    t.truthy((await mails(door, 'account-changed')).at(-1)?.values.notMeUrl);
+    t.is((await api('get', `/users/${ada}/factors`)).body.data.length, 1);
+
+    const refused = await fetch(`${door.issuer}/api/v1/organizations`);
+    const metadata =
+      /resource_metadata="([^"]+)"/.exec(refused.headers.get('WWW-Authenticate') ?? '')?.[1] ?? '';
+    t.is(metadata, `${door.issuer}/.well-known/oauth-protected-resource/api/v1`);
+    const described = (await (await fetch(metadata)).json()) as Record<string, unknown>;
+    t.is(described.resource, `${door.issuer}/api/v1`);
+    t.deepEqual(described.authorization_servers, [door.issuer]);
+    t.deepEqual(described.scopes_supported, [...apiScopes]);
+    const server = await fetch(`${door.issuer}/.well-known/oauth-authorization-server`);
+    t.is(((await server.json()) as { issuer: string }).issuer, door.issuer);
   });
 
   test(`${kind}: a person uses the API by a second factor, a recent one to change anything, and within their role (T102, T105)`, async (t) => {
@@ -508,6 +650,7 @@ for (const kind of kinds) {
       user: ada,
       session: ada,
       device: ada,
+      factor: ada,
       client: 'acme-api',
       invitation: ada,
     };

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { operations } from '../../api/operations.ts';
 import type { RouteRecord } from '../../http/route-list.ts';
 import { acme, type FrontDoor, frontDoor } from './rig.ts';
 
@@ -99,5 +100,41 @@ test('nobody reaches a page of the account without a session, or half-way into o
       t.is(one.heading, 'Sign in', `${method} ${path}`);
       t.false(one.text.includes('ada@'), `${method} ${path}`);
     }
+  }
+});
+
+/** What each form of an organization's pages is in the management API; null where that is only for people. */
+const inApi: Readonly<Record<string, string | null>> = {
+  'POST /organizations/:slug/applications-new': 'createApplication',
+  'POST /organizations/:slug/applications-check': null,
+  'POST /organizations/:slug/applications/:client': 'changeApplication',
+  'POST /organizations/:slug/applications/:client/secret': 'rotateApplicationSecret',
+  'POST /organizations/:slug/applications/:client/remove': 'removeApplication',
+  'POST /organizations/:slug/branding': 'changeBranding',
+  'POST /organizations/:slug/members-invite': 'invite',
+  'POST /organizations/:slug/members-invite/:id/revoke': 'revokeInvitation',
+  'POST /organizations/:slug/members-import': 'importMembers',
+  'POST /organizations/:slug/members/:id/reset': 'resetTwoFactor',
+  'POST /organizations/:slug/members/:id/role': 'changeMemberRole',
+  'POST /organizations/:slug/members/:id/remove': 'removeMember',
+  'POST /organizations/:slug/passkeys': 'changePolicy',
+  'POST /organizations/:slug/two-factor': 'changePolicy',
+  'POST /organizations/:slug/two-factor/remind': 'remindMembers',
+};
+
+test('what the pages of an organization do, the API can do', async (t) => {
+  const door = await frontDoor(t, 'SQLite', { configuration: acme({}) });
+  const forms = (door.apps[0]?.routes.all ?? [])
+    .filter(({ method, path }) => method === 'POST' && path.startsWith('/organizations/'))
+    .map(name);
+  t.deepEqual(
+    forms.filter((form) => !Object.hasOwn(inApi, form)),
+    [],
+    'forms that nobody has looked for in the API; see docs/api.md',
+  );
+  const known: readonly string[] = operations.map(({ id }) => id);
+  for (const [form, id] of Object.entries(inApi)) {
+    t.true(forms.includes(form), `${form} is gone`);
+    if (id !== null) t.true(known.includes(id), id);
   }
 });
