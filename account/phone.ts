@@ -7,7 +7,7 @@ import {
 } from '../flows/change-phone.ts';
 import { resendForm } from '../http/factor-form.ts';
 import type { Sentence } from '../http/pages.ts';
-import { blocked, notSent, type Problem, wrong, wrongSentCode } from '../http/problems.ts';
+import { blocked, notSent, type Problem, wrong, wrongSent } from '../http/problems.ts';
 import { show } from '../http/show.ts';
 import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
 import { framed } from '../http/signed-in-page.ts';
@@ -49,7 +49,7 @@ export function phoneRoutes({ get, post }: SignedInRoutes): void {
         }
         return done(visit, 'Your phone number is saved.', 'ok', page);
       case 'wrong':
-        return showCode(visit, asked, wrong(wrongSentCode, answer.code));
+        return showCode(visit, asked, wrong(wrongSent(answer), answer.code));
       case 'blocked':
         return showCode(visit, asked, blocked(visit, outcome.retryAt));
       case 'conflict':

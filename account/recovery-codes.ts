@@ -1,5 +1,7 @@
 import { regenerateRecoveryCodes } from '../flows/regenerate-recovery-codes.ts';
 import { showRecoveryCodes } from '../flows/show-recovery-codes.ts';
+import type { Sentence } from '../http/pages.ts';
+import { codesHead } from '../http/recovery-codes-file.ts';
 import { show } from '../http/show.ts';
 import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
 import { framed } from '../http/signed-in-page.ts';
@@ -33,8 +35,20 @@ async function showCodes(visit: SignedIn): Promise<void> {
   if (!codes) {
     return done(visit, 'Your recovery codes cannot be shown again. You can make new ones.', 'warn');
   }
-  show(ctx, site.renderer, 'account/recovery-codes', { ...framed(visit, section), codes, back: '/account' });
+  const head = savedCodesHead(visit);
+  show(ctx, site.renderer, 'account/recovery-codes', {
+    ...framed(visit, section),
+    head,
+    codes,
+    back: '/account',
+  });
 }
+
+/** What stands above the codes, wherever they are saved. */
+export const savedCodesHead = (visit: SignedIn): readonly Sentence[] => {
+  const { account, brand } = framed(visit, section);
+  return codesHead(account, brand.name, visit.site.services.db.clock.now());
+};
 
 /** Not with a recovery code alone: whoever found one could make eight of it (reference/control-panel-mfa.txt). */
 export const mayRegenerate = ({ recovered, assessment }: SignedIn): boolean =>

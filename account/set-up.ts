@@ -7,6 +7,7 @@ import { deviceName } from '../http/device-name.ts';
 import { resendForm, shownFactor } from '../http/factor-form.ts';
 import type { Common } from '../http/pages.ts';
 import { blocked, notSent, type Problem, wrong, wrongAnswer } from '../http/problems.ts';
+import { sendCodesFile } from '../http/recovery-codes-file.ts';
 import { common, show } from '../http/show.ts';
 import type { Form, SignedIn, SignedInRoutes } from '../http/signed-in.ts';
 import { framed } from '../http/signed-in-page.ts';
@@ -14,6 +15,7 @@ import { type Method, methods } from '../policy/types.ts';
 import { ownClientId } from '../provider/own-application.ts';
 import { raiseSession } from '../provider/raise-session.ts';
 import { done } from './factors.ts';
+import { savedCodesHead } from './recovery-codes.ts';
 import { dangerous, own } from './rules.ts';
 import { section } from './section.ts';
 
@@ -75,9 +77,8 @@ export function setUpRoutes({ get, post }: SignedInRoutes): void {
     if (!codes) {
       return gone(visit);
     }
-    visit.ctx.attachment('recovery-codes.txt');
-    visit.ctx.type = 'text/plain; charset=utf-8';
-    visit.ctx.body = `${codes.join('\n')}\n`;
+    const { lang } = bare(visit);
+    sendCodesFile(visit.ctx, visit.site.renderer, lang, savedCodesHead(visit), codes);
   });
 }
 
@@ -135,7 +136,7 @@ async function confirm(visit: SignedIn, setUp: SetUp, method: Method, form: Form
     }
     case 'wrong':
       return showStep(visit, setUp, {
-        ...wrong(outcome.error ?? wrongAnswer(method), ''),
+        ...wrong(outcome.error ?? wrongAnswer(method, form, 'set_up'), ''),
         typed: typedIn(form),
       });
     case 'blocked':
@@ -200,6 +201,7 @@ async function showStep(visit: SignedIn, stale: SetUp, problem: Problem | null):
       {
         ...bare(visit),
         action: at(setUp.id, '/codes'),
+        head: savedCodesHead(visit),
         codes,
         download: at(setUp.id, '/codes/download'),
         error: problem?.error ?? null,

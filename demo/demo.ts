@@ -1,13 +1,17 @@
 import type { Logger } from 'pino';
 import type { Settings } from '../config/settings.ts';
 import type { Database } from '../entities/database.ts';
+import { listedMembers } from '../entities/member-directory.ts';
+import { membershipsOf } from '../entities/memberships.ts';
 import { countSignIns, dayOf, noteFigures } from '../entities/organization-days.ts';
-import { noteSignIn } from '../entities/users.ts';
+import { noteSignIn, userByEmail } from '../entities/users.ts';
 import { startRelyingParty } from '../examples/relying-party/relying-party.ts';
 import { applyConfiguration } from '../flows/apply-configuration.ts';
+import { type MemberEntry, memberEntry } from '../flows/read-members.ts';
 import type { Services } from '../flows/services.ts';
-import { days } from '../lib/clock.ts';
+import { days, daysUntil } from '../lib/clock.ts';
 import { acr1fa, acr2fa } from '../policy/assurance.ts';
+import type { Method } from '../policy/types.ts';
 import { organization, password, people, totpSecret } from './people.ts';
 
 type Parts = Pick<Services, 'db' | 'ring' | 'queue' | 'passwords'>;
@@ -116,7 +120,7 @@ export async function startDemo(
         {
           client_id: 'demo',
           client_secret: 'demo-secret',
-          name: 'Flight Planner',
+          name: 'Demo application',
           organization: organization.slug,
           firstParty: true,
           redirect_uris: [`${url}/callback`],
@@ -128,25 +132,73 @@ export async function startDemo(
     }),
   });
   return {
-    welcome: welcome(settings, url),
+    welcome: await welcome(settings, services, url, wanted),
     close: async () => {
       await relyingParty.close();
     },
   };
 }
 
-function welcome(settings: Settings, relyingParty: string): string {
+async function welcome(
+  settings: Settings,
+  services: Parts,
+  relyingParty: string,
+  wanted: number,
+): Promise<string> {
   const width = Math.max(...people.map(({ email }) => email.length));
+  const { port } = new URL(relyingParty);
+  const states = await Promise.all(people.map((person) => stateOf(services, person.email)));
   return [
     '',
     `  Demo application   ${relyingParty}      sign in here`,
+    ...(wanted === 0 || port === String(wanted)
+      ? []
+      : [`                     (port ${wanted} is taken, so it is on ${port} this time)`]),
     `  Mail inbox         ${settings.issuer}/dev/inbox`,
     '',
     `  Everybody's password: ${password}`,
-    ...people.map(({ email, state }) => `    ${email.padEnd(width)}  ${state}`),
+    ...people.map(({ email }, index) => `    ${email.padEnd(width)}  ${states[index]}`),
     '',
     `  A code for those with an authenticator app: npx sallyport code`,
     `  or add this secret to your own app: ${totpSecret}`,
     '',
   ].join('\n');
 }
+
+/** Who somebody is and what the next sign-in asks of them, as it is now. */
+async function stateOf({ db }: Parts, email: string): Promise<string> {
+  const user = await userByEmail(db, email);
+  const [membership] = user ? await membershipsOf(db, user.id) : [];
+  if (!user || !membership) return 'not there any more';
+  const { id, slug } = membership.organization;
+  const [row] = await listedMembers(db, id, [user.id]);
+  if (!row) return 'not there any more';
+  const member = memberEntry(row, membership.policy, db.clock.now());
+  const where = slug === organization.slug ? '' : ' elsewhere';
+  return `${member.role}${where}${member.isDisabled ? ', disabled' : `, ${standing(member, db.clock.now())}`}`;
+}
+
+function standing({ state, methods }: MemberEntry, now: Date): string {
+  switch (state.kind) {
+    case 'in_grace': {
+      const n = daysUntil(state.until, now);
+      return `must set up, may still skip for ${n} ${n === 1 ? 'day' : 'days'}`;
+    }
+    case 'overdue':
+      return 'overdue: must set up now';
+    case 'recommended':
+      return 'nothing set up, recommended only';
+    default:
+      return methods.length === 0
+        ? 'nothing set up'
+        : `has ${methods.map((method) => named[method]).join(' and ')}`;
+  }
+}
+
+const named: Readonly<Record<Method, string>> = {
+  totp: 'an authenticator app',
+  passkey: 'a passkey',
+  device: 'another device',
+  email: 'codes by e-mail',
+  sms: 'text messages',
+};

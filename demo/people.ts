@@ -15,7 +15,6 @@ interface DemoPerson {
   readonly memberships: readonly { readonly organization: string; readonly role: string }[];
   readonly hasTotp: boolean;
   readonly joinedDaysAgo: number;
-  readonly state: string;
 }
 
 const acme = (role: string) => [{ organization: 'acme', role }];
@@ -27,7 +26,6 @@ export const people: readonly DemoPerson[] = [
     memberships: acme('owner'),
     hasTotp: true,
     joinedDaysAgo: 400,
-    state: 'owner, has an authenticator app',
   },
   {
     email: 'chiara@acme.test',
@@ -35,7 +33,6 @@ export const people: readonly DemoPerson[] = [
     memberships: acme('admin'),
     hasTotp: true,
     joinedDaysAgo: 300,
-    state: 'admin, has an authenticator app',
   },
   {
     email: 'dai@acme.test',
@@ -43,7 +40,6 @@ export const people: readonly DemoPerson[] = [
     memberships: acme('member'),
     hasTotp: true,
     joinedDaysAgo: 200,
-    state: 'member, has an authenticator app',
   },
   {
     email: 'ben@acme.test',
@@ -51,7 +47,6 @@ export const people: readonly DemoPerson[] = [
     memberships: acme('member'),
     hasTotp: false,
     joinedDaysAgo: 2,
-    state: 'member, must set up, may still skip for 4 days',
   },
   {
     email: 'elif@acme.test',
@@ -59,7 +54,6 @@ export const people: readonly DemoPerson[] = [
     memberships: acme('member'),
     hasTotp: false,
     joinedDaysAgo: 100,
-    state: 'member, overdue: must set up now',
   },
   {
     email: 'gus@birch.test',
@@ -67,6 +61,5 @@ export const people: readonly DemoPerson[] = [
     memberships: [{ organization: 'birch', role: 'owner' }],
     hasTotp: false,
     joinedDaysAgo: 0,
-    state: 'owner elsewhere, nothing set up, recommended only',
   },
 ];

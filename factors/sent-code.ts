@@ -3,6 +3,7 @@ import { minutes } from '../lib/clock.ts';
 import { sameDigest } from '../lib/digest.ts';
 import { digits } from '../lib/random.ts';
 import type { Answer, Json, Message, Step, Subject } from './factor.ts';
+import { typedCode } from './typed-code.ts';
 
 const kept = z.object({ code: z.string(), to: z.string(), until: z.number() });
 
@@ -30,14 +31,12 @@ export const sentTo = (json: Json): string | null => kept.safeParse(json).data?.
 /** The code of this step, sent to `to` and still alive. Spaces and dashes are forgiven. */
 export function isSentCode(subject: Subject, json: Json, to: string, answer: Answer): boolean {
   const read = kept.safeParse(json);
-  const typed = answer?.code;
-  const short = typeof typed === 'string' && typed.length <= 32 ? typed : '';
-  const code = short.replaceAll(/[\s\p{Dash_Punctuation}]/gu, '');
+  const code = typedCode(answer);
   return (
     read.success &&
     read.data.to === to &&
     read.data.until > subject.now.getTime() &&
-    /^[0-9]{6}$/.test(code) &&
+    code !== null &&
     sameDigest(code, read.data.code)
   );
 }

@@ -2,6 +2,7 @@ import { createGuardrails, generateSecret, generateSync, generateURI, ScureBase3
 import { toString as drawQrCode } from 'qrcode';
 import { sameDigest } from '../lib/digest.ts';
 import type { Answer, Factor, Json, Subject } from './factor.ts';
+import { typedCode } from './typed-code.ts';
 
 /** What apps that were set up elsewhere may count with (RFC 6238, 1.2); ours are set up with the first of each. */
 export const totpAlgorithms = ['SHA1', 'SHA256', 'SHA512'] as const;
@@ -97,7 +98,7 @@ export const digitsOf = (data: Json): number => dataOf(data)?.digits ?? defaults
 
 /** The newest step around now whose code was answered, or null. */
 function matchingStep(app: App, answer: Answer, now: Date): number | null {
-  const code = readCode(answer, app.digits);
+  const code = typedCode(answer, app.digits);
   if (code === null) return null;
   const { period } = app;
   const current = Math.floor(now.getTime() / 1000 / period);
@@ -119,14 +120,6 @@ const codeAt = ({ secret, algorithm, digits, period }: App, step: number): strin
     algorithm: algorithms[algorithm],
     guardrails,
   });
-
-/** Spaces and dashes are forgiven; everything else that is not as many digits is no code. */
-function readCode(answer: Answer, digits: number): string | null {
-  const typed = answer?.code;
-  if (typeof typed !== 'string' || typed.length > 32) return null;
-  const code = typed.replaceAll(/[\s\p{Dash_Punctuation}]/gu, '');
-  return code.length === digits && /^[0-9]+$/.test(code) ? code : null;
-}
 
 /** Unknown is refused: what is stored was checked when it was written. */
 function dataOf(data: Json): App | null {

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { NotPermitted } from '../flows/organization-actor.ts';
 import { currentRequest } from '../lib/current-request.ts';
 import { Overloaded } from '../lib/work-queue.ts';
-import type { Sentence } from './pages.ts';
+import type { Link, Sentence } from './pages.ts';
 
 /** The closed catalogue of what people may be told when a request cannot be served; sentences fit to be shown. */
 const catalogue = {
@@ -153,20 +153,22 @@ export class RequestError extends Error {
   readonly code: ErrorCode;
   readonly status: number;
 
-  /** For programs: what does not fit, and headers that belong to the answer. */
+  /** What does not fit, headers that belong to the answer, ways on. */
   readonly details: ErrorDetails;
 
   constructor(code: ErrorCode, options: ErrorOptions & ErrorDetails = {}) {
     super(code, options);
     this.code = code;
     this.status = catalogue[code].status;
-    this.details = { errors: options.errors, headers: options.headers };
+    this.details = { errors: options.errors, headers: options.headers, actions: options.actions };
   }
 }
 
 interface ErrorDetails {
   readonly errors?: readonly { readonly pointer: string; readonly detail: string }[] | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Where somebody can go from here, the likeliest first. */
+  readonly actions?: readonly Link[] | undefined;
 }
 
 export interface ShownError {

@@ -2,6 +2,7 @@ import type { GalleryPage } from './gallery.ts';
 import type { Common, FramedPage, ListedFactor } from './pages.ts';
 import { passwordWords } from './password-words.ts';
 import { wrongSentCode } from './problems.ts';
+import { codesHead } from './recovery-codes-file.ts';
 
 /** The account's pages in their states, for the gallery. */
 export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage[] {
@@ -286,6 +287,7 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
       state: 'plain',
       locals: {
         ...framed,
+        head: codesHead('ada@northwind.test', 'Northwind Charter', new Date('2026-11-22T09:30:00Z')),
         codes: ['K7QF-2MXW-9RTA-HZ', 'P4NC-8VJD-W6YE-3B', 'Z2HM-T9KX-4QRC-VA'],
         back: '/account',
       },

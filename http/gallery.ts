@@ -2,6 +2,7 @@ import { accountChanges } from './account-changes.ts';
 import { accountPages, wayBackPages } from './gallery-account.ts';
 import { organizationGallery } from './organization-gallery.ts';
 import type { Common, ConfirmPage, Frame, Language, Mails, MethodChoice, Pages, Sentence } from './pages.ts';
+import { codesHead } from './recovery-codes-file.ts';
 
 /** One view in one state, with sample values: for the development page that shows them all, and for the tests. */
 export type GalleryPage = {
@@ -193,7 +194,14 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     note: null,
     resend: { action: '#resend', secondsLeft: 27 },
   };
-  const recoveryCodes = { ...shared, action: '#saved', codes, download: '#download', error: null };
+  const recoveryCodes = {
+    ...shared,
+    action: '#saved',
+    head: codesHead('ada@northwind.test', 'Northwind Charter', new Date('2026-11-22T09:30:00Z')),
+    codes,
+    download: '#download',
+    error: null,
+  };
   const used = { ...shared, left: 5, replacement: null, setUpAgain: '#again', action: '#continue' };
   const consent = {
     ...shared,

@@ -174,6 +174,8 @@ export interface AccountFactorPage extends FramedPage {
 }
 
 export interface AccountRecoveryCodesPage extends FramedPage {
+  /** Stands above them in a file, on paper and in what is copied. */
+  readonly head: readonly Sentence[];
   readonly codes: readonly string[];
   readonly back: string;
 }
@@ -557,6 +559,8 @@ export interface MailboxPage extends Common {
 export interface RecoveryCodesPage extends Common {
   /** POST saved. */
   readonly action: string;
+  /** Stands above them in a file, on paper and in what is copied. */
+  readonly head: readonly Sentence[];
   readonly codes: readonly string[];
   /** POST that answers the same codes as text/plain attachment, for browsers without JavaScript; null: only with. */
   readonly download: string | null;

@@ -1,5 +1,7 @@
 import type { Context } from 'koa';
+import type { Answer } from '../factors/factor.ts';
 import { factorFor } from '../factors/index.ts';
+import { typedCode } from '../factors/typed-code.ts';
 import type { ChallengeStart } from '../flows/start-challenge.ts';
 import type { Method } from '../policy/types.ts';
 import type { Sentence } from './pages.ts';
@@ -25,15 +27,30 @@ export const wrongSentCode: Sentence =
 const wrongCode: Sentence =
   'That code is not right, or was used already. Codes change every 30 seconds; enter the one shown now.';
 
-export function wrongAnswer(method: Method): Sentence {
-  if (method === 'totp') {
-    return wrongCode;
-  }
+const wrongFirstCode: Sentence =
+  'That code is not right. Codes change every 30 seconds; enter the one shown now.';
+const notSixDigits: Sentence = 'Enter the 6 digits of the code.';
+
+export function wrongAnswer(method: Method, answer: Answer, step: 'challenge' | 'set_up'): Sentence {
   if (method === 'device') {
     return wrongDevice;
   }
-  return factorFor(method).isSignature ? wrongPasskey : wrongSentCode;
+  if (factorFor(method).isSignature) {
+    return wrongPasskey;
+  }
+  if (method !== 'totp') {
+    return wrongSent(answer);
+  }
+  // Apps that came from elsewhere may show eight.
+  if (typedCode(answer) === null && typedCode(answer, 8) === null) {
+    return notSixDigits;
+  }
+  return step === 'set_up' ? wrongFirstCode : wrongCode;
 }
+
+/** What is no code was counted like a wrong one, and is easier put right. */
+export const wrongSent = (answer: Answer): Sentence =>
+  typedCode(answer) === null ? notSixDigits : wrongSentCode;
 
 /** Shown beside the field, with what was typed. */
 export const wrong = (error: Sentence, typed: unknown): Problem => ({

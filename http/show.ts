@@ -57,6 +57,10 @@ export function show<Name extends keyof Pages>(
   ctx.body = renderer.render(name, locals);
 }
 
+/** Whoever has a sign-in behind them is nowhere yet. */
+const waysOn = (code: string): readonly Link[] =>
+  code === 'sign_in_ended' ? [{ label: 'Your account', url: '/account' }] : [];
+
 /** An error as a page, or as `application/problem+json` for programs (RFC 9457). */
 export function showError(ctx: Context, renderer: Renderer, error: ShownError): void {
   const { code, status, title, advice, errorId, retryAfter, details } = error;
@@ -82,7 +86,14 @@ export function showError(ctx: Context, renderer: Renderer, error: ShownError): 
     ctx,
     renderer,
     'error',
-    { ...common(ctx), title, advice, errorId, waitSeconds: retryAfter, actions: [] },
+    {
+      ...common(ctx),
+      title,
+      advice,
+      errorId,
+      waitSeconds: retryAfter,
+      actions: [...(details.actions ?? []), ...waysOn(code)],
+    },
     status,
   );
 }

@@ -58,7 +58,7 @@ export function challengeRoutes({ site: { services }, get, postIn }: Steps, show
     const problem =
       outcome.kind === 'blocked'
         ? blocked(visit, outcome.retryAt)
-        : wrong(wrongAnswer(factor.method), form.code);
+        : wrong(wrongAnswer(factor.method, form, 'challenge'), form.code);
     if (isAskedAnew(factor)) {
       return showBegun(visit, factor, problem, remember, showNext);
     }

@@ -1,5 +1,5 @@
 import { answerMailboxCode, sendMailboxCode } from '../flows/mailbox-code.ts';
-import { blocked, notSent, wrong, wrongSentCode } from '../http/problems.ts';
+import { blocked, notSent, wrong, wrongSent } from '../http/problems.ts';
 import { showMailbox } from './pages.ts';
 import { onward, type StepOf, type Steps } from './steps.ts';
 import type { Visit } from './visit.ts';
@@ -14,7 +14,7 @@ export function mailboxRoutes({ site: { services }, postIn }: Steps): void {
       return onward(visit);
     }
     const problem =
-      outcome.kind === 'wrong' ? wrong(wrongSentCode, form.code) : blocked(visit, outcome.retryAt);
+      outcome.kind === 'wrong' ? wrong(wrongSent(form), form.code) : blocked(visit, outcome.retryAt);
     showMailbox(visit, next.assessment, problem);
   });
 

@@ -22,6 +22,7 @@ import type {
   WayOutForm,
 } from '../http/pages.ts';
 import type { Problem } from '../http/problems.ts';
+import { codesHead } from '../http/recovery-codes-file.ts';
 import { scopeSentence } from '../http/scopes.ts';
 import { brandOf, common, show } from '../http/show.ts';
 import { daysUntil } from '../lib/clock.ts';
@@ -355,6 +356,12 @@ export function showMailbox(visit: Visit, assessment: Assessment, problem: Probl
   show(visit.ctx, visit.site.renderer, 'mailbox', locals, problem?.status ?? 200);
 }
 
+/** What stands above the codes, wherever they are saved. */
+export const headOf = (visit: Visit, next: StepOf<'recovery_codes'>): readonly Sentence[] => {
+  const { account, brand } = commonOf(visit, next.assessment);
+  return codesHead(account, brand.name, visit.site.services.db.clock.now());
+};
+
 export function showRecoveryCodes(
   visit: Visit,
   next: StepOf<'recovery_codes'>,
@@ -363,6 +370,7 @@ export function showRecoveryCodes(
   const locals: Pages['recovery-codes'] = {
     ...commonOf(visit, next.assessment),
     action: at(visit, '/codes'),
+    head: headOf(visit, next),
     codes: next.codes,
     download: at(visit, '/codes/download'),
     error: problem?.error ?? null,

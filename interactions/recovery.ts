@@ -1,8 +1,9 @@
 import { replaceLowCodes } from '../flows/replace-low-codes.ts';
 import { useRecoveryCode } from '../flows/use-recovery-code.ts';
 import { blocked, wrong, wrongRecoveryCode } from '../http/problems.ts';
+import { sendCodesFile } from '../http/recovery-codes-file.ts';
 import type { Next } from './next.ts';
-import { showRecovery, showRecoveryCodes } from './pages.ts';
+import { commonOf, headOf, showRecovery, showRecoveryCodes } from './pages.ts';
 import { move, onward, type Steps } from './steps.ts';
 import type { Visit } from './visit.ts';
 
@@ -67,9 +68,8 @@ export function recoveryRoutes(
   });
 
   /** For browsers without JavaScript; a POST, so that the codes stand in no address. */
-  postIn('recovery_codes', '/codes/download', ({ ctx }, next) => {
-    ctx.attachment('recovery-codes.txt');
-    ctx.type = 'text/plain; charset=utf-8';
-    ctx.body = `${next.codes.join('\n')}\n`;
+  postIn('recovery_codes', '/codes/download', (visit, next) => {
+    const { lang } = commonOf(visit, next.assessment);
+    sendCodesFile(visit.ctx, site.renderer, lang, headOf(visit, next), next.codes);
   });
 }

@@ -68,7 +68,7 @@ export function setUpRoutes(
     }
     const problem =
       outcome.kind === 'wrong'
-        ? { ...wrong(outcome.error ?? wrongAnswer(enrolment.method), ''), ...typedIn(form) }
+        ? { ...wrong(outcome.error ?? wrongAnswer(enrolment.method, form, 'set_up'), ''), ...typedIn(form) }
         : blocked(visit, outcome.retryAt);
     await showBegun(visit, enrolment, problem, showNext);
   });

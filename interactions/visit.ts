@@ -7,6 +7,7 @@ import { noChoices } from '../flows/proofs.ts';
 import { emptyState, findSignIn, type SignIn, type SignInState } from '../flows/sign-in-state.ts';
 import { RequestError } from '../http/errors.ts';
 import { originOf } from '../http/origin.ts';
+import type { Link } from '../http/pages.ts';
 import type { Site } from '../http/site.ts';
 import { after, seconds } from '../lib/clock.ts';
 import type { AssuranceRequest } from '../policy/types.ts';
@@ -44,7 +45,7 @@ export async function visitOf(site: Site, ctx: Context): Promise<Visit> {
   }
   const found = await findSignIn(services, uid);
   if (found.kind === 'ended') {
-    throw new RequestError('sign_in_ended');
+    throw new RequestError('sign_in_ended', { actions: backTo(client, interaction) });
   }
   const signIn = found.kind === 'found' ? found.signIn : await newSignIn(site, interaction);
   return {
@@ -57,6 +58,14 @@ export async function visitOf(site: Site, ctx: Context): Promise<Visit> {
     browser: site.cookie.read(ctx).browser,
     origin: originOf(ctx, interaction.params.ui_locales),
   };
+}
+
+/** The application, where a browser can go there by itself. */
+function backTo({ clientUri, clientName, clientId }: Client, { params }: Interaction): readonly Link[] {
+  const callback = URL.parse(String(params.redirect_uri));
+  const url = clientUri ?? (callback && /^https?:$/.test(callback.protocol) ? `${callback.origin}/` : null);
+  const label = { sentence: 'Back to {application}', values: { application: clientName ?? clientId } };
+  return url === null ? [] : [{ label, url }];
 }
 
 /** Reasons for which what the session has proved is of no use here: the sign-in begins with its first step. */

@@ -48,10 +48,12 @@ function countDown(place) {
 const textOf = (selector) =>
   [...document.querySelectorAll(selector)].map((element) => element.textContent.trim()).join('\n');
 
+const under = (head, text) => (head && textOf(head) ? `${textOf(head)}\n\n${text}` : text);
+
 /** Copies, or selects where copying is not allowed. */
 async function copy(button) {
   try {
-    await navigator.clipboard.writeText(textOf(button.dataset.copy));
+    await navigator.clipboard.writeText(under(button.dataset.copyHead, textOf(button.dataset.copy)));
     announce(button.dataset.copied);
     const label = button.textContent;
     button.textContent = button.dataset.copied;
@@ -73,7 +75,9 @@ function download(event) {
   event.preventDefault();
   const link = document.createElement('a');
   link.href = URL.createObjectURL(
-    new Blob([`${textOf('[data-recovery-codes] li')}\n`], { type: 'text/plain' }),
+    new Blob([`${under('[data-codes-head] p', textOf('[data-recovery-codes] li'))}\n`], {
+      type: 'text/plain',
+    }),
   );
   link.download = 'recovery-codes.txt';
   link.click();
@@ -85,6 +89,12 @@ for (const button of document.querySelectorAll('[data-copy]'))
   button.addEventListener('click', () => copy(button));
 for (const button of document.querySelectorAll('[data-print]'))
   button.addEventListener('click', () => print());
+
+/* Keyboards for Chinese and Japanese write wide digits; sent are the ones that a code has. */
+for (const input of document.querySelectorAll('input.code'))
+  input.addEventListener('change', () => {
+    input.value = input.value.normalize('NFKC');
+  });
 
 /* A code that was wrong is selected, so that typing replaces it. */
 document.querySelector('input.code[aria-invalid="true"], input.recovery[aria-invalid="true"]')?.select();

@@ -347,7 +347,13 @@ for (const kind of kinds) {
     t.is(setup.headers.get('Content-Disposition'), 'attachment; filename="recovery-codes.txt"');
     t.regex(setup.headers.get('Content-Type') ?? '', /^text\/plain/);
     t.is(setup.headers.get('Cache-Control'), 'no-store');
-    t.deepEqual(setup.text.trim().split('\n'), codes);
+    // Codes alone on their lines, below whose they are and what for.
+    const [head, list = ''] = setup.text.trim().split('\n\n');
+    t.deepEqual(list.split('\n'), codes);
+    t.regex(
+      head ?? '',
+      /^Recovery codes of \S+@acme\.test for Acme Aviation\.\nSaved on 20\d\d-\d\d-\d\d\.\nEach one works once/,
+    );
 
     const recovery = door.browser();
     await passwordStep(recovery, 'new');
@@ -514,6 +520,7 @@ for (const kind of kinds) {
     await browser.open(challenge, { fields: new URLSearchParams(values) });
     t.true(browser.callback?.has('code'), 'the victim’s sign-in is not hurt by any of it');
     await ended('a finished one', browser, address);
+    t.regex(browser.text, /<a class="button primary" href="[^"]+">/, 'there is a way on');
     await ended('a form of a finished one', browser, challenge, values);
 
     const late = door.browser();

@@ -181,10 +181,13 @@ test.serial(
     const first = await run(t, process.execPath, [start, 'start'], env);
     const application = /Demo application\s+(http:\S+)/.exec(first.output())?.[1] ?? '';
     t.is((await fetch(application)).status, 200);
+    t.regex(first.output(), /ben@acme\.test +member, must set up, may still skip for 5 days/);
+    t.regex(first.output(), /elif@acme\.test +member, overdue: must set up now/);
     const redirect = `${application}/callback`;
     const browser = new Browser(env.ISSUER, [env.ISSUER]);
     const demo = { client_id: 'demo', redirect_uri: redirect };
     await browser.authorize(demo);
+    t.regex(browser.text, /Demo application/, 'it has one name everywhere');
     await browser.press('Sign in', { email: 'elif@acme.test', password });
     t.is(browser.heading, 'Set up two-factor authentication');
     if (browser.buttons.includes('Continue')) await browser.press('Continue', { method: 'totp' });
@@ -200,6 +203,7 @@ test.serial(
     const second = await run(t, process.execPath, [start, 'start'], env);
     t.deepEqual(await (await fetch(`${env.ISSUER}/jwks`)).json(), keys);
     t.is(/Demo application\s+(http:\S+)/.exec(second.output())?.[1], application);
+    t.regex(second.output(), /elif@acme\.test +member, has an authenticator app/, 'as it is by now');
     await browser.open(browser.url);
     t.deepEqual(browser.recoveryCodes, codes, 'the page that was open shows what it showed');
     const again = new Browser(env.ISSUER, [env.ISSUER]);

@@ -126,7 +126,10 @@ browserTest('recovery codes can be copied, downloaded and printed', async (t) =>
   const context = await browser.newContext({ permissions: ['clipboard-read', 'clipboard-write'] });
   const page = await context.newPage();
   await page.goto(`${gallery.url}/${at('recovery-codes', 'first')}`);
-  const codes = (await page.locator('[data-recovery-codes] li').allTextContents()).join('\n');
+  const list = (await page.locator('[data-recovery-codes] li').allTextContents()).join('\n');
+  const head = (await page.locator('[data-codes-head] p').allTextContents()).join('\n');
+  t.regex(head, /Northwind Charter/);
+  const codes = `${head}\n\n${list}`;
 
   await page.getByRole('button', { name: 'Copy' }).click();
   await page.getByRole('status').getByText('Copied').waitFor({ state: 'attached' });
