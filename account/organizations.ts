@@ -4,6 +4,7 @@ import { show } from '../http/show.ts';
 import type { SignedInRoutes } from '../http/signed-in.ts';
 import { framed } from '../http/signed-in-page.ts';
 import { spanWords } from '../http/span-words.ts';
+import { accepts } from '../policy/fold.ts';
 import { graceDeadline } from '../policy/grace.ts';
 import { requirementFor } from '../policy/requirement-for.ts';
 import { own } from './rules.ts';
@@ -19,9 +20,7 @@ export function organizationRoutes({ get }: SignedInRoutes): void {
       ...framed(visit, section),
       organizations: memberships.map(({ organization, role, policy, ...standing }): ListedOrganization => {
         const requirement = requirementFor(policy, role);
-        const isMet = factors.some(
-          ({ method, disabled_at }) => disabled_at === null && policy.methods.includes(method),
-        );
+        const isMet = factors.some((factor) => factor.disabled_at === null && accepts(policy, factor));
         const deadline = graceDeadline({ role, policy, ...standing });
         const inGrace = user.had_factor_at === null && deadline !== null && deadline > now;
         return {

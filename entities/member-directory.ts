@@ -127,6 +127,23 @@ function graceIsOver(role: Role, over: GraceOver): { sql: string; values: readon
 export interface Wanted {
   readonly facets: number;
   readonly grace: 'any' | 'running' | 'over';
+  readonly passkey: PasskeyWanted;
+}
+
+/** Whether a passkey is of one of the listed models, which no number says; `any` where that makes no difference. */
+export type PasskeyWanted = 'any' | 'listed' | 'unlisted';
+
+function passkeyIs(
+  wanted: PasskeyWanted,
+  models: readonly string[],
+): { sql: string; values: readonly Value[] } | null {
+  if (wanted === 'any') return null;
+  const listed = models.length === 0 ? 'NULL' : models.map(() => '?').join(', ');
+  return {
+    sql: `${wanted === 'listed' ? '' : 'NOT '}EXISTS (SELECT 1 FROM factors f WHERE f.user_id = memberships.user_id
+      AND f.method = 'passkey' AND f.disabled_at IS NULL AND f.model IN (${listed}))`,
+    values: models,
+  };
 }
 
 /** By what a list is in order; names are not unique, so the user decides between equal ones. */
@@ -144,6 +161,8 @@ export async function directoryPage(
     readonly organizationId: string;
     readonly wanted: readonly Wanted[];
     readonly over: GraceOver;
+    /** Of passkeys, as the policy lists them. */
+    readonly models: readonly string[];
     readonly order: DirectoryOrder;
     /** Only those whose address, name or last name begins so; empty for all. */
     readonly prefix: string;
@@ -157,7 +176,7 @@ export async function directoryPage(
   if (wanted.length === 0) return [];
   const column = `${order}_key`;
   const values: Value[] = [];
-  const parts = wanted.map(({ facets: n, grace }) => {
+  const parts = wanted.map(({ facets: n, grace, passkey }) => {
     const conditions = ['organization_id = ?', 'facets = ?'];
     values.push(organizationId, n);
     if (prefix !== '') {
@@ -177,6 +196,11 @@ export async function directoryPage(
       const isOver = graceIsOver(facetsFrom(n).role, over);
       conditions.push(grace === 'over' ? isOver.sql : `NOT ${isOver.sql}`);
       values.push(...isOver.values);
+    }
+    const isPasskey = passkeyIs(passkey, question.models);
+    if (isPasskey) {
+      conditions.push(isPasskey.sql);
+      values.push(...isPasskey.values);
     }
     values.push(limit);
     return `SELECT * FROM (SELECT ${column} AS k, user_id AS u FROM memberships
@@ -204,27 +228,55 @@ export async function countDirectory(
   return rows.map((row) => ({ facets: Number(row.n), members: Number(row.members) }));
 }
 
-/** Of the members who have one number, so many in all, those whose grace is over. */
+/** Members of one number, so many in all; those with a passkey of the listed models, or without, where that matters. */
+export interface Counted {
+  readonly facets: number;
+  readonly members: number;
+  readonly passkey: PasskeyWanted;
+  readonly models: readonly string[];
+}
+
+/** Of the members who have one number, those who have a passkey of one of the listed models. */
+export const countListedPasskeys = (
+  db: Database,
+  organizationId: string,
+  facets: number,
+  models: readonly string[],
+): Promise<number> => countOf(db, organizationId, { facets, passkey: 'listed', models }, '1 = 1', []);
+
+async function countOf(
+  db: Database,
+  organizationId: string,
+  { facets: n, passkey, models }: Omit<Counted, 'members'>,
+  condition: string,
+  values: readonly Value[],
+): Promise<number> {
+  const isPasskey = passkeyIs(passkey, models);
+  const row = await db.row<{ n: number | string }>(
+    `SELECT COUNT(*) AS n FROM memberships WHERE organization_id = ? AND facets = ? AND ${condition}
+     ${isPasskey ? `AND ${isPasskey.sql}` : ''}`,
+    [organizationId, n, ...values, ...(isPasskey?.values ?? [])],
+  );
+  return Number(row?.n ?? 0);
+}
+
+/** Of these members, those whose grace is over. */
 export async function countGraceOver(
   db: Database,
   organizationId: string,
-  { facets: n, members }: { readonly facets: number; readonly members: number },
+  counted: Counted,
   over: GraceOver,
 ): Promise<number> {
   const before = over.before.getTime();
-  const isOver = graceIsOver(facetsFrom(n).role, over);
-  const count = async (condition: string, values: readonly Value[]): Promise<number> => {
-    const row = await db.row<{ n: number | string }>(
-      `SELECT COUNT(*) AS n FROM memberships WHERE organization_id = ? AND facets = ? AND ${condition}`,
-      [organizationId, n, ...values],
-    );
-    return Number(row?.n ?? 0);
-  };
+  const isOver = graceIsOver(facetsFrom(counted.facets).role, over);
   // Where it is over for everybody but those who joined lately, these few are counted: the index is in order of joining.
   if (over.everybodySince !== null && over.everybodySince.getTime() <= before) {
-    return members - (await count(`joined_at > ? AND NOT ${isOver.sql}`, [before, ...isOver.values]));
+    const condition = `joined_at > ? AND NOT ${isOver.sql}`;
+    return (
+      counted.members - (await countOf(db, organizationId, counted, condition, [before, ...isOver.values]))
+    );
   }
-  return count(isOver.sql, isOver.values);
+  return countOf(db, organizationId, counted, isOver.sql, isOver.values);
 }
 
 /** What a list shows of each. */
@@ -243,10 +295,13 @@ export interface ListedMember {
   readonly last_sign_in_at: number | null;
   readonly last_sign_in_acr: string | null;
   readonly last_sign_in_client_id: string | null;
+  /** Of usable passkeys, with commas between; null where no maker has attested any. */
+  readonly passkey_models: string | null;
 }
 
 const listed = `SELECT m.user_id, u.email, u.name, COALESCE(u.locale, u.last_language) AS locale, m.role, m.facets, m.joined_at, m.admin_since, m.grace_started_at,
-  u.home_organization_id, u.last_sign_in_at, u.last_sign_in_acr, u.last_sign_in_client_id
+  u.home_organization_id, u.last_sign_in_at, u.last_sign_in_acr, u.last_sign_in_client_id,
+  (SELECT GROUP_CONCAT(f.model) FROM factors f WHERE f.user_id = u.id AND f.method = 'passkey' AND f.disabled_at IS NULL) AS passkey_models
   FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.organization_id = ? AND m.removed_at IS NULL`;
 
 /** These members, in the order of the list. */

@@ -4,6 +4,7 @@ import { factorsOf } from '../entities/factors.ts';
 import {
   countDirectory,
   countGraceOver,
+  countListedPasskeys,
   type DirectoryOrder,
   directoryOrders,
   directoryPage,
@@ -15,11 +16,13 @@ import {
   listedMember,
   listedMembers,
   nameKey,
+  type PasskeyWanted,
   type Wanted,
 } from '../entities/member-directory.ts';
 import { policyFrom, type StoredPolicy } from '../entities/memberships.ts';
 import { canonicalEmail } from '../entities/users.ts';
 import { after, days, seconds } from '../lib/clock.ts';
+import { accepts } from '../policy/fold.ts';
 import { hadGraceBefore, type MemberState, memberState, mustAct } from '../policy/member-state.ts';
 import { requirementFor } from '../policy/requirement-for.ts';
 import { type Method, methods, type Policy, type Role, roles } from '../policy/types.ts';
@@ -89,6 +92,7 @@ export async function readMembers(
     organizationId,
     wanted: wantedOf(policy, filter, await facetsIn(db, organizationId)),
     over: graceOver(policy, now),
+    models: policy.passkeyModels ?? [],
     limit: size + 1,
   };
   const place = readCursor(from);
@@ -175,12 +179,35 @@ function wantedOf(policy: Policy, filter: MemberFilter, known: readonly number[]
     if (filter.twoFactor !== undefined && facets.methods.length > 0 !== (filter.twoFactor === 'on'))
       return [];
     if (filter.method !== undefined && !facets.methods.includes(filter.method)) return [];
-    const grace = graceWanted(policy, filter.state, facets);
-    return grace === null ? [] : [{ facets: n, grace }];
+    return standings(policy, facets).flatMap(({ passkey, hasListedPasskey }) => {
+      const grace = graceWanted(policy, filter.state, { ...facets, hasListedPasskey });
+      return grace === null ? [] : [{ facets: n, grace, passkey }];
+    });
   });
 }
 
-function graceWanted(policy: Policy, state: MemberFilter['state'], facets: Facets): Wanted['grace'] | null {
+/** Where a policy lists models, members of one number can stand differently: those with a passkey that it lists, and the others. */
+function standings(
+  policy: Policy,
+  facets: Facets,
+): readonly { readonly passkey: PasskeyWanted; readonly hasListedPasskey: boolean }[] {
+  const differs =
+    facets.methods.includes('passkey') &&
+    mustAct({ policy, ...facets, hasListedPasskey: false }) !==
+      mustAct({ policy, ...facets, hasListedPasskey: true });
+  return differs
+    ? [
+        { passkey: 'listed', hasListedPasskey: true },
+        { passkey: 'unlisted', hasListedPasskey: false },
+      ]
+    : [{ passkey: 'any', hasListedPasskey: false }];
+}
+
+function graceWanted(
+  policy: Policy,
+  state: MemberFilter['state'],
+  facets: Facets & { readonly hasListedPasskey: boolean },
+): Wanted['grace'] | null {
   switch (state) {
     case undefined:
       return 'any';
@@ -224,6 +251,9 @@ export function memberEntry(row: ListedMember, policy: Policy, now: Date): Membe
         adminSince: row.admin_since === null ? null : new Date(row.admin_since),
         graceStartedAt: row.grace_started_at === null ? null : new Date(row.grace_started_at),
         methods: has,
+        hasListedPasskey: (row.passkey_models?.split(',') ?? []).some((model) =>
+          policy.passkeyModels?.includes(model),
+        ),
         everHadFactor,
         isReset,
       },
@@ -288,7 +318,7 @@ export async function readMember(
       confirmedAt: new Date(factor.confirmed_at),
       lastUsedAt: factor.last_used_at === null ? null : new Date(factor.last_used_at),
       isDisabled: factor.disabled_at !== null,
-      counts: policy.methods.includes(factor.method),
+      counts: accepts(policy, factor),
     })),
     isHome: row.home_organization_id === organization.id,
     lastApplicationName: isOurs ? application.name : null,
@@ -341,12 +371,20 @@ export async function readMemberFigures(
 }
 
 /** What figures depend on. A preview asks about a requirement that begins at this moment, which is a new one each time. */
-const figuresKey = ({ requirement, others, graceDays, methods: counting, ...since }: StoredPolicy): string =>
+const figuresKey = ({
+  requirement,
+  others,
+  graceDays,
+  methods: counting,
+  passkeyModels,
+  ...since
+}: StoredPolicy): string =>
   JSON.stringify([
     requirement,
     others,
     graceDays,
     [...counting].sort(),
+    passkeyModels,
     ...[since.adminsRequiredSince, since.allRequiredSince].map(
       (moment) => moment && Math.floor(moment / countedFor),
     ),
@@ -401,13 +439,19 @@ async function countFigures(
     if (facets.methods.length > 0) figures.twoFactorOn += row.members;
     for (const method of facets.methods) figures.byMethod[method] += row.members;
     if (requirementFor(policy, facets.role) === 'must') figures.required += row.members;
-    if (!facets.isReset && !mustAct({ policy, ...facets })) continue;
-    const overdue = hadGraceBefore(facets)
-      ? row.members
-      : await countGraceOver(db, organizationId, row, over);
-    figures.mustAct += row.members;
-    figures.overdue += overdue;
-    figures.inGrace += row.members - overdue;
+    for (const { passkey, hasListedPasskey } of standings(policy, facets)) {
+      if (!facets.isReset && !mustAct({ policy, ...facets, hasListedPasskey })) continue;
+      const models = policy.passkeyModels ?? [];
+      const listed =
+        passkey === 'any' ? 0 : await countListedPasskeys(db, organizationId, row.facets, models);
+      const members = { any: row.members, listed, unlisted: row.members - listed }[passkey];
+      const overdue = hadGraceBefore(facets)
+        ? members
+        : await countGraceOver(db, organizationId, { facets: row.facets, members, passkey, models }, over);
+      figures.mustAct += members;
+      figures.overdue += overdue;
+      figures.inGrace += members - overdue;
+    }
   }
   return figures;
 }

@@ -107,7 +107,7 @@ export function commonModels(
 
 /** True where this factor counts for these rules, by its method and, for a passkey, by its model. */
 export const accepts = (
-  { methods: allowed, passkeyModels }: Rules,
+  { methods: allowed, passkeyModels }: Pick<Rules, 'methods' | 'passkeyModels'>,
   { method, model }: Pick<ConfirmedFactor, 'method' | 'model'>,
 ): boolean =>
   allowed.includes(method) &&

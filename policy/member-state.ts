@@ -17,6 +17,8 @@ export type MemberState =
 export interface MemberFacts extends Standing {
   /** Of confirmed factors that can be used. */
   readonly methods: readonly Method[];
+  /** One of their passkeys is of a model that the policy lists; of no account where it lists none. */
+  readonly hasListedPasskey: boolean;
   readonly everHadFactor: boolean;
   readonly isReset: boolean;
 }
@@ -35,8 +37,18 @@ export function memberState(member: MemberFacts, now: Date): MemberState {
 }
 
 /** True where something must be set up: nothing that the member has counts here. */
-export const mustAct = ({ policy, role, methods }: Pick<MemberFacts, 'policy' | 'role' | 'methods'>) =>
-  requirementFor(policy, role) === 'must' && !methods.some((method) => policy.methods.includes(method));
+export const mustAct = ({
+  policy,
+  role,
+  methods,
+  hasListedPasskey,
+}: Pick<MemberFacts, 'policy' | 'role' | 'methods' | 'hasListedPasskey'>): boolean =>
+  requirementFor(policy, role) === 'must' &&
+  !methods.some(
+    (method) =>
+      policy.methods.includes(method) &&
+      (method !== 'passkey' || policy.passkeyModels === null || hasListedPasskey),
+  );
 
 /** No grace, whatever the policy says. */
 export const hadGraceBefore = ({

@@ -1,6 +1,9 @@
 import test from 'ava';
+import { refreshDirectory } from '../../entities/member-directory.ts';
+import { userByEmail } from '../../entities/users.ts';
 import { assessSignIn } from '../../flows/assess-sign-in.ts';
 import { NotPermitted, visitOrganization } from '../../flows/organization-actor.ts';
+import { previewPolicy } from '../../flows/preview-policy.ts';
 import {
   allMembers,
   type MemberFilter,
@@ -156,6 +159,73 @@ for (const kind of kinds) {
       [['totp', true]],
     );
     t.false(JSON.stringify(detail).includes(secret));
+  });
+
+  test(`where a policy lists models of passkeys, lists, figures and the preview count those that the sign-in accepts (${kind})`, async (t) => {
+    const model = '00112233-4455-6677-8899-aabbccddeeff';
+    const other = 'ffffffff-4455-6677-8899-aabbccddeeff';
+    const rules = { requirement: 'required_for_all', graceDays: 0, methods: ['totp', 'passkey'] };
+    const door = await frontDoor(t, kind, {
+      configuration: acme(rules, {
+        ada: { role: 'owner', totp: secret },
+        ben: {},
+        cleo: {},
+        dai: {},
+        elif: { totp: secret },
+      }),
+    });
+    for (const [who, models] of Object.entries({
+      ben: [other, model],
+      cleo: [other],
+      dai: [null],
+      elif: [other],
+    })) {
+      const userId = (await userByEmail(door.db, `${who}@acme.test`))?.id ?? '';
+      for (const [n, one] of models.entries()) {
+        const row = { id: `${who}${n}`, user_id: userId, method: 'passkey', data: 'x', lookup: `${who}${n}` };
+        await door.db.together([
+          door.db.insert('factors', { ...row, model: one, high_water: 0, failures: 0, confirmed_at: n }),
+          refreshDirectory([userId]),
+        ]);
+      }
+    }
+    t.is(await names(door, { state: 'must_act' }), '');
+    const { services, found } = await visit(door);
+    if (!found) return t.fail('no access');
+    const { after, mustAct } = await previewPolicy(services, found, { passkeyModels: [model] });
+    t.like(after, { mustAct: 2, overdue: 2, inGrace: 0 });
+    t.deepEqual(
+      mustAct.members.map(({ email }) => email.split('@')[0]),
+      ['cleo', 'dai'],
+    );
+    await door.apply({ organizations: [{ slug: 'acme', policy: { passkeyModels: [model] } }] });
+    for (const [filter, expected] of [
+      [{ state: 'must_act' }, 'cleo dai'],
+      [{ state: 'overdue' }, 'cleo dai'],
+      [{ state: 'in_grace' }, ''],
+      [{ method: 'passkey' }, 'ben cleo dai elif'],
+    ] as const) {
+      t.is(await names(door, filter), expected, JSON.stringify(filter));
+      t.is(await names(door, filter, 1), expected, `${JSON.stringify(filter)}, one at a time`);
+    }
+    for (const who of ['ben', 'cleo', 'dai', 'elif']) {
+      const userId = (await userByEmail(door.db, `${who}@acme.test`))?.id ?? '';
+      const passkey = `${who}0`;
+      const now = door.clock.now();
+      const said = await assessSignIn(services, {
+        userId,
+        application: { clientId: 'app', organizationId: null, assurance: 'none' },
+        proofs: [
+          { kind: 'password', at: now.getTime(), factorId: null, amr: ['pwd'], userVerified: false },
+          { kind: 'passkey', at: now.getTime(), factorId: passkey, amr: ['hwk'], userVerified: false },
+        ],
+        choices: { skippedAt: null, dismissedAt: null },
+        device: null,
+        request: { startedAt: now, login: false, maxAge: null, acrValues: [], essential: false },
+      });
+      const mustSetUp = said?.decision.kind === 'enrol' || said?.decision.kind === 'refuse';
+      t.is(mustSetUp, ['cleo', 'dai'].includes(who), `${who}: ${said?.decision.kind}`);
+    }
   });
 
   test(`nobody sees members of an organization that is not theirs, or in which they may not (T100) (${kind})`, async (t) => {
