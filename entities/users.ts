@@ -89,7 +89,8 @@ export const addUser = (
     password_hash: user.passwordHash,
     home_organization_id: user.homeOrganizationId,
     security_version: 1,
-    sessions_valid_after: user.now.getTime(),
+    // Nothing of theirs can be older; the sign-in that makes them may be.
+    sessions_valid_after: 0,
     created_at: user.now.getTime(),
     updated_at: user.now.getTime(),
   }),
