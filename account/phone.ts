@@ -11,6 +11,7 @@ import { blocked, notSent, type Problem, wrong, wrongSent } from '../http/proble
 import { show } from '../http/show.ts';
 import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
 import { framed } from '../http/signed-in-page.ts';
+import { shownPhoneNumber } from '../lib/phone-number.ts';
 import { raiseSession } from '../provider/raise-session.ts';
 import { done } from './factors.ts';
 import { dangerous, own } from './rules.ts';
@@ -127,7 +128,7 @@ function showPhone(visit: SignedIn, typed: string, problem: Problem | null): voi
     'account/phone',
     {
       ...framed(visit, section),
-      now: assessment.user.phone,
+      now: assessment.user.phone === null ? null : shownPhoneNumber(assessment.user.phone),
       phoneIsFactor: assessment.user.phone !== null && hasTexts(visit),
       typed,
       action: form,
@@ -145,7 +146,7 @@ function showCode(visit: SignedIn, { id, number, sentAt }: AskedPhone, problem: 
     'account/phone-code',
     {
       ...framed(visit, section),
-      number,
+      number: shownPhoneNumber(number),
       typed: problem?.typed ?? '',
       action: at(id),
       resend: resendForm(visit, `${at(id)}/send`, sentAt),

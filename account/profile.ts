@@ -8,6 +8,7 @@ import { show } from '../http/show.ts';
 import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
 import { framed } from '../http/signed-in-page.ts';
 import type { Site } from '../http/site.ts';
+import { shownPhoneNumber } from '../lib/phone-number.ts';
 import { done } from './factors.ts';
 import { hasTexts } from './phone.ts';
 import { dangerous, own } from './rules.ts';
@@ -26,7 +27,7 @@ export function profileRoutes({ get, post }: SignedInRoutes): void {
       locale: languages.find((language) => language === user.locale) ?? null,
       email: user.email,
       emailVerified: user.email_verified === 1,
-      phone: user.phone,
+      phone: user.phone === null ? null : shownPhoneNumber(user.phone),
       phoneVerified: user.phone_verified === 1,
       action: page,
       changeEmail: '/account/email',

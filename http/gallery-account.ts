@@ -94,7 +94,7 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
     locale: 'de' as const,
     email: 'ada@acme.test',
     emailVerified: true,
-    phone: '+15555550100',
+    phone: '+1 555 555 0100',
     phoneVerified: true,
     action: '#save',
     changeEmail: '#email',
@@ -105,7 +105,7 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
   };
   const phone = {
     ...framed,
-    now: '+15555550100',
+    now: '+1 555 555 0100',
     phoneIsFactor: true,
     typed: '',
     action: '#phone',
@@ -114,7 +114,7 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
   };
   const phoneCode = {
     ...framed,
-    number: '+4915112345678',
+    number: '+49 1511 2345678',
     typed: '',
     action: '#code',
     resend: { action: '#send', secondsLeft: 24 },

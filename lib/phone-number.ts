@@ -20,6 +20,10 @@ export function readPhoneNumber(typed: unknown): PhoneNumber | null {
 /** True for the two letters of a country that has telephone numbers. */
 export const isCountry = (text: string): boolean => isSupportedCountry(text);
 
+/** "+49 1511 2345678": grouped as its country does. */
+export const shownPhoneNumber = (number: string): string =>
+  parsePhoneNumberFromString(number)?.formatInternational() ?? number;
+
 /** "+49 ••••• 78": enough to know which phone to take. */
 export function maskedPhoneNumber(number: string): string {
   const code = parsePhoneNumberFromString(number)?.countryCallingCode ?? '';

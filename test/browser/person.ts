@@ -2,7 +2,14 @@ import { accessSync, constants } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ExecutionContext } from 'ava';
-import { type Browser, type BrowserContext, type CDPSession, chromium, type Page } from 'playwright-core';
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  type CDPSession,
+  chromium,
+  type Page,
+} from 'playwright-core';
 import { acme, application, type FrontDoor, frontDoor, password, pkce } from '../front-door/rig.ts';
 
 const executablePath = process.env.CHROMIUM || '/usr/bin/chromium';
@@ -72,8 +79,8 @@ export class Person {
     this.world = world;
   }
 
-  static async with(t: ExecutionContext, world: World): Promise<Person> {
-    const context = await browser.newContext({ reducedMotion: 'reduce' });
+  static async with(t: ExecutionContext, world: World, more: BrowserContextOptions = {}): Promise<Person> {
+    const context = await browser.newContext({ reducedMotion: 'reduce', ...more });
     t.teardown(() => context.close());
     const person = new Person(context, await context.newPage(), world);
     person.page.setDefaultTimeout(15_000);
