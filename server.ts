@@ -34,6 +34,7 @@ import { signedInReturn } from './http/signed-in-return.ts';
 import type { Site } from './http/site.ts';
 import { answerUntrusted, requestId } from './http/trusted-request.ts';
 import { closeUnread } from './http/unread-body.ts';
+import { passOnSignOut } from './interactions/pass-on-sign-out.ts';
 import { resetLinkRoutes } from './interactions/reset-link.ts';
 import { interactionRoutes } from './interactions/routes.ts';
 import { upstreamAddressRoutes } from './interactions/upstream-addresses.ts';
@@ -190,6 +191,7 @@ export async function createApp(
   provider.use(catchErrors(log, showFor));
   provider.use(selfSubmittingPages(renderer));
   provider.use(libraryForms(services, provider));
+  provider.use(passOnSignOut(site));
   provider.use(assetRoutes(path.join(projectRoot, 'public')).routes());
   provider.use(own.routes());
   provider.use(metrics.routes.routes());

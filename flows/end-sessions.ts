@@ -6,6 +6,7 @@ import { liveSessionsOf, type SessionRow, sessionEnded, sessionRow } from '../en
 import { dropSignIns } from '../entities/sign-ins.ts';
 import { digest } from '../lib/digest.ts';
 import { open } from '../lib/seal.ts';
+import { type Proved, proved } from './proofs.ts';
 import type { Services } from './services.ts';
 
 /** Why a session ended, for the audit log and for receivers of shared signals. */
@@ -15,7 +16,8 @@ export type EndReason =
   | 'by_an_admin'
   | 'disconnected'
   | 'credential_changed'
-  | 'another_person';
+  | 'another_person'
+  | 'by_the_provider';
 
 /** What a session holds of each application that was signed in by it. */
 const authorizations = z.record(
@@ -37,6 +39,13 @@ const authorizationsOf = ({ ring }: Pick<Services, 'ring'>, row: SessionRow): Au
   const payload = JSON.parse(open(ring, place, row.payload)) as { authorizations?: unknown };
   return authorizations.parse(payload.authorizations ?? {});
 };
+
+/** What a session has proved; null before anybody is signed in by it. */
+export function provedIn({ ring }: Pick<Services, 'ring'>, row: SessionRow): Proved | null {
+  const place = { table: 'sessions', column: 'payload', row: row.uid_digest };
+  const payload = JSON.parse(open(ring, place, row.payload)) as { proved?: unknown };
+  return payload.proved === undefined ? null : proved.parse(payload.proved);
+}
 
 /** The applications that a session has signed its person in to. */
 export const applicationsOf = (services: Pick<Services, 'ring'>, row: SessionRow): string[] =>

@@ -315,7 +315,26 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     {
       name: 'go-on',
       state: 'first',
-      locals: { ...common(lang), account: null, notYou: null, to: 'Acme Keycloak', url: '#keycloak' },
+      locals: {
+        ...common(lang),
+        account: null,
+        notYou: null,
+        to: 'Acme Keycloak',
+        url: '#keycloak',
+        why: 'sign_in',
+      },
+    },
+    {
+      name: 'go-on',
+      state: 'sign-out',
+      locals: {
+        ...common(lang),
+        account: null,
+        notYou: null,
+        to: 'Acme Keycloak',
+        url: '#keycloak',
+        why: 'sign_out',
+      },
     },
     ...([null, 'The password is not right.'] as const).map(
       (passwordError) =>

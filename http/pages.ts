@@ -375,6 +375,7 @@ export interface NotMePage extends Common {
 
 /** On the way to another provider; the browser goes on by itself. */
 export interface GoOnPage extends Common {
+  readonly why: 'sign_in' | 'sign_out';
   readonly to: string;
   readonly url: string;
 }

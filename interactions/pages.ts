@@ -11,6 +11,7 @@ import type { SignInState } from '../flows/sign-in-state.ts';
 import { subjectFor } from '../flows/subject.ts';
 import { csrfToken } from '../http/csrf.ts';
 import { resendForm, shownFactor } from '../http/factor-form.ts';
+import { goOn } from '../http/go-on.ts';
 import type {
   Common,
   EnrolWhy,
@@ -139,11 +140,9 @@ function showConnect(
   );
 }
 
-/** On to another provider. An answer to a form may not lead to another site by itself, so a page stands between. */
-export function showGoOn(visit: Visit, to: string, url: string): void {
-  visit.ctx.set('Refresh', `0;url=${url}`);
-  show(visit.ctx, visit.site.renderer, 'go-on', { ...commonOf(visit, null), languages: [], to, url });
-}
+/** On to another provider, to sign in there. */
+export const showGoOn = (visit: Visit, name: string, url: string): void =>
+  goOn(visit.ctx, visit.site.renderer, { name, url }, 'sign_in', commonOf(visit, null));
 
 const info = (text: Sentence): Note => ({ tone: 'info', text });
 

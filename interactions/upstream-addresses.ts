@@ -1,8 +1,12 @@
 import Router from '@koa/router';
+import { koaBody } from 'koa-body';
 import { interactionOfState } from '../flows/start-upstream.ts';
 import { upstreamKeys } from '../flows/upstream-columns.ts';
+import { endByUpstream, wayBackFrom } from '../flows/upstream-sign-out.ts';
+import { formOf } from '../http/csrf.ts';
 import { RequestError } from '../http/errors.ts';
 import { openToAll } from '../http/route-list.ts';
+import { common, show } from '../http/show.ts';
 import type { Site } from '../http/site.ts';
 
 /** The addresses that are registered with upstream providers. */
@@ -34,6 +38,39 @@ export function upstreamAddressRoutes(site: Site): Router {
       throw new RequestError('not_found');
     }
     ctx.body = { keys };
+  });
+
+  /** Back from a sign-out there. */
+  routes.add(openToAll('/upstream/:key/signed-out'));
+  router.get('/signed-out', (ctx) => {
+    const to = wayBackFrom(services, String(ctx.params.key), ctx.query.state);
+    if (to === null) {
+      return show(ctx, site.renderer, 'signed-out', { ...common(ctx), signIn: null });
+    }
+    ctx.status = 303;
+    ctx.redirect(to);
+  });
+
+  /** Somebody has signed out there (OpenID Connect Back-Channel Logout 1.0 §2.8). */
+  routes.add({
+    method: 'POST',
+    path: '/upstream/:key/backchannel-logout',
+    assurance: 'protocol',
+    permission: 'the provider, by its signature, once',
+    crossSite: 'no cookie',
+  });
+  const body = koaBody({ json: false, text: false, multipart: false, formLimit: '16kb' });
+  router.post('/backchannel-logout', body, async (ctx) => {
+    const token = formOf(ctx).logout_token;
+    const userAgent = ctx.get('User-Agent');
+    const isDone =
+      typeof token === 'string' &&
+      (await endByUpstream(services, String(ctx.params.key), token, {
+        ip: ctx.ip,
+        userAgent: userAgent === '' ? null : userAgent,
+      }));
+    ctx.status = isDone ? 200 : 400;
+    ctx.body = isDone ? {} : { error: 'invalid_request' };
   });
 
   return router;

@@ -1,6 +1,7 @@
 import parallel from 'ava';
+import type { Browser } from './browser.ts';
 import { fakeUpstream, type Lie, provider } from './fake-upstream.ts';
-import { acme, frontDoor, kinds, password, redeem, secret } from './rig.ts';
+import { acme, application, frontDoor, kinds, password, redeem, secret, type TokenAnswer } from './rig.ts';
 
 const zoe = { sub: 'zoe-1', email: 'zoe@acme.test', email_verified: true, name: 'Zoe <b>Hostile</b>' };
 
@@ -204,5 +205,356 @@ for (const kind of kinds) {
     await later.press('Sign in', { email: 'ada@acme.test', password: '' });
     await fake.comeBack(later);
     t.is(later.heading, 'Two-factor authentication', 'her own factor is asked');
+  });
+
+  test(`${kind}: what an application demands is passed on, and only a true answer meets it; a provider that fails leaves other ways (T116)`, async (t) => {
+    const fake = await fakeUpstream(t);
+    const door = await frontDoor(t, kind, {
+      configuration: {
+        ...acme(
+          {},
+          { ada: {} },
+          {
+            applications: [
+              application('fresh', { assurance: 'fresh_second_factor' }),
+              application('keys', { assurance: 'passkey' }),
+            ],
+          },
+        ),
+        providers: [
+          provider(fake, { createAccounts: true, trusted: { acr: ['gold'] } }),
+          provider(fake, {
+            slug: 'strict',
+            name: 'Strict',
+            createAccounts: true,
+            secondFactor: 'required',
+            trusted: { acr: ['gold'], amr: ['otp'] },
+            authentication: 'client_secret_post',
+          }),
+          provider(fake, {
+            slug: 'keyed',
+            name: 'Keyed',
+            clientSecret: undefined,
+            authentication: 'private_key_jwt',
+            secondFactor: 'never',
+            trusted: { acr: ['gold'] },
+          }),
+        ],
+      },
+    });
+    fake.door = door;
+    fake.person = zoe;
+    fake.metadata = { claims_parameter_supported: true };
+    const now = () => Math.floor(door.clock.now().getTime() / 1000);
+    const first = door.browser();
+    await first.authorize();
+    await fake.signIn(first);
+    const { claims } = await redeem(door, first);
+    t.like(claims, { acr: 'urn:sallyport:acr:1fa', auth_time: now() });
+
+    // How old it is, is what the provider says.
+    const hour = 3600;
+    const rows: readonly (readonly [
+      string,
+      Record<string, string>,
+      Lie,
+      RegExp | null,
+      Record<string, string>,
+    ])[] = [
+      ['max_age, recent', { max_age: '300' }, {}, null, { max_age: '300' }],
+      [
+        'max_age, old',
+        { max_age: '300' },
+        { claims: { auth_time: now() - hour } },
+        /just now/,
+        { max_age: '300' },
+      ],
+      ['max_age, unsaid', { max_age: '300' }, { without: ['auth_time'] }, /just now/, { max_age: '300' }],
+      [
+        'prompt=login, old',
+        { prompt: 'login' },
+        { claims: { auth_time: now() - hour } },
+        /just now/,
+        { prompt: 'login' },
+      ],
+      [
+        'prompt=login, unsaid',
+        { prompt: 'login' },
+        { without: ['auth_time'] },
+        /just now/,
+        { prompt: 'login' },
+      ],
+      ['prompt=login, new', { prompt: 'login' }, {}, null, { prompt: 'login' }],
+      ['a hint', { login_hint: 'zoe@acme.test' }, {}, null, { login_hint: 'zoe@acme.test' }],
+      [
+        'a second factor, trusted',
+        { acr_values: 'urn:sallyport:acr:2fa' },
+        { claims: { acr: 'gold' } },
+        null,
+        { acr_values: 'gold' },
+      ],
+    ];
+    for (const [name, params, lie, refused, passedOn] of rows) {
+      const browser = door.browser();
+      await browser.authorize(params);
+      const asked = await fake.signIn(browser, lie);
+      t.like(asked.params, passedOn, name);
+      if (refused) t.regex(browser.alert, refused, name);
+      else t.truthy(browser.callback?.get('code'), `${name}: ${browser.heading} ${browser.alert}`);
+    }
+    const old = door.browser();
+    await old.authorize();
+    await fake.signIn(old, { claims: { auth_time: now() - hour, acr: 'gold' } });
+    t.like((await redeem(door, old)).claims, { acr: 'urn:sallyport:acr:2fa', auth_time: now() - hour });
+    for (const [params, error] of [
+      [{ max_age: '7200' }, null],
+      [{ max_age: '600' }, 'login_required'],
+      [{ client_id: 'fresh' }, 'interaction_required'],
+      [{ client_id: 'keys' }, 'interaction_required'],
+    ] as const) {
+      await old.authorize({ prompt: 'none', ...params });
+      t.is(old.callback?.get('error') ?? null, error, JSON.stringify(params));
+    }
+    const unsaid = door.browser();
+    await unsaid.authorize();
+    await fake.signIn(unsaid, { without: ['auth_time'] });
+    t.truthy(unsaid.callback?.get('code'));
+    await unsaid.authorize({ prompt: 'none', max_age: '7200' });
+    t.is(unsaid.callback?.get('error'), 'login_required', 'nobody knows how old it is');
+    await old.authorize({ client_id: 'keys' });
+    t.is(old.heading, 'Set up two-factor authentication', 'a passkey is of ours');
+
+    // Demanded there, or nobody comes in.
+    const strict = door.browser();
+    await strict.authorize();
+    const asked = await fake.signIn(strict, {}, 'Sign in with Strict');
+    t.is(asked.params.acr_values, 'gold');
+    t.deepEqual(JSON.parse(asked.params.claims ?? ''), {
+      id_token: { acr: { essential: true, values: ['gold'] } },
+    });
+    t.regex(strict.alert, /second factor/);
+    await fake.signIn(strict, { claims: { amr: ['pwd', 'otp'] } }, 'Sign in with Strict');
+    t.deepEqual((await redeem(door, strict)).claims.amr, ['otp', 'mfa']);
+    t.is(fake.tokenRequest?.body.get('client_secret'), 'fake-secret');
+
+    // By a key, without a secret; and where it is never believed, its word is worth nothing.
+    const keyed = door.browser();
+    await keyed.authorize();
+    await fake.signIn(keyed, { claims: { acr: 'gold' } }, 'Sign in with Keyed');
+    t.like((await redeem(door, keyed)).claims, { acr: 'urn:sallyport:acr:1fa' });
+    t.is(fake.tokenRequest?.body.get('client_secret'), null);
+    const { keys } = (await (await fetch(`${door.issuer}/upstream/keyed/jwks.json`)).json()) as {
+      keys: object[];
+    };
+    t.deepEqual(
+      keys.map((key) => 'd' in key),
+      [false],
+    );
+
+    // Down at the sign-in, then at the answer; and another key.
+    const browser = door.browser();
+    await browser.authorize();
+    await browser.press('Sign in with Fake');
+    const back = fake.answer(fake.asked(browser));
+    fake.down = true;
+    await browser.open(back);
+    t.regex(browser.alert, /Fake cannot be reached/);
+    await browser.press('Sign in', { email: 'ada@acme.test', password });
+    t.truthy(browser.callback?.get('code'), 'by another way');
+    await door.apply({ providers: [{ slug: 'fake', name: 'Fake there' }] });
+    await browser.authorize({ prompt: 'login' });
+    await browser.press('Sign in with Fake there');
+    t.regex(browser.alert, /Fake there cannot be reached/);
+    fake.down = false;
+    for (const wrong of [
+      { issuer: 'https://evil.example' },
+      { token_endpoint: 'file:///etc/passwd' },
+      { jwks_uri: undefined },
+      { id_token_signing_alg_values_supported: ['none', 'HS256'] },
+      { authorization_endpoint: 'javascript:alert(1)' },
+    ]) {
+      fake.metadata = wrong;
+      await door.apply({ providers: [{ slug: 'fake', name: `Fake ${Object.keys(wrong)}` }] });
+      const one = door.browser();
+      await one.authorize();
+      await one.press(`Sign in with Fake ${Object.keys(wrong)}`);
+      t.regex(one.alert, /cannot be trusted/, JSON.stringify(wrong));
+      await door.apply({ providers: [{ slug: 'fake', name: 'Fake' }] });
+    }
+    fake.metadata = {};
+    await fake.newKey();
+    await door.apply({ providers: [{ slug: 'fake', issuer: fake.issuer, scopes: ['openid', 'email'] }] });
+    const after = door.browser();
+    await after.authorize();
+    t.is((await fake.signIn(after)).params.scope, 'openid email');
+    t.truthy(after.callback?.get('code'), 'another key');
+  });
+
+  test(`${kind}: trust that is taken back, a link that is gone and a sign-out there end what rests on them; one organization's provider opens nothing of another's`, async (t) => {
+    const fake = await fakeUpstream(t);
+    const door = await frontDoor(t, kind, {
+      configuration: {
+        ...acme(
+          {},
+          { ada: {} },
+          {
+            organizations: [
+              { slug: 'birch', name: 'Birch', policy: { requirement: 'optional', methods: ['totp'] } },
+            ],
+            applications: [
+              application('ours', {
+                organization: 'acme',
+                grant_types: ['authorization_code', 'refresh_token'],
+                assurance: 'second_factor',
+                post_logout_redirect_uris: ['http://127.0.0.1:9/bye'],
+              }),
+              application('theirs', { organization: 'birch', assurance: 'second_factor' }),
+            ],
+          },
+        ),
+        providers: [
+          provider(fake, {
+            organization: 'acme',
+            domains: ['acme.test'],
+            createAccounts: true,
+            signOut: true,
+            trusted: { amr: ['otp'] },
+          }),
+        ],
+      },
+    });
+    fake.door = door;
+    fake.person = { ...zoe, amr: ['pwd', 'otp'], sid: 'there-1' };
+    const enter = async () => {
+      const browser = door.browser();
+      await browser.authorize({ client_id: 'ours' });
+      await fake.signIn(browser);
+      const answer = await redeem(door, browser, 'ours');
+      t.like(answer.claims, { acr: 'urn:sallyport:acr:2fa' });
+      return { browser, answer };
+    };
+    const silent = async (browser: Browser, clientId = 'ours') => {
+      await browser.authorize({ client_id: clientId, prompt: 'none' });
+      return browser.callback?.get('error') ?? 'in';
+    };
+    const refresh = async (answer: TokenAnswer) =>
+      (
+        await door.post(
+          '/token',
+          { grant_type: 'refresh_token', refresh_token: String(answer.body.refresh_token) },
+          { clientId: 'ours' },
+        )
+      ).status;
+
+    const { browser, answer } = await enter();
+    t.is(await silent(browser), 'in');
+    const [member] = await door.db.rows<{ role: string }>(
+      "SELECT m.role FROM memberships m JOIN users u ON u.id = m.user_id WHERE u.email = 'zoe@acme.test'",
+    );
+    t.is(member?.role, 'member');
+    t.is(
+      await silent(browser, 'theirs'),
+      'interaction_required',
+      'its word for a second factor is for its own',
+    );
+    const buttons = door.browser();
+    await buttons.authorize({ client_id: 'theirs' });
+    t.false(buttons.text.includes('Sign in with Fake'));
+
+    // Who belongs to others too is signed in by it only with an address of its own domains.
+    const joinBirch = {
+      users: [{ email: 'zoe@acme.test', memberships: [{ organization: 'acme' }, { organization: 'birch' }] }],
+    };
+    await door.apply(joinBirch);
+    t.is(
+      await silent(browser),
+      'interaction_required',
+      'what one organization trusts is not what another does',
+    );
+    t.is(await silent(browser, 'app'), 'in');
+    await door.apply({ providers: [{ slug: 'fake', organization: 'acme', domains: [] }] });
+    t.is(await silent(browser, 'app'), 'login_required', 'the address is nobody’s now');
+    await door.apply({
+      users: [{ email: 'zoe@acme.test', memberships: [{ organization: 'acme' }] }],
+      providers: [{ slug: 'fake', organization: 'acme', domains: ['acme.test'] }],
+    });
+    t.is(await silent(browser), 'in');
+
+    // Trust, mode, switch and link, each at the next request and refresh.
+    await door.apply({ providers: [{ slug: 'fake', organization: 'acme', trusted: { amr: [] } }] });
+    t.is(await silent(browser), 'interaction_required');
+    t.is(await refresh(answer), 400);
+    await door.apply({ providers: [{ slug: 'fake', organization: 'acme', trusted: { amr: ['otp'] } }] });
+    t.is(await silent(browser), 'in');
+    await door.apply({ providers: [{ slug: 'fake', organization: 'acme', enabled: false }] });
+    t.is(await silent(browser), 'login_required');
+    await door.apply({ providers: [{ slug: 'fake', organization: 'acme', enabled: true }] });
+    t.is(await silent(browser), 'in');
+
+    // Signed out there.
+    const again = await enter();
+    const logout = (token: string) =>
+      fetch(`${door.issuer}/upstream/acme.fake/backchannel-logout`, {
+        method: 'POST',
+        body: new URLSearchParams({ logout_token: token }),
+      }).then(({ status }) => status);
+    for (const [name, claims, lie] of [
+      ['another audience', { sid: 'there-1', aud: 'other' }, {}],
+      ['another issuer', { sid: 'there-1', iss: 'https://evil.example' }, {}],
+      ['a nonce', { sid: 'there-1', nonce: 'x' }, {}],
+      ['no event', { sid: 'there-1', events: {} }, {}],
+      ['nobody', {}, {}],
+      ['old', { sid: 'there-1', iat: 1000 }, {}],
+      ['a stranger', { sid: 'there-1' }, { sign: 'stranger' }],
+      ['unsigned', { sid: 'there-1' }, { sign: 'none' }],
+      ['the secret', { sid: 'there-1' }, { sign: 'secret' }],
+      ['no jti', { sid: 'there-1', jti: undefined }, {}],
+    ] as const) {
+      t.is(await logout(await fake.logoutToken(claims, lie)), 400, name);
+    }
+    t.is(await logout('x'), 400);
+    t.is(await logout(await fake.logoutToken({ sid: 'another' })), 200, 'somebody else');
+    t.is(await silent(again.browser), 'in');
+    const token = await fake.logoutToken({ sid: 'there-1', sub: zoe.sub });
+    const [one, two] = await Promise.all([logout(token), logout(token)]);
+    t.deepEqual([one, two].toSorted(), [200, 400], 'once');
+    t.is(await silent(again.browser), 'login_required');
+    t.is(await refresh(again.answer), 400);
+    t.is(await silent(browser), 'login_required');
+
+    // Signed out here, and on to there and back.
+    fake.person = { ...fake.person, sid: 'there-2' };
+    const last = await enter();
+    await last.browser.open(
+      `${door.issuer}/session/end?${new URLSearchParams({
+        id_token_hint: String(last.answer.body.id_token),
+        post_logout_redirect_uri: 'http://127.0.0.1:9/bye',
+        state: 'mine',
+      })}`,
+    );
+    await last.browser.press('Sign out', { logout: 'yes' });
+    const { url, params } = fake.asked(last.browser);
+    t.is(url.pathname, '/logout');
+    t.is(params.client_id, 'sallyport');
+    t.truthy(params.id_token_hint);
+    const response = await fetch(
+      `${params.post_logout_redirect_uri}?state=${encodeURIComponent(params.state ?? '')}`,
+      {
+        redirect: 'manual',
+      },
+    );
+    t.is(response.headers.get('location'), 'http://127.0.0.1:9/bye?state=mine');
+    t.is(await silent(last.browser), 'login_required');
+    const nowhere = await fetch(`${params.post_logout_redirect_uri}?state=https://evil.example`, {
+      redirect: 'manual',
+    });
+    t.is(nowhere.status, 200);
+
+    // Who was removed does not come back by themselves.
+    await door.apply({ users: [{ email: 'zoe@acme.test', memberships: [] }] });
+    const removed = door.browser();
+    await removed.authorize({ client_id: 'ours' });
+    await fake.signIn(removed);
+    t.regex(removed.alert, /opens none here/);
   });
 }
