@@ -9,6 +9,7 @@ import { show } from '../http/show.ts';
 import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
 import { framed } from '../http/signed-in-page.ts';
 import { digest, sameDigest } from '../lib/digest.ts';
+import { connectionsOf } from './connections.ts';
 import { whoRequires } from './factors.ts';
 import { mayRegenerate } from './recovery-codes.ts';
 import { own } from './rules.ts';
@@ -50,6 +51,7 @@ async function overviewOf(visit: SignedIn): Promise<Pages['account/overview']> {
     devices: await devicesOf(visit),
     forgetAll: '/account/devices/forget-all',
     password: '/account/password',
+    connections: await connectionsOf(visit),
   };
 }
 

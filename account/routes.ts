@@ -2,6 +2,7 @@ import { type SignedInRoutes, signedInRoutes } from '../http/signed-in.ts';
 import type { Site } from '../http/site.ts';
 import { applicationRoutes } from './applications.ts';
 import { approvalRoutes } from './approvals.ts';
+import { connectionRoutes } from './connections.ts';
 import { deviceRoutes } from './devices.ts';
 import { factorRoutes } from './factors.ts';
 import { historyRoutes } from './history.ts';
@@ -25,6 +26,7 @@ export function accountRoutes(site: Site): SignedInRoutes['router'] {
   recoveryCodeRoutes(pages);
   deviceRoutes(pages);
   passwordRoutes(pages);
+  connectionRoutes(pages);
   approvalRoutes(pages);
   joinRoutes(pages);
   sessionRoutes(pages);

@@ -6,6 +6,7 @@ import { memberOperations } from './members.ts';
 import type { Operation } from './operation.ts';
 import { organizationOperations } from './organizations.ts';
 import { peopleOperations } from './people.ts';
+import { providerOperations } from './providers.ts';
 
 /** All that the API can do. */
 export const operations: readonly Operation[] = [
@@ -15,5 +16,6 @@ export const operations: readonly Operation[] = [
   ...invitationOperations,
   ...peopleOperations,
   ...applicationOperations,
+  ...providerOperations,
   ...auditOperations,
 ];

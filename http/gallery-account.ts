@@ -51,6 +51,9 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
     ],
     forgetAll: '#forget-all',
     password: '#password',
+    connections: [
+      { name: 'Acme Keycloak', email: 'ada@acme.test', since: at, usedAt: at, remove: '#disconnect' },
+    ],
   };
   const one = {
     ...framed,

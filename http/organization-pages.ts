@@ -348,7 +348,63 @@ export interface InvitePage extends FramedPage {
   readonly back: string;
 }
 
+export interface ProvidersPage extends FramedPage {
+  /** GET. */
+  readonly add: string;
+  readonly rows: readonly {
+    readonly url: string;
+    readonly name: string;
+    readonly issuer: string;
+    readonly domains: readonly string[];
+    readonly tag: Tag;
+  }[];
+}
+
+export interface ProviderForm {
+  readonly name: string;
+  readonly slug: string;
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly authentication: readonly Option[];
+  readonly hasSecret: boolean;
+  readonly secondFactor: readonly Option[];
+  readonly acr: string;
+  readonly amr: string;
+  readonly domains: string;
+  readonly createAccounts: boolean;
+  readonly button: boolean;
+  readonly signOut: boolean;
+  readonly enabled: boolean;
+  readonly errors: Readonly<
+    Record<
+      'name' | 'slug' | 'issuer' | 'clientId' | 'clientSecret' | 'acr' | 'amr' | 'domains',
+      Sentence | null
+    >
+  >;
+}
+
+export interface ProviderPage extends FramedPage {
+  /** Null for a new one. */
+  readonly name: string | null;
+  /** POST. */
+  readonly action: string;
+  readonly form: ProviderForm;
+  readonly note: Note | null;
+  /** Domains that the DNS has proved just now. */
+  readonly proved: readonly string[];
+  readonly verified: readonly string[];
+  readonly waiting: readonly { readonly record: { readonly name: string; readonly value: string } }[];
+  /** To be registered with the provider. */
+  readonly settings: readonly { readonly label: Sentence; readonly value: string }[];
+  /** POST. */
+  readonly test: string | null;
+  readonly remove: string | null;
+  readonly cancel: string;
+}
+
 export interface OrganizationPages {
+  readonly 'organizations/providers': ProvidersPage;
+  readonly 'organizations/provider': ProviderPage;
   readonly 'organizations/branding': BrandingPage;
   readonly 'organizations/invite': InvitePage;
   readonly 'organizations/applications': ApplicationsPage;

@@ -152,6 +152,14 @@ export interface AccountOverviewPage extends FramedPage {
   /** POST. */
   readonly forgetAll: string;
   /** GET. */
+  /** Accounts of other providers; the way to disconnect one is a GET. */
+  readonly connections: readonly {
+    readonly name: string;
+    readonly email: string | null;
+    readonly since: Date;
+    readonly usedAt: Date | null;
+    readonly remove: string;
+  }[];
   readonly password: string;
 }
 

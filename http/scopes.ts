@@ -34,6 +34,8 @@ const apiSentences: Readonly<Record<ApiScope, Sentence>> = {
   'sessions:write': 'Sign members out',
   'applications:read': 'See the applications of your organizations',
   'applications:write': 'Register and change applications',
+  'providers:read': 'See the sign-in providers of your organizations',
+  'providers:write': 'Add and change sign-in providers',
   'audit:read': 'Read the audit log of your organizations',
   'statistics:read': 'See the numbers of your organizations',
   'ssf.read': 'Read shared signals',

@@ -6,6 +6,7 @@ import { brandingRoutes } from './branding.ts';
 import { importRoutes, inviteRoutes } from './invite.ts';
 import { memberRoutes } from './members.ts';
 import { overviewRoutes } from './overview.ts';
+import { providerRoutes } from './providers.ts';
 import { twoFactorRoutes } from './two-factor.ts';
 import { basePath } from './visit.ts';
 
@@ -17,6 +18,7 @@ export function organizationRoutes(site: Site): SignedInRoutes['router'] {
   memberRoutes(pages);
   inviteRoutes(pages);
   applicationRoutes(pages);
+  providerRoutes(pages);
   auditRoutes(pages);
   return pages.router;
 }

@@ -67,6 +67,7 @@ export async function framedBy(visit: SignedIn): Promise<Omit<FramedPage, never>
       { label: 'Members', path: `${base}/members` },
       { label: 'Passkeys', path: `${base}/passkeys` },
       { label: 'Applications', path: `${base}/applications` },
+      { label: 'Sign-in providers', path: `${base}/providers` },
       { label: 'Audit log', path: `${base}/audit` },
       { label: 'Branding', path: `${base}/branding` },
     ],

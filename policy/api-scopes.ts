@@ -12,6 +12,8 @@ export const apiScopes = [
   'sessions:write',
   'applications:read',
   'applications:write',
+  'providers:read',
+  'providers:write',
   'audit:read',
   'statistics:read',
   'ssf.read',

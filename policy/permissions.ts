@@ -22,6 +22,7 @@ export const permissions = {
   'branding.change': ['owner', 'admin'],
   // Whoever can speak for the first factor, or make a key to everything, stands above every owner.
   'providers.change': ['owner'],
+  'providers.read': ['owner', 'admin'],
   'api_clients.change': ['owner'],
 } as const satisfies Record<string, readonly Role[]>;
 

@@ -32,31 +32,43 @@ const person = (email: string, organization: string, role = 'member', more: obje
   ...more,
 });
 
-const configuration = acme(
-  { rememberDeviceDays: 30 },
-  {
-    ada: { totp: secret },
-    bea: { totp: secret },
-    cyd: {},
-    olga: { role: 'owner', totp: secret },
-    adam: { role: 'admin', totp: secret },
-  },
-  {
-    organizations: [{ slug: 'birch', name: 'Birch Studio', policy: { methods: ['totp'] } }],
-    users: [
-      person('gus@birch.test', 'birch', 'owner', { factors: { totp: secret } }),
-      person('hal@birch.test', 'birch'),
-    ],
-    applications: [
-      apiClient('acme-api', 'acme'),
-      apiClient('birch-api', 'birch'),
-      apiClient('instance-api'),
-      application('console', { organization: 'acme', api_scopes: [...apiScopes] }),
-      application('acme-app', { organization: 'acme' }),
-      application('birch-app', { organization: 'birch' }),
-    ],
-  },
-);
+const keycloak = {
+  issuer: 'http://127.0.0.1:9/realms/acme',
+  clientId: 'sallyport',
+  clientSecret: 'a-secret',
+};
+
+const configuration = {
+  providers: [{ slug: 'keycloak', organization: 'acme', ...keycloak }],
+  ...acme(
+    { rememberDeviceDays: 30 },
+    {
+      ada: { totp: secret },
+      bea: { totp: secret },
+      cyd: {},
+      olga: { role: 'owner', totp: secret },
+      adam: { role: 'admin', totp: secret },
+    },
+    {
+      organizations: [{ slug: 'birch', name: 'Birch Studio', policy: { methods: ['totp'] } }],
+      users: [
+        person('gus@birch.test', 'birch', 'owner', { factors: { totp: secret } }),
+        person('hal@birch.test', 'birch'),
+      ],
+      applications: [
+        apiClient('acme-api', 'acme'),
+        apiClient('birch-api', 'birch'),
+        apiClient('instance-api'),
+        application('console', { organization: 'acme', api_scopes: [...apiScopes] }),
+        application('acme-app', { organization: 'acme' }),
+        application('birch-app', { organization: 'birch' }),
+      ],
+    },
+  ),
+};
+
+/** What only an owner may, a person with a second factor: no program does. */
+const ownersOnly = ['createProvider', 'changeProvider', 'testProvider', 'removeProvider'];
 
 /** Whatever an operation needs, for one tenant. */
 interface Tenant {
@@ -67,6 +79,7 @@ interface Tenant {
   readonly factor: string;
   readonly client: string;
   readonly invitation: string;
+  readonly provider: string;
 }
 
 const addressOf = (path: string, tenant: Tenant): string =>
@@ -91,6 +104,8 @@ const bodies: Readonly<Record<string, object>> = {
   invite: { email: 'new@acme.test', role: 'admin' },
   createApplication: { name: 'New', redirectUris: ['https://new.example.com/cb'] },
   changeApplication: { assurance: 'second_factor' },
+  createProvider: { slug: 'second', ...keycloak, domains: ['acme.example'] },
+  changeProvider: { name: 'Our Keycloak', trusted: { amr: ['otp'] } },
 };
 
 const fingerprint = async (door: FrontDoor): Promise<string> => {
@@ -108,6 +123,30 @@ const fingerprint = async (door: FrontDoor): Promise<string> => {
   return JSON.stringify(rows);
 };
 
+/** A person's token for the API, after a second factor. */
+async function personToken(door: FrontDoor, who: string): Promise<string> {
+  const browser = door.browser();
+  await passwordStep(browser, who, {
+    client_id: 'console',
+    scope: `openid ${apiScopes.join(' ')}`,
+    resource: `${door.issuer}/api/v1`,
+  });
+  await browser.press('Verify', { code: door.code() });
+  nextStep(door);
+  const { body } = await door.post(
+    '/token',
+    {
+      grant_type: 'authorization_code',
+      code: browser.callback?.get('code') ?? '',
+      redirect_uri: 'http://127.0.0.1:9/cb',
+      code_verifier: browser.verifier,
+      resource: `${door.issuer}/api/v1`,
+    },
+    { clientId: 'console' },
+  );
+  return String(body.access_token);
+}
+
 for (const kind of kinds) {
   const test = kind === 'MariaDB' ? parallel.serial : parallel;
 
@@ -124,6 +163,7 @@ for (const kind of kinds) {
       instance: await tokenFor(door, 'instance-api'),
     };
     const api = asker(door, tokens.acme, 1);
+    const owner = asker(door, await personToken(door, 'olga'));
     const sessions = (await api('get', `/users/${ada}/sessions`)).body.data;
     const devices = (await api('get', `/users/${ada}/remembered-devices`)).body.data;
     t.deepEqual([sessions.length, devices.length], [2, 2]);
@@ -145,6 +185,7 @@ for (const kind of kinds) {
       device: devices[0].id,
       factor: 'spare',
       client: 'acme-app',
+      provider: 'keycloak',
       invitation: (await api('post', '/organizations/acme/invitations', { email: 'first@acme.test' })).body
         .id,
     };
@@ -220,7 +261,16 @@ for (const kind of kinds) {
       (a, b) => late.indexOf(a.id) - late.indexOf(b.id) || order.indexOf(a.verb) - order.indexOf(b.verb),
     );
     for (const operation of inOrder.filter(({ id }) => id !== 'removeMember')) {
-      const asked = operation.id === 'createOrganization' ? asker(door, tokens.instance) : api;
+      const address = addressOf(operation.path, tenant);
+      if (ownersOnly.includes(operation.id)) {
+        const program = await api(operation.verb, address, bodies[operation.id]);
+        t.is(program.status, 403, `${operation.id} by a program`);
+      }
+      const asked = ownersOnly.includes(operation.id)
+        ? owner
+        : operation.id === 'createOrganization'
+          ? asker(door, tokens.instance)
+          : api;
       const answer = await asked(
         operation.verb,
         addressOf(operation.path, tenant),
@@ -652,6 +702,7 @@ for (const kind of kinds) {
       device: ada,
       factor: ada,
       client: 'acme-api',
+      provider: 'keycloak',
       invitation: ada,
     };
     const random = numbers(20260302);

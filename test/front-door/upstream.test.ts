@@ -1,7 +1,18 @@
 import parallel from 'ava';
 import type { Browser } from './browser.ts';
+import { fakeDns } from './fake-dns.ts';
 import { fakeUpstream, type Lie, provider } from './fake-upstream.ts';
-import { acme, application, frontDoor, kinds, password, redeem, secret, type TokenAnswer } from './rig.ts';
+import {
+  acme,
+  application,
+  frontDoor,
+  kinds,
+  nextStep,
+  password,
+  redeem,
+  secret,
+  type TokenAnswer,
+} from './rig.ts';
 
 const zoe = { sub: 'zoe-1', email: 'zoe@acme.test', email_verified: true, name: 'Zoe <b>Hostile</b>' };
 
@@ -556,5 +567,128 @@ for (const kind of kinds) {
     await removed.authorize({ client_id: 'ours' });
     await fake.signIn(removed);
     t.regex(removed.alert, /opens none here/);
+  });
+
+  test(`${kind}: an owner adds, tests and removes a provider on a page, and nobody else; a domain leads to it once the DNS has proved it; an account is disconnected, but not from its only way in`, async (t) => {
+    const fake = await fakeUpstream(t);
+    const zones = new Map<string, string>();
+    await fakeDns(t, zones);
+    const door = await frontDoor(t, kind, {
+      configuration: acme(
+        {},
+        { olga: { role: 'owner', totp: secret }, adam: { role: 'admin', totp: secret }, bob: {} },
+      ),
+    });
+    fake.door = door;
+    const signedIn = async (who: string) => {
+      const browser = door.browser();
+      await browser.open('/account');
+      await browser.press('Sign in', { email: `${who}@acme.test`, password });
+      if (browser.heading === 'Two-factor authentication')
+        await browser.press('Verify', { code: door.code() });
+      nextStep(door);
+      return browser;
+    };
+    for (const who of ['adam', 'bob']) {
+      const browser = await signedIn(who);
+      await browser.open('/organizations/acme/providers-new');
+      t.is(browser.status, 404, who);
+    }
+    const olga = await signedIn('olga');
+    await olga.open('/organizations/acme/providers-new');
+    t.is(olga.heading, 'Add a provider');
+    const form = {
+      name: 'Fake',
+      slug: 'fake',
+      issuer: fake.issuer,
+      clientId: 'sallyport',
+      clientSecret: 'fake-secret',
+      authentication: 'client_secret_basic',
+      secondFactor: 'required',
+      acr: '',
+      amr: '',
+      domains: 'acme.test',
+      createAccounts: '1',
+    };
+    for (const [wrong, sentence] of [
+      [{}, /trusted/],
+      [{ amr: 'otp', issuer: 'http://evil.example' }, /https/],
+      [{ amr: 'otp', domains: 'not a domain' }, /domain/],
+      [{ amr: 'otp', clientSecret: '' }, /clientSecret/],
+      [{ amr: 'otp', slug: 'A B' }, /small letters/],
+    ] as const) {
+      await olga.press('Save', { ...form, ...wrong });
+      t.is(olga.status, 422, JSON.stringify(wrong));
+      t.regex(olga.text, sentence);
+      t.false(olga.text.includes('fake-secret'));
+    }
+    await olga.press('Save', { ...form, amr: 'pwd otp' });
+    t.is(olga.heading, 'Fake', olga.alert);
+    t.true(olga.text.includes('_sallyport.acme.test'));
+    t.false(olga.text.includes('fake-secret'));
+
+    const browser = door.browser();
+    await browser.authorize();
+    t.false(browser.text.includes('Sign in with your organization'), 'nothing is proved yet');
+    await olga.press('Test');
+    t.regex(olga.text, /The provider answers/);
+    const value = /sallyport=[\w-]+/.exec(olga.text)?.[0] ?? '';
+    zones.set('_sallyport.acme.test', 'sallyport=another');
+    await olga.press('Test');
+    t.false(olga.text.includes('Proved by the DNS'));
+    zones.set('_sallyport.acme.test', value);
+    await olga.press('Test');
+    t.true(olga.text.includes('Proved by the DNS: acme.test'));
+    fake.down = true;
+    await olga.press('Test');
+    t.regex(olga.alert, /cannot be used/);
+    fake.down = false;
+    await olga.press('Test');
+
+    fake.person = { ...zoe, amr: ['pwd', 'otp'] };
+    await browser.authorize();
+    await browser.press('Sign in', { email: 'zoe@acme.test', password: '' });
+    await fake.comeBack(browser);
+    t.deepEqual((await redeem(door, browser)).claims.amr, ['pwd', 'otp', 'mfa']);
+    await browser.open('/account');
+    t.true(browser.text.includes('Connected accounts'));
+    await browser.follow('Disconnect Fake');
+    await browser.press('Disconnect');
+    t.true(browser.text.includes('It is the only way into your account.'));
+
+    // Bob joins, and disconnects again.
+    fake.person = { sub: 'bob-there', email: 'bob@acme.test', email_verified: true, amr: ['otp'] };
+    const bob = door.browser();
+    await bob.authorize();
+    await bob.press('Sign in', { email: 'bob@acme.test', password: '' });
+    await fake.comeBack(bob);
+    await bob.press('Sign in and connect', { password });
+    t.truthy(bob.callback?.get('code'));
+    await bob.open('/account');
+    await bob.follow('Disconnect Fake');
+    await bob.press('Disconnect');
+    t.true(bob.text.includes('It is disconnected.'));
+    t.false(bob.text.includes('Connected accounts'));
+
+    await olga.follow('Remove');
+    await olga.press('Remove');
+    t.is(olga.heading, 'Sign-in providers');
+    t.regex(olga.text, /None yet/);
+    await browser.authorize({ prompt: 'none' });
+    t.is(browser.callback?.get('error'), 'login_required');
+    const kinds = (
+      await door.db.rows<{ type: string }>(
+        "SELECT type FROM audit_events WHERE type LIKE 'upstream%' ORDER BY id",
+      )
+    )
+      .map(({ type }) => type)
+      .toSorted();
+    t.deepEqual(kinds, [
+      'upstream.linked',
+      'upstream.unlinked',
+      'upstream_provider.added',
+      'upstream_provider.changed',
+      'upstream_provider.removed',
+    ]);
   });
 }
