@@ -99,11 +99,7 @@ function factorOf({ ctx, assessment }: SignedIn) {
 async function askToRemove(visit: SignedIn, problem: Problem | null): Promise<void> {
   const factor = factorOf(visit);
   const rest = visit.assessment.factors.filter(({ id }) => id !== factor.id);
-  const by = await forbiddenBy(
-    visit.site.services,
-    visit.assessment,
-    rest.map(({ method }) => method),
-  );
+  const by = await forbiddenBy(visit.site.services, visit.assessment, rest);
   if (by.length > 0) {
     return refuse(visit, by);
   }

@@ -1,6 +1,6 @@
 import { auditEvent } from '../audit/audit.ts';
 import type { Statement } from '../entities/database.ts';
-import { removeFactorOf, removeFactorsOf } from '../entities/factors.ts';
+import { type FactorRow, removeFactorOf, removeFactorsOf } from '../entities/factors.ts';
 import { policyFrom } from '../entities/memberships.ts';
 import { instancePolicy } from '../entities/organizations.ts';
 import { forgetRecoveryCodes } from '../entities/recovery-codes.ts';
@@ -24,14 +24,15 @@ export type Removal =
   /** Something was changed meanwhile, or the session was ended: nothing happened. */
   | { readonly kind: 'conflict' };
 
-/** Who would forbid that these methods are all that the person has. */
+/** Who would forbid that these factors are all that the person has; one that is closed is none. */
 export async function forbiddenBy(
   { db }: Services,
   { memberships }: Assessment,
-  remaining: readonly Method[],
+  remaining: readonly Pick<FactorRow, 'method' | 'model' | 'disabled_at'>[],
 ): Promise<readonly Forbidding[]> {
   const instance = await instancePolicy(db);
-  return whoForbids(memberships, instance ? policyFrom(instance) : defaultPolicy, remaining);
+  const usable = remaining.filter(({ disabled_at }) => disabled_at === null);
+  return whoForbids(memberships, instance ? policyFrom(instance) : defaultPolicy, usable);
 }
 
 /** One factor goes; with the last one all that belongs to it. Every remembered device is forgotten. */
@@ -45,7 +46,7 @@ export async function removeFactor(
     return { kind: 'unknown' };
   }
   const rest = assessment.factors.filter(({ id }) => id !== factorId);
-  const by = await forbiddenBy(services, assessment, methodsOf(rest));
+  const by = await forbiddenBy(services, assessment, rest);
   if (by.length > 0) {
     return { kind: 'forbidden', by };
   }

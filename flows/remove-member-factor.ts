@@ -36,7 +36,7 @@ export async function removeMemberFactor(
   const forbidding = whoForbids(
     await membershipsOf(db, user.id),
     instance ? policyFrom(instance) : defaultPolicy,
-    rest.map(({ method }) => method),
+    rest,
   );
   if (rest.length === 0 || forbidding.length > 0) return { kind: 'conflict' };
 

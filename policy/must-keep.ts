@@ -1,7 +1,8 @@
+import { accepts } from './fold.ts';
 import { requirementFor } from './requirement-for.ts';
-import type { Membership, Method, Organization, Policy } from './types.ts';
+import type { ConfirmedFactor, Membership, Organization, Policy } from './types.ts';
 
-/** Who forbids that this person is left with these methods only. */
+/** Who forbids that this person is left with these factors only. */
 export type Forbidding =
   | { readonly kind: 'organization'; readonly organization: Organization }
   | { readonly kind: 'instance' };
@@ -13,9 +14,9 @@ export type Forbidding =
 export function whoForbids(
   memberships: readonly Membership[],
   instance: Policy,
-  remaining: readonly Method[],
+  remaining: readonly Pick<ConfirmedFactor, 'method' | 'model'>[],
 ): readonly Forbidding[] {
-  const lacks = ({ methods }: Policy) => !remaining.some((method) => methods.includes(method));
+  const lacks = (policy: Policy) => !remaining.some((factor) => accepts(policy, factor));
   if (memberships.length === 0) {
     return requirementFor(instance, 'member') === 'must' && lacks(instance) ? [{ kind: 'instance' }] : [];
   }
