@@ -288,11 +288,13 @@ const secretNames: ReadonlySet<string> = new Set([
  */
 export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const problems: string[] = [];
-  const production = env.NODE_ENV === 'production';
-  if (!['', 'development', 'production', 'test'].includes(env.NODE_ENV ?? '')) {
-    problems.push(`NODE_ENV must be production, development or test, found "${env.NODE_ENV}"`);
+  const fromFile = env.SETTINGS_FILE ? parseSettingsFile(env.SETTINGS_FILE, problems) : {};
+  const mode = env.NODE_ENV || fromFile.NODE_ENV || '';
+  const production = mode === 'production';
+  if (!['', 'development', 'production', 'test'].includes(mode)) {
+    problems.push(`NODE_ENV must be production, development or test, found "${mode}"`);
   }
-  const given = gather(env, problems);
+  const given = gather(env, fromFile, problems);
   if (!production) {
     followed(given);
   }
@@ -374,8 +376,11 @@ function isMailInDemo(name: Name, given: Partial<Record<Name, string>>): boolean
   return (name === 'MAIL_URL' || name === 'MAIL_FROM') && ['1', 'true', 'on'].includes(given.DEMO ?? '');
 }
 
-function gather(env: NodeJS.ProcessEnv, problems: string[]): Partial<Record<Name, string>> {
-  const fromFile = env.SETTINGS_FILE ? parseSettingsFile(env.SETTINGS_FILE, problems) : {};
+function gather(
+  env: NodeJS.ProcessEnv,
+  fromFile: Readonly<Record<string, string | undefined>>,
+  problems: string[],
+): Partial<Record<Name, string>> {
   const given: Partial<Record<Name, string>> = {};
   for (const name of Object.keys(definitions) as Name[]) {
     const direct = env[name];
@@ -412,7 +417,7 @@ function parseSettingsFile(file: string, problems: string[]): Record<string, str
     }
   }
   for (const name of Object.keys(found)) {
-    if (!(name in definitions)) {
+    if (!(name in definitions) && name !== 'NODE_ENV') {
       problems.push(
         `SETTINGS_FILE has ${name}, which is no setting (known: ${Object.keys(definitions).join(', ')})`,
       );

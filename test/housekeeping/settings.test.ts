@@ -202,6 +202,13 @@ for (const [why, env, expected] of [
   });
 }
 
+test('the file of settings may say NODE_ENV too; the environment comes before it', (t) => {
+  const lines = Object.entries(production).map(([name, value]) => `${name}=${value}`);
+  const SETTINGS_FILE = fileIn(folderOf(t), `${lines.join('\n')}\n`);
+  t.true(readSettings({ SETTINGS_FILE }).production);
+  t.false(readSettings({ SETTINGS_FILE, NODE_ENV: 'development' }).production);
+});
+
 test('a line of the settings file without = is told, with its number', (t) => {
   const SETTINGS_FILE = fileIn(folderOf(t), '# ours\n\nPORT 4470\nWORKERS=2\nHOST\n');
   const problems = problemsOf({ SETTINGS_FILE, SECRET_KEYS: key });
