@@ -38,6 +38,29 @@ export const addAuditEvent = (
     data: event.data,
   });
 
+/** The last event of a type about a person in an organization, where none of `closing` came after it and they have not signed in since. */
+export const openEvent = (
+  db: Database,
+  about: { readonly userId: string; readonly organizationId: string; readonly type: string },
+  closing: readonly string[],
+  since: Date,
+) =>
+  db.row<AuditEventRow>(
+    `SELECT e.* FROM audit_events e JOIN users u ON u.id = e.user_id
+     WHERE e.user_id = ? AND e.organization_id = ? AND e.type = ? AND e.id >= ?
+       AND (u.last_sign_in_at IS NULL OR u.last_sign_in_at < e.at)
+       AND NOT EXISTS (SELECT 1 FROM audit_events d
+         WHERE d.user_id = e.user_id AND d.id > e.id AND d.type IN (${closing.map(() => '?').join(', ')}))
+     ORDER BY e.id DESC LIMIT 1`,
+    [
+      about.userId,
+      about.organizationId,
+      about.type,
+      since.getTime().toString(16).padStart(12, '0'),
+      ...closing,
+    ],
+  );
+
 /** Events of these types from a moment on, in the order in which they happened. */
 export const auditEventsSince = (db: Database, since: Date, types: readonly string[], limit: number) =>
   db.rows<AuditEventRow>(

@@ -1,8 +1,10 @@
 import { auditEvent, type Origin } from '../audit/audit.ts';
+import { openEvent } from '../entities/audit-events.ts';
 import { administratorsOf } from '../entities/memberships.ts';
 import { days } from '../lib/clock.ts';
 import { countAttempt, limitSubject } from '../limits/attempts.ts';
 import type { Assessment } from './assess-sign-in.ts';
+import { type OrganizationVisit, requirePermission } from './organization-actor.ts';
 import { homeOf } from './recipient.ts';
 import type { Services } from './services.ts';
 
@@ -60,4 +62,28 @@ export async function askForHelp(
     ),
   ]);
   return 'asked';
+}
+
+/** How long a request stands where nobody does anything about it. */
+const standing = days(14);
+
+/**
+ * Where a member of this organization waits for help: when and from where they asked. It is done when somebody has reset their second
+ * factor, they have set one up, or got in after all; that is read from what happened, so nobody has to close anything.
+ */
+export async function helpWanted(
+  { db }: Pick<Services, 'db'>,
+  { organization, actor }: OrganizationVisit,
+  userId: string,
+): Promise<{ readonly at: Date; readonly origin: Origin } | null> {
+  requirePermission(actor, 'members.read');
+  const since = new Date(db.clock.now().getTime() - standing);
+  const about = { userId, organizationId: organization.id, type: 'help.asked' };
+  const row = await openEvent(
+    db,
+    about,
+    ['two_factor.reset', 'two_factor.reset_by_mail', 'factor.added'],
+    since,
+  );
+  return row && { at: new Date(row.at), origin: { ip: row.ip, userAgent: row.user_agent } };
 }

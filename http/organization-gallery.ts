@@ -165,6 +165,7 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
     exporting: `${base}/members-export`,
   } as const;
   const member = {
+    help: null,
     ...shared,
     name: 'Ben Okafor',
     email: 'ben@acme.test',
@@ -840,6 +841,11 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
       },
     },
     { name: 'organizations/member', state: 'may be changed', locals: member },
+    {
+      name: 'organizations/member',
+      state: 'asks for help',
+      locals: { ...member, help: { at, device: 'Chrome on Linux', from: '203.0.113.7' } },
+    },
     {
       name: 'organizations/member',
       state: 'an owner, for an admin',

@@ -122,6 +122,8 @@ export interface MembersPage extends FramedPage {
 }
 
 export interface MemberPage extends FramedPage {
+  /** They gave the right password, have lost their second step, and asked for help; null where they have not, or it is done. */
+  readonly help: { readonly at: Date; readonly device: string; readonly from: string } | null;
   readonly name: string;
   readonly email: string;
   readonly role: Sentence;

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { factors } from '../factors/index.ts';
+import { helpWanted } from '../flows/ask-for-help.ts';
 import { changeRole, type MemberOutcome, removeMember } from '../flows/change-member.ts';
 import { exportMembers } from '../flows/export-members.ts';
 import {
@@ -16,6 +17,7 @@ import {
   resetTwoFactorByMail,
   resetTwoFactorNow,
 } from '../flows/reset-two-factor.ts';
+import { deviceName } from '../http/device-name.ts';
 import { RequestError } from '../http/errors.ts';
 import { leaveFlash } from '../http/flash.ts';
 import type { Tag } from '../http/organization-pages.ts';
@@ -193,6 +195,7 @@ async function showMember(visit: SignedIn): Promise<void> {
   const there = await organizationOf(visit);
   const member = await readMember(site.services, there, String(ctx.params.id));
   if (!member) throw new RequestError('not_found');
+  const help = await helpWanted(site.services, there, member.id);
   const { actor } = there;
   const own = `${basePath(ctx)}/members/${encodeURIComponent(member.id)}`;
   const isSelf = actor.id === member.id;
@@ -201,6 +204,11 @@ async function showMember(visit: SignedIn): Promise<void> {
   const given = rolesToGive(actor.role);
   show(ctx, site.renderer, 'organizations/member', {
     ...(await framedBy(visit)),
+    help: help && {
+      at: help.at,
+      device: deviceName(help.origin.userAgent) ?? '–',
+      from: help.origin.ip ?? '–',
+    },
     name: member.name ?? member.email,
     email: member.email,
     role: roleLabels[member.role],

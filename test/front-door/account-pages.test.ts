@@ -322,5 +322,23 @@ for (const kind of kinds) {
     );
     t.is(asked.length, 1);
     t.truthy(asked[0]?.organization_id);
+
+    // Who can help sees it on the person's page, with what to do; it is done when it was done.
+    door.clock.forward(seconds(2));
+    const chiara = await signedIn(door, 'chiara');
+    const page = `/organizations/acme/members/${await userId(door, 'dai')}`;
+    await chiara.open(page);
+    t.regex(chiara.text, /Asks for help to sign in/);
+    t.regex(chiara.text, /Reset 2FA/);
+    await chiara.open(`/organizations/acme/members/${await userId(door, 'ada')}`);
+    t.notRegex(chiara.text, /Asks for help to sign in/);
+    const found = door.browser();
+    await found.open('/account');
+    await found.press('Sign in', { email: 'dai@acme.test', password });
+    nextStep(door);
+    await found.press('Verify', { code: door.code() });
+    t.is(found.heading, 'Security');
+    await chiara.open(page);
+    t.notRegex(chiara.text, /Asks for help to sign in/, 'they got in after all');
   });
 }
