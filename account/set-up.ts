@@ -4,7 +4,7 @@ import { confirmEnrolment, startEnrolment } from '../flows/enrol-factor.ts';
 import { issuerNameFor } from '../flows/home-organization.ts';
 import { beginSetUp, endSetUp, findSetUp, methodsToAdd, type SetUp } from '../flows/set-up.ts';
 import { deviceName } from '../http/device-name.ts';
-import { resendForm, shownFactor } from '../http/factor-form.ts';
+import { methodChoices, resendForm, shownFactor } from '../http/factor-form.ts';
 import type { Common } from '../http/pages.ts';
 import { blocked, notSent, type Problem, wrong, wrongAnswer } from '../http/problems.ts';
 import { sendCodesFile } from '../http/recovery-codes-file.ts';
@@ -171,11 +171,7 @@ function chooseMethod(visit: SignedIn, problem: Problem | null): void {
       ...bare(visit),
       action: '/account/two-factor/add',
       why: { kind: 'wanted' },
-      methods: offered.map((method) => {
-        const { label, description } = factorFor(method);
-        return { method, label, description };
-      }),
-      chosen: methods.find((method) => method === held.method) ?? null,
+      ...methodChoices(offered, offered.find((method) => method === held.method) ?? null),
       error: problem?.error ?? null,
       wayOut: { kind: 'none' },
       leave: '/account',

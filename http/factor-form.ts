@@ -1,8 +1,9 @@
 import type { Context } from 'koa';
 import type { Json } from '../factors/factor.ts';
+import { factorFor } from '../factors/index.ts';
 import { seconds } from '../lib/clock.ts';
 import type { Method } from '../policy/types.ts';
-import type { Resend, ShownFactor } from './pages.ts';
+import type { EnrolPage, Resend, ShownFactor } from './pages.ts';
 import type { Site } from './site.ts';
 
 /** What a factor's own view is given. */
@@ -25,4 +26,22 @@ export function resendForm(
   }
   const left = sentAt + resendAfter - site.services.db.clock.now().getTime();
   return { action, secondsLeft: Math.max(0, Math.ceil(left / 1000)) };
+}
+
+/** The methods to choose from. The first is preferred; where scripts do not run, the first that works without is checked. */
+export function methodChoices(
+  offered: readonly Method[],
+  chosen: Method | null = null,
+): Pick<EnrolPage, 'methods' | 'chosen' | 'preferred'> {
+  const choices = offered.map((method) => {
+    const { label, description, isSignature = false } = factorFor(method);
+    return { method, label, description, needsScript: isSignature };
+  });
+  const works = choices.find(({ needsScript }) => !needsScript)?.method ?? choices[0]?.method ?? null;
+  const first = choices[0]?.method ?? null;
+  return {
+    methods: choices,
+    chosen: chosen ?? works,
+    preferred: chosen === null && first !== works ? first : null,
+  };
 }

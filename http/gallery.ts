@@ -28,25 +28,29 @@ const wrongRecoveryCode = 'That recovery code is not right, or was used already.
 const methods: readonly MethodChoice[] = [
   {
     method: 'passkey',
+    needsScript: true,
     label: 'Passkey',
     description: 'Fingerprint, face or security key. Safest, and quickest from then on.',
   },
   {
     method: 'totp',
+    needsScript: false,
     label: 'Authenticator app',
     description: 'A code from Google Authenticator, 1Password, Authy or another app.',
   },
   {
     method: 'device',
+    needsScript: true,
     label: 'Another device',
     description: 'Approve on a browser where you are signed in already.',
   },
   {
     method: 'sms',
+    needsScript: false,
     label: 'Text message',
     description: 'A code to your phone. Use it where nothing else works.',
   },
-  { method: 'email', label: 'Email code', description: 'A code to your e-mail address.' },
+  { method: 'email', needsScript: false, label: 'Email code', description: 'A code to your e-mail address.' },
 ];
 
 const codes = [
@@ -164,7 +168,8 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     action: '#method',
     why: reason,
     methods,
-    chosen: null,
+    chosen: 'totp' as const,
+    preferred: 'passkey' as const,
     error: null,
     wayOut: skip,
   };
@@ -458,6 +463,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
         ...enrol,
         why: { kind: 'recommended', organizationName: 'Acme Aviation' },
         chosen: 'totp',
+        preferred: null,
         wayOut: dismiss,
       },
     },

@@ -521,6 +521,8 @@ export interface MethodChoice {
   /** The factor's own `label` and `description`. */
   readonly label: Sentence;
   readonly description: Sentence;
+  /** It is of no use in a browser without JavaScript. */
+  readonly needsScript: boolean;
 }
 
 export interface EnrolPage extends Common {
@@ -528,8 +530,10 @@ export interface EnrolPage extends Common {
   readonly action: string;
   readonly why: EnrolWhy;
   readonly methods: readonly MethodChoice[];
-  /** Checked at first; null: the first one. */
+  /** Checked at first. */
   readonly chosen: Method | null;
+  /** Checked in its place where scripts run and the browser can; null: nothing is. */
+  readonly preferred: Method | null;
   readonly error: Sentence | null;
   readonly wayOut: WayOutForm;
   /** GET, "Cancel", where the set-up belongs to no sign-in. */

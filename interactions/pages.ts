@@ -10,7 +10,7 @@ import { homeOf } from '../flows/recipient.ts';
 import type { SignInState } from '../flows/sign-in-state.ts';
 import { subjectFor } from '../flows/subject.ts';
 import { csrfToken } from '../http/csrf.ts';
-import { resendForm, shownFactor } from '../http/factor-form.ts';
+import { methodChoices, resendForm, shownFactor } from '../http/factor-form.ts';
 import { goOn } from '../http/go-on.ts';
 import type {
   Common,
@@ -266,11 +266,7 @@ export function showEnrol(visit: Visit, next: StepOf<'enrol'>, problem: Problem 
     ...commonOf(visit, assessment),
     action: at(visit, '/enrol'),
     why: whyOf(decision.reason, decision.wayOut, assessment, next.wanted),
-    methods: decision.methods.map((method) => {
-      const { label, description } = factorFor(method);
-      return { method, label, description };
-    }),
-    chosen: null,
+    ...methodChoices(decision.methods),
     error: problem?.error ?? null,
     wayOut: wayOutForm(visit, decision.wayOut),
   };

@@ -36,6 +36,8 @@ export function enrolmentChart(overview: Overview, now: Date): Chart {
     const x = (at: Date) =>
       round(left + ((at.getTime() - first.getTime()) / (end.getTime() - first.getTime())) * (right - left));
     const y = (n: number) => round(bottom - (n / most) * (bottom - top));
+    // Its word stands where there is room for it.
+    const isEarly = (place: number) => place < left + 80;
     const path = known.map(({ at, setUp }, n) => `${n === 0 ? 'M' : 'L'}${x(at)} ${y(setUp)}`).join(' ');
     return {
       width,
@@ -63,9 +65,9 @@ export function enrolmentChart(overview: Overview, now: Date): Chart {
         ...(deadline
           ? [
               {
-                x: x(deadline) - 6,
+                x: x(deadline) + (isEarly(x(deadline)) ? 6 : -6),
                 y: bottom - 8,
-                anchor: 'end' as const,
+                anchor: isEarly(x(deadline)) ? ('start' as const) : ('end' as const),
                 kind: 'deadline',
                 text: { sentence: 'deadline' },
               },
@@ -86,11 +88,12 @@ export function enrolmentChart(overview: Overview, now: Date): Chart {
     };
   };
   return {
-    title: deadline ? "Enrolment until the policy's deadline" : 'Enrolment',
+    title: deadline && deadline > now ? "Enrolment until the policy's deadline" : 'Enrolment',
     label: {
-      sentence: deadline
-        ? 'People with a second factor: {from} at first, {to} today, of {of}. Whoever joined later has longer than the deadline that is drawn.'
-        : 'People with a second factor: {from} at first, {to} today, of {of}.',
+      sentence:
+        deadline && deadline > now
+          ? 'People with a second factor: {from} at first, {to} today, of {of}. Whoever joined later has longer than the deadline that is drawn.'
+          : 'People with a second factor: {from} at first, {to} today, of {of}.',
       values: { from: known[0]?.setUp ?? 0, to: last?.setUp ?? 0, of: needed },
     },
     wide: draw(wide),

@@ -140,6 +140,11 @@ function withText(credential) {
 }
 
 const canPasskey = Boolean(globalThis.PublicKeyCredential && navigator.credentials);
+
+/* The page checks what works without scripts; with them, what is best. */
+for (const input of document.querySelectorAll('input[data-preferred]'))
+  if (input.value !== 'passkey' || canPasskey) input.checked = true;
+
 let waiting = null;
 
 /** Asks the browser; only one question can be open at a time, so the one before ends silently. */

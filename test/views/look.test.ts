@@ -155,6 +155,15 @@ browserTest('without JavaScript nothing is offered that does not work', async (t
   t.false(await page.getByRole('button', { name: 'Print' }).isVisible());
   await page.goto(`${gallery.url}/${at('challenge', 'email')}`);
   t.true(await page.getByRole('button', { name: 'Send a new code' }).isEnabled());
+  // What cannot work here says so, and is not what is checked.
+  await page.goto(`${gallery.url}/${at('enrol', 'two days')}`);
+  t.true(await page.getByRole('radio', { name: 'Authenticator app' }).isChecked());
+  t.true(await page.getByText('Needs JavaScript').first().isVisible());
+  const scripted = await (await browser.newContext()).newPage();
+  await scripted.goto(page.url());
+  t.true(await scripted.getByRole('radio', { name: 'Passkey' }).isChecked());
+  t.false(await scripted.getByText('Needs JavaScript').first().isVisible());
+  await scripted.context().close();
   await context.close();
   gallery.close();
 });
