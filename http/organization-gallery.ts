@@ -578,7 +578,7 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
             {
               line: 502,
               text: 'zoe@acme.test',
-              why: 'At most 500 people at once. Import the rest afterwards.',
+              why: 'At most 10000 people in one list. Import the rest afterwards.',
             },
           ],
         },
@@ -766,6 +766,10 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
       state: 'wrong fields',
       locals: {
         ...policy,
+        graceDays: [
+          option('7', { sentence: '{n} day|{n} days', values: { n: 7 } }),
+          option('other', 'Another number of days', true),
+        ],
         typed: { graceNumber: '91', passkeyModels: 'YubiKey', smsCountries: 'Germany', smsPerDay: 'many' },
         problems: {
           graceNumber: 'Enter a whole number from 0 to 90.',
