@@ -120,6 +120,11 @@ const inApi: Readonly<Record<string, string | null>> = {
   'POST /organizations/:slug/passkeys': 'changePolicy',
   'POST /organizations/:slug/two-factor': 'changePolicy',
   'POST /organizations/:slug/two-factor/remind': 'remindMembers',
+  'POST /organizations/:slug/two-factor/preview': 'previewPolicy',
+  'POST /organizations/:slug/providers-new': 'createProvider',
+  'POST /organizations/:slug/providers/:provider': 'changeProvider',
+  'POST /organizations/:slug/providers/:provider/test': 'testProvider',
+  'POST /organizations/:slug/providers/:provider/remove': 'removeProvider',
 };
 
 test('what the pages of an organization do, the API can do', async (t) => {
