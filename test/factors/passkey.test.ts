@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { isoCBOR } from '@simplewebauthn/server/helpers';
 import test from 'ava';
 import type { Json, Outcome, Step, Subject } from '../../factors/factor.ts';
-import { credentialIn, passkey } from '../../factors/passkey.ts';
+import { credentialIn, fromForeign, passkey } from '../../factors/passkey.ts';
 import { minutes, seconds } from '../../lib/clock.ts';
 import { Authenticator, flipped, type Lies } from './authenticator.ts';
 import { attester, falseAttester, model, root, selfMade } from './maker.ts';
@@ -424,4 +424,53 @@ test('where models are listed, only one that its maker attests can be set up, an
     (await setUp({ ...strict, passkeyModels: null }, { attestation: attester })).ok,
     'none was asked for',
   );
+});
+
+test('a passkey from elsewhere knows its person by the name from there, and learns at its first use what it is (N)', async (t) => {
+  for (const synced of [false, true]) {
+    const { key, data } = await owner({ ...ada, userId: 'id-in-keycloak' }, { synced });
+    const foreign = fromForeign({
+      credentialId: String(data.credentialId),
+      publicKey: String(data.publicKey),
+      counter: 0,
+      transports: ['internal'],
+      aaguid: String(data.aaguid),
+      userHandle: 'id-in-keycloak',
+    });
+    if (!foreign) throw new Error('it was not taken');
+    // Until it was used nothing stronger is said of it than what could be copied.
+    t.deepEqual(passkey.amr(foreign), ['swk']);
+    const person = { ...ada, factors: [{ id: 'the passkey', data: foreign }] };
+    t.false((await answer(person, key, { userHandle: 'user-ada' })).ok);
+    const used = await answer(person, key);
+    t.true(used.ok);
+    if (!used.ok) return;
+    t.deepEqual(passkey.amr(used.data), [synced ? 'swk' : 'hwk']);
+    const next = { ...ada, factors: [{ id: 'the passkey', data: used.data }] };
+    // What it has said of itself it cannot take back.
+    t.false((await answer(next, key, { be: !synced, bs: false })).ok);
+    t.true((await answer(next, key)).ok);
+  }
+});
+
+test('a key that could never answer is not taken from elsewhere (N)', async (t) => {
+  const { data } = await owner();
+  const honest = {
+    credentialId: String(data.credentialId),
+    publicKey: String(data.publicKey),
+    counter: 0,
+    transports: [],
+    aaguid: '',
+    userHandle: 'x',
+  };
+  t.truthy(fromForeign(honest));
+  for (const lie of [
+    { publicKey: '' },
+    { publicKey: 'AAAA' },
+    { publicKey: flipped(honest.publicKey, 3) },
+    { counter: -1 },
+    { counter: 0.5 },
+  ]) {
+    t.is(fromForeign({ ...honest, ...lie }), null, JSON.stringify(lie));
+  }
 });

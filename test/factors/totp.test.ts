@@ -1,7 +1,7 @@
 import test from 'ava';
 import { generateSync } from 'otplib';
-import type { Subject } from '../../factors/factor.ts';
-import { fromSecret, totp } from '../../factors/totp.ts';
+import type { Json, Subject } from '../../factors/factor.ts';
+import { digitsOf, fromSecret, inBase32, totp, totpData } from '../../factors/totp.ts';
 
 // RFC 6238, appendix B: the ASCII secret 12345678901234567890.
 const rfcSecret = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ';
@@ -135,3 +135,32 @@ test('with several apps the one that answered is named', async (t) => {
 test('in the first half minute of 1970 there is no step before', async (t) => {
   t.false((await totp.verify(at(0), null, { code: '287083' })).ok);
 });
+
+for (const [algorithm, bytes, code] of [
+  ['SHA1', 20, '94287082'],
+  ['SHA256', 32, '46119246'],
+  ['SHA512', 64, '90693936'],
+] as const) {
+  test(`an app from elsewhere may show 8 digits by ${algorithm} (RFC 6238, appendix B) (N)`, async (t) => {
+    const text = '1234567890'.repeat(7).slice(0, bytes);
+    const data = totpData({ secret: inBase32(Buffer.from(text)), algorithm, digits: 8 });
+    const subject = { ...at(59), factors: [{ id: 'the app', data: data as unknown as Json }] };
+    t.is(digitsOf(data as unknown as Json), 8);
+    t.true((await totp.verify(subject, null, { code })).ok);
+    t.true((await totp.verify(subject, null, { code: `${code.slice(0, 4)} ${code.slice(4)}` })).ok);
+    for (const wrong of [
+      code.slice(2),
+      `${code}0`,
+      code.replace(/.$/, (last) => String((Number(last) + 1) % 10)),
+    ])
+      t.false((await totp.verify(subject, null, { code: wrong })).ok, wrong);
+    // What nobody could have stored is no app.
+    for (const lie of [{ digits: 7 }, { algorithm: 'MD5' }, { period: 0 }, { period: 30.5 }]) {
+      const broken = {
+        ...at(59),
+        factors: [{ id: 'the app', data: { ...data, ...lie } as unknown as Json }],
+      };
+      t.false((await totp.verify(broken, null, { code })).ok, JSON.stringify(lie));
+    }
+  });
+}
