@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import parallel from 'ava';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { OpenAPIClientAxios, type Document as OpenAPIDocument } from 'openapi-client-axios';
 import { openapi } from '../../api/openapi.ts';
 import { operations } from '../../api/operations.ts';
 import { addFactor } from '../../entities/factors.ts';
@@ -503,6 +504,54 @@ for (const kind of kinds) {
     t.deepEqual(described.scopes_supported, [...apiScopes]);
     const server = await fetch(`${door.issuer}/.well-known/oauth-authorization-server`);
     t.is(((await server.json()) as { issuer: string }).issuer, door.issuer);
+  });
+
+  test(`${kind}: a client that is generated from the document reaches every operation, and each answers as it says`, async (t) => {
+    const door = await frontDoor(t, kind, { configuration });
+    const token = await tokenFor(door, 'acme-api');
+    const definition = openapi(door.issuer, operations) as Document & OpenAPIDocument;
+    const generator = new OpenAPIClientAxios({
+      definition,
+      axiosConfigDefaults: {
+        headers: { Authorization: `Bearer ${token}` },
+        validateStatus: () => true,
+      },
+    });
+    const client = (await generator.init()) as unknown as Record<
+      string,
+      (params: object, body?: unknown) => Promise<{ status: number; data: unknown }>
+    >;
+    const known: Record<string, string> = {
+      organization: 'acme',
+      user: await idOf(door, 'bea@acme.test'),
+      client: 'acme-app',
+      format: 'jsonl',
+      'If-Match': '"none"',
+    };
+    // What ends something comes last, so that each still finds what it asks for.
+    const inOrder = operations.toSorted(
+      (a, b) =>
+        Number(/remove|revoke|reset|disconnect/.test(a.id)) -
+        Number(/remove|revoke|reset|disconnect/.test(b.id)),
+    );
+    for (const { id, verb, path, status } of inOrder) {
+      const described = definition.paths[path]?.[verb] as unknown as {
+        parameters: { name: string; required?: boolean }[];
+        responses: Record<string, unknown>;
+      };
+      const params = Object.fromEntries(
+        described.parameters
+          .filter(({ required }) => required)
+          .map(({ name }) => [name, known[name] ?? 'none']),
+      );
+      const call = client[id];
+      if (!call) throw new Error(`the generated client has no ${id}`);
+      const answer = await call(params, bodies[id]);
+      t.true(String(answer.status) in described.responses, `${id}: ${answer.status}`);
+      t.true(answer.status < 500, id);
+      const isThere = Object.values(params).every((value) => value !== 'none');
+      if (verb === 'get' && isThere) t.is(answer.status, status, id);
+    }
   });
 
   test(`${kind}: a person uses the API by a second factor, a recent one to change anything, and within their role (T102, T105)`, async (t) => {

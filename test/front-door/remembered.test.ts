@@ -544,6 +544,23 @@ for (const kind of kinds) {
     t.deepEqual((await redeem(door, browser)).claims.amr, ['pwd']);
   });
 
+  test(`${kind}: signing out ends the session and keeps what was remembered, which still asks for the password (T056)`, async (t) => {
+    const door = await frontDoor(t, kind, {
+      configuration: acme({ rememberDeviceDays: 30 }, { ada: { totp: secret } }),
+    });
+    const ada = door.browser();
+    await signIn(door, ada, { remember: true });
+    await ada.open('/account');
+    await ada.press('Sign out');
+    await ada.authorize({ prompt: 'none' });
+    t.is(ada.callback?.get('error'), 'login_required');
+    await passwordStep(ada);
+    t.true(ada.callback?.has('code'), 'no second step in this browser');
+    const other = door.browser();
+    await passwordStep(other);
+    t.is(other.heading, 'Two-factor authentication');
+  });
+
   test(`${kind}: it never stands for the password (T050)`, async (t) => {
     const door = await frontDoor(t, kind, { configuration: acme(optional, { ada: { totp: secret } }) });
     const browser = await rememberedBrowser(door);
