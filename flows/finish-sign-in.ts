@@ -177,7 +177,7 @@ async function joining(
     return [];
   }
   const provider = await upstreamById(db, join.providerId);
-  if (provider?.enabled !== 1) {
+  if (provider?.enabled !== 1 || provider.version !== join.version) {
     return null;
   }
   const now = db.clock.now();

@@ -12,10 +12,12 @@ import {
 import { addUser, canonicalEmail, userByEmail, userById } from '../entities/users.ts';
 import { redeem, type UpstreamIdentity } from '../federation/upstream.ts';
 import { UpstreamProblem, type UpstreamReason } from '../federation/upstream-problem.ts';
+import { addressRange } from '../lib/address-range.ts';
 import { after, days, seconds } from '../lib/clock.ts';
 import { isSingleAddress } from '../lib/email-address.ts';
 import { newId } from '../lib/id.ts';
 import { seal } from '../lib/seal.ts';
+import { attemptSucceeded, countAttempt, limitSubject, rules } from '../limits/attempts.ts';
 import { saysSecondFactor, speaksFor } from '../policy/upstream.ts';
 import type { StoredProof } from './proofs.ts';
 import type { Services } from './services.ts';
@@ -33,6 +35,7 @@ export type UpstreamRefusal =
   | UpstreamReason
   /** It was not asked from here, or answered already. */
   | 'ended'
+  | 'too_many'
   /** It must ask for a second factor, and says nothing of one. */
   | 'no_second_factor'
   /** It does not confirm an address. */
@@ -88,8 +91,13 @@ export async function returnFromUpstream(services: Services, input: Return): Pro
     });
     return { kind: 'refused', why, provider: provider.name } as const;
   };
-  const rules = readUpstreamSettings(provider.settings);
-  const { claims } = rules;
+  const settled = readUpstreamSettings(provider.settings);
+  const { claims } = settled;
+  // What comes back makes requests of ours to the provider, so answers that lead nowhere are counted.
+  const limit = limitSubject(rules.upstream, addressRange(origin.ip));
+  if (!(await countAttempt(db, rules.upstream, limit)).ok) {
+    return refused('too_many');
+  }
   try {
     const identity = await redeem(
       federationOf(services),
@@ -102,18 +110,22 @@ export async function returnFromUpstream(services: Services, input: Return): Pro
     if (waiting.login && (authenticatedAt === null || authenticatedAt < waiting.sentAt - tolerance)) {
       return await refused('too_old', 'it was asked for a new sign-in, and says nothing of one');
     }
-    const trust = { secondFactor: rules.secondFactor, ...rules.trusted };
-    if (rules.secondFactor === 'required' && !saysSecondFactor(trust, identity)) {
+    const trust = { secondFactor: settled.secondFactor, ...settled.trusted };
+    if (settled.secondFactor === 'required' && !saysSecondFactor(trust, identity)) {
       return await refused('no_second_factor');
     }
     const proof = proofOf(identity, waiting.sentAt, db.clock.now().getTime());
-    return await enter(
+    const outcome = await enter(
       services,
       input,
       written(signIn, taken),
-      { provider, rules, identity, proof },
+      { provider, rules: settled, identity, proof },
       refused,
     );
+    if (outcome.kind !== 'refused') {
+      await db.together([attemptSucceeded(limit)]);
+    }
+    return outcome;
   } catch (error) {
     if (!(error instanceof UpstreamProblem)) throw error;
     return refused(error.reason, error.detail);
@@ -197,6 +209,7 @@ async function enter(
     const joining: SignInState['joining'] = {
       providerId: provider.id,
       providerName: provider.name,
+      version: provider.version,
       subject: identity.subject,
       userId: existing.id,
       email: existing.email,

@@ -49,6 +49,8 @@ const signInState = z.object({
     .object({
       providerId: z.string(),
       providerName: z.string(),
+      /** Of the provider as it was when it said so: another issuer's subject is somebody else. */
+      version: z.number(),
       subject: z.string(),
       userId: z.string(),
       email: z.string(),

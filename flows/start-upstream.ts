@@ -3,10 +3,8 @@ import { audit } from '../audit/audit.ts';
 import { readUpstreamSettings, type UpstreamProviderRow } from '../entities/upstream-providers.ts';
 import { authorizationUrl } from '../federation/upstream.ts';
 import { UpstreamProblem, type UpstreamReason } from '../federation/upstream-problem.ts';
-import { addressRange } from '../lib/address-range.ts';
 import { token } from '../lib/random.ts';
 import { open, seal } from '../lib/seal.ts';
-import { countAttempt, limitSubject, rules } from '../limits/attempts.ts';
 import { asksForNothing, demandOf } from '../policy/demand.ts';
 import type { Facts } from '../policy/types.ts';
 import type { Services } from './services.ts';
@@ -16,7 +14,6 @@ import { federationOf, upstreamAddress, upstreamFrom } from './upstreams.ts';
 export type UpstreamStart =
   | { readonly kind: 'go'; readonly url: string }
   | { readonly kind: 'problem'; readonly reason: UpstreamReason }
-  | { readonly kind: 'too_many'; readonly retryAt: Date | null }
   /** Another request of the same interaction was first. */
   | { readonly kind: 'moved_on' };
 
@@ -38,14 +35,6 @@ export async function startUpstream(
 ): Promise<UpstreamStart> {
   const { db, ring, settings } = services;
   const { provider, request, signIn, origin } = input;
-  const attempt = await countAttempt(
-    db,
-    rules.upstream,
-    limitSubject(rules.upstream, addressRange(origin.ip)),
-  );
-  if (!attempt.ok) {
-    return { kind: 'too_many', retryAt: attempt.retryAt };
-  }
   const { secondFactor, trusted, scopes } = readUpstreamSettings(provider.settings);
   const asks = !asksForNothing(demandOf({ application: input.application, request }));
   const isTrusted = secondFactor !== 'never' && trusted.acr.length + trusted.amr.length > 0;

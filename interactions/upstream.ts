@@ -4,7 +4,6 @@ import { startUpstream } from '../flows/start-upstream.ts';
 import { domainOf } from '../flows/upstreams.ts';
 import { RequestError } from '../http/errors.ts';
 import type { Sentence } from '../http/pages.ts';
-import { blocked } from '../http/problems.ts';
 import { applicationOf } from '../provider/assess-request.ts';
 import { showGoOn, showSignIn } from './pages.ts';
 import { onward, type StepOf, type Steps } from './steps.ts';
@@ -85,8 +84,6 @@ async function goTo(
       return showGoOn(visit, provider.name, outcome.url);
     case 'moved_on':
       throw new RequestError('sign_in_moved_on');
-    case 'too_many':
-      return showSignIn(visit, nobody, typed, blocked(visit, outcome.retryAt));
     case 'problem':
       return showSignIn(visit, nobody, typed, null, null, refusals(outcome.reason, provider.name));
   }
@@ -103,6 +100,8 @@ const sentences: Readonly<Record<UpstreamRefusal, string>> = {
   too_old:
     '{name} did not say that you signed in there just now, and that is asked for here. Sign out there and try again, or use another way.',
   ended: 'This answer of the other provider was used already, or is too old. Sign in again.',
+  too_many:
+    'There were too many tries by {name} that led nowhere. Wait a minute and try again, or use another way.',
   no_second_factor:
     '{name} did not say that you used a second factor there, and that is asked for here. Set one up there and try again.',
   no_address:

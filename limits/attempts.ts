@@ -94,7 +94,7 @@ export const rules = {
     stop: 10_000,
     lifetime: days(1),
   },
-  /** Browsers that are sent to upstream providers from one range of network addresses. */
+  /** Answers of upstream providers, from one range of network addresses, that let nobody in; one that does begins anew. */
   upstream: {
     name: 'upstream',
     delays: [...Array<number>(199).fill(0), seconds(10)],
