@@ -48,18 +48,18 @@ export const read = async <Shape>(path: string): Promise<Shape> =>
 
 let count = 0;
 
-/** A realm of its own for a test; gone after it. */
-export async function realm(t: ExecutionContext, representation: Json = {}): Promise<string> {
+/** The name of a realm that a test makes; gone after it. */
+export function realmName(t: ExecutionContext): string {
   count += 1;
   const name = `test-${process.pid}-${count}`;
   t.teardown(() => admin('DELETE', `/${name}`).then(() => {}));
-  await admin('POST', '', {
-    enabled: true,
-    // Nothing here has a mail server.
-    loginWithEmailAllowed: true,
-    ...representation,
-    realm: name,
-  });
+  return name;
+}
+
+/** A realm of its own for a test. */
+export async function realm(t: ExecutionContext, representation: Json = {}): Promise<string> {
+  const name = realmName(t);
+  await admin('POST', '', { enabled: true, ...representation, realm: name });
   return name;
 }
 

@@ -217,6 +217,7 @@ test.serial('signing out of the application ends the session here and in Keycloa
   await press(page, 'Sign in with Keycloak');
   // Neither session is left: Keycloak asks too.
   await page.locator('#password').waitFor();
+  t.true(page.url().startsWith(keycloakUrl));
 });
 
 test.serial('signing out in Keycloak ends the session here, and the application is told (N)', async (t) => {
