@@ -109,6 +109,13 @@ const filterGiven = ({ ctx }: SignedIn): Record<string, string> =>
     }),
   );
 
+/** What is understood of the filters; one that means nothing is left out, and the others stay. */
+function understood(given: Record<string, string>): Record<string, string> {
+  const read = memberFilter.safeParse(given);
+  const wrong = new Set(read.success ? [] : read.error.issues.map(({ path }) => String(path[0])));
+  return Object.fromEntries(Object.entries(given).filter(([name]) => !wrong.has(name)));
+}
+
 async function* csvOf(pages: AsyncGenerator<readonly MemberEntry[]>): AsyncGenerator<string> {
   yield csvLine([
     'email',
@@ -142,13 +149,12 @@ async function showMembers(visit: SignedIn): Promise<void> {
   const { ctx, site } = visit;
   const there = await organizationOf(visit);
   const base = basePath(ctx);
-  const given = filterGiven(visit);
-  const read = memberFilter.safeParse(given);
-  const filter = read.success ? read.data : memberFilter.parse({});
+  const given = understood(filterGiven(visit));
+  const filter = memberFilter.parse(given);
   const from = textOf(ctx.query.after) || null;
   const { members, next } = await readMembers(site.services, there, filter, from);
   const figures = await readMemberFigures(site.services, there.organization.id, there.policy);
-  const query = new URLSearchParams(read.success ? given : {});
+  const query = new URLSearchParams(given);
   const now = site.services.db.clock.now();
   const pageAfter = (after: string) => {
     const params = new URLSearchParams(query);
