@@ -159,6 +159,24 @@ export function joinOrganization(
   ];
 }
 
+/** In a batch: throws where the person is or was a member. Whoever was removed does not come back by this. */
+export const joinForTheFirstTime = (
+  db: Database,
+  { userId, organizationId, role, now }: Parameters<typeof joinOrganization>[1],
+): Statement => ({
+  ...db.insert('memberships', {
+    user_id: userId,
+    organization_id: organizationId,
+    role,
+    joined_at: now.getTime(),
+    admin_since: role === 'member' ? null : now.getTime(),
+    grace_started_at: null,
+    removed_at: null,
+  }),
+  rows: 1,
+  followedBy: [refreshDirectory([userId])],
+});
+
 /** Owners and admins who can be written to, owners first. */
 export const administratorsOf = (db: Database, organizationId: string) =>
   db.rows<{ id: string; email: string; name: string | null; locale: string | null }>(

@@ -3,7 +3,10 @@ import { digest } from '../lib/digest.ts';
 import type { Database, Statement } from './database.ts';
 import type { UpstreamProviderRow } from './upstream-providers.ts';
 
-/** One account of an upstream provider that signs one person in here. Issuer and subject together are unique. */
+/**
+ * One account of an upstream provider that signs one person in here. Provider, issuer and subject together are unique: two providers
+ * may have one issuer, each with a trust of its own, and whoever joined the one has not joined the other.
+ */
 export interface UpstreamLinkRow {
   id: string;
   user_id: string;
@@ -16,11 +19,15 @@ export interface UpstreamLinkRow {
   last_used_at: number | null;
 }
 
-export const linkOf = (db: Database, issuerDigest: string, subject: string) =>
-  db.row<UpstreamLinkRow>('SELECT * FROM upstream_links WHERE issuer_digest = ? AND subject_digest = ?', [
-    issuerDigest,
-    digest(subject),
-  ]);
+export const linkOf = (
+  db: Database,
+  provider: Pick<UpstreamProviderRow, 'id' | 'issuer_digest'>,
+  subject: string,
+) =>
+  db.row<UpstreamLinkRow>(
+    'SELECT * FROM upstream_links WHERE provider_id = ? AND issuer_digest = ? AND subject_digest = ?',
+    [provider.id, provider.issuer_digest, digest(subject)],
+  );
 
 /** The write that decides whose this account of the provider is; throws where it is somebody's already. */
 export const addUpstreamLink = (
@@ -116,7 +123,7 @@ export const standingUpstreamSignIns = (
     `SELECT s.id, s.link_id, p.id AS provider_id, p.organization_id, p.settings,
        (SELECT COUNT(*) FROM upstream_domains d WHERE d.provider_id = p.id AND d.verified_domain = ?) AS owns_domain
      FROM upstream_sign_ins s JOIN upstream_links l ON l.id = s.link_id
-     JOIN upstream_providers p ON p.id = s.provider_id AND p.issuer_digest = l.issuer_digest
+     JOIN upstream_providers p ON p.id = s.provider_id AND p.id = l.provider_id AND p.issuer_digest = l.issuer_digest
      WHERE s.id IN (${ids.map(() => '?').join(', ')}) AND s.ended_at IS NULL AND l.user_id = ? AND p.enabled = 1`,
     [emailDomain, ...ids, userId],
   );

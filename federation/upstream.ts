@@ -298,13 +298,17 @@ export async function redeem(
       missing && isWebAddress(configuration.serverMetadata().userinfo_endpoint)
         ? await userInfo(configuration, tokens.access_token, claims.sub)
         : {};
+    // An address and the word that it is verified are of one document: what contradicts the signed one is not taken at all.
+    const [address = ''] = wanted;
+    const contradicts =
+      claims[address] !== undefined && more[address] !== undefined && more[address] !== claims[address];
     return {
       subject: claims.sub,
       acr: claims.acr ?? null,
       amr: claims.amr ?? [],
       authenticatedAt,
       sid: claims.sid ?? null,
-      claims: { ...more, ...claims },
+      claims: contradicts ? claims : { ...more, ...claims },
       idToken: tokens.id_token ?? '',
     };
   } catch (error) {

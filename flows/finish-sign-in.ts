@@ -1,7 +1,7 @@
 import { auditEvent, type Origin } from '../audit/audit.ts';
 import { consentedScope, giveConsent } from '../entities/consents.ts';
 import { isDuplicate, type Statement } from '../entities/database.ts';
-import { joinOrganization } from '../entities/memberships.ts';
+import { joinForTheFirstTime, membershipHistory } from '../entities/memberships.ts';
 import { rememberDevice, touchRememberedDevice } from '../entities/remembered-devices.ts';
 import { addUpstreamLink } from '../entities/upstream-links.ts';
 import { upstreamById } from '../entities/upstream-providers.ts';
@@ -182,9 +182,16 @@ async function joining(
   }
   const now = db.clock.now();
   const { subject, joins, email } = join;
+  // As it is now, not as it was when the page was shown: whoever was removed meanwhile stays removed.
+  const history = joins === null ? null : await membershipHistory(db, user.id, joins.organizationId);
+  if (history === 'removed') {
+    return null;
+  }
   return [
     addUpstreamLink(db, { id: newId(now), userId: user.id, provider, subject, email, now }),
-    ...(joins === null ? [] : joinOrganization(db, { ...joins, userId: user.id, now })),
+    ...(joins === null || history === 'member'
+      ? []
+      : [joinForTheFirstTime(db, { ...joins, userId: user.id, now })]),
     auditEvent(db, origin, {
       type: 'upstream.linked',
       userId: user.id,

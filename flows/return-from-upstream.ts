@@ -169,7 +169,7 @@ async function enter(
 ): Promise<UpstreamReturn> {
   const { db } = services;
   const { provider, rules, identity } = arrival;
-  const link = await linkOf(db, provider.issuer_digest, identity.subject);
+  const link = await linkOf(db, provider, identity.subject);
   if (link) {
     const user = await userById(db, link.user_id);
     const memberships = user ? await membershipsOf(db, user.id) : [];
@@ -199,7 +199,7 @@ async function enter(
   const existing = await userByEmail(db, email);
   if (existing) {
     // Account and link are made together, maybe between the two questions.
-    if (await linkOf(db, provider.issuer_digest, identity.subject)) {
+    if (await linkOf(db, provider, identity.subject)) {
       return enter(services, input, signIn, arrival, refused);
     }
     const joins = await joinsBy(services, arrival, existing.id);

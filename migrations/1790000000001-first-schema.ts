@@ -354,7 +354,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         email ${t.line},
         created_at ${t.time} NOT NULL,
         last_used_at ${t.time},
-        UNIQUE (issuer_digest, subject_digest)
+        UNIQUE (provider_id, issuer_digest, subject_digest)
       )`,
       `CREATE TABLE IF NOT EXISTS upstream_sign_ins (
         id ${t.id} NOT NULL PRIMARY KEY,

@@ -202,7 +202,7 @@ for (const kind of kinds) {
     await ada.press('Verify', { code: door.code() });
     t.is(ada.heading, 'Overview');
     t.regex(ada.text, /have a second factor \(1 of 3\)/);
-    t.is((ada.text.match(/<svg viewBox="0 0 720 \d+" role="img"/g) ?? []).length, 3);
+    t.is((ada.text.match(/<svg class="wide" viewBox="0 0 720 \d+" role="img"/g) ?? []).length, 3);
     await ada.open('/organizations/acme/passkeys');
     t.regex(ada.text, /Nobody has set up a passkey yet/);
     await ada.press('Turn passkeys on');

@@ -1044,7 +1044,9 @@ for (const kind of kinds) {
         csrf: browser.form('Sign in').fields.get('_csrf') ?? '',
       };
       await browser.press('Sign in', { email: `${who}@acme.test`, password: typed });
-      const headers = [...browser.headers].filter(([name]) => !['date', 'set-cookie', 'x-request-id'].includes(name));
+      const headers = [...browser.headers].filter(
+        ([name]) => !['date', 'set-cookie', 'x-request-id'].includes(name),
+      );
       const plain = (text: string) =>
         text.replaceAll(uid, 'UID').replaceAll(csrf, 'CSRF').replaceAll(`${who}@`, 'WHO@');
       return {

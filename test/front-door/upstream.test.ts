@@ -9,6 +9,7 @@ import {
   kinds,
   nextStep,
   password,
+  passwordHash,
   redeem,
   secret,
   type TokenAnswer,
@@ -103,6 +104,17 @@ for (const kind of kinds) {
     t.is(rows.length, 0);
     t.is((await door.db.rows("SELECT id FROM users WHERE email = 'zoe@acme.test'")).length, 0);
 
+    // An address of one document, and the word that it is verified of another.
+    fake.person = { sub: 'zoe-1', email: 'ceo@acme.test' };
+    fake.userinfo = { sub: 'zoe-1', email: 'mallory@acme.test', email_verified: true, name: 'Zoe' };
+    const mixed = door.browser();
+    await mixed.authorize();
+    await fake.signIn(mixed);
+    t.is(mixed.heading, 'Sign in', 'two documents that contradict each other');
+    t.is((await door.db.rows("SELECT id FROM users WHERE email = 'ceo@acme.test'")).length, 0);
+    fake.person = zoe;
+    fake.userinfo = null;
+
     // The state of another browser, of another provider, a second time, and none.
     const victim = door.browser();
     await victim.authorize();
@@ -139,7 +151,11 @@ for (const kind of kinds) {
     const fake = await fakeUpstream(t);
     const door = await frontDoor(t, kind, {
       configuration: {
-        ...acme({}, { ada: { totp: secret } }),
+        ...acme(
+          {},
+          { ada: { totp: secret } },
+          { users: [{ email: 'joy@acme.test', passwordHash, emailVerified: true, memberships: [] }] },
+        ),
         providers: [
           provider(fake, { createAccounts: true, trusted: { acr: ['gold'], amr: ['pwd', 'otp', 'hwk'] } }),
           provider(fake, {
@@ -148,6 +164,7 @@ for (const kind of kinds) {
             organization: 'acme',
             clientId: 'office',
             domains: ['acme.test'],
+            createAccounts: true,
             button: false,
           }),
         ],
@@ -216,6 +233,31 @@ for (const kind of kinds) {
     await later.press('Sign in', { email: 'ada@acme.test', password: '' });
     await fake.comeBack(later);
     t.is(later.heading, 'Two-factor authentication', 'her own factor is asked');
+
+    // The same issuer behind another provider, with another trust: she has not joined that one.
+    const elsewhere = door.browser();
+    await elsewhere.authorize();
+    await elsewhere.press('Sign in with Fake');
+    await fake.comeBack(elsewhere);
+    t.is(elsewhere.heading, 'Connect your account', elsewhere.alert);
+
+    // Removed while the page that asks for the password is open.
+    fake.person = { sub: 'joy-there', email: 'joy@acme.test', email_verified: true };
+    const joy = door.browser();
+    await joy.authorize();
+    await joy.press('Sign in', { email: 'joy@acme.test', password: '' });
+    await fake.comeBack(joy);
+    t.is(joy.heading, 'Connect your account', joy.alert);
+    const memberships = (listed: readonly object[]) =>
+      door.apply({ users: [{ email: 'joy@acme.test', memberships: listed }] });
+    await memberships([{ organization: 'acme' }]);
+    await memberships([]);
+    await joy.press('Sign in and connect', { password });
+    t.is(joy.callback?.get('code') ?? null, null, joy.heading);
+    const [row] = await door.db.rows<{ n: number }>(
+      "SELECT COUNT(*) AS n FROM memberships m JOIN users u ON u.id = m.user_id WHERE u.email = 'joy@acme.test' AND m.removed_at IS NULL",
+    );
+    t.is(Number(row?.n), 0, 'whoever was removed stays removed');
   });
 
   test(`${kind}: what an application demands is passed on, and only a true answer meets it; a provider that fails leaves other ways (T116)`, async (t) => {
@@ -245,6 +287,7 @@ for (const kind of kinds) {
           provider(fake, {
             slug: 'keyed',
             name: 'Keyed',
+            createAccounts: true,
             clientSecret: undefined,
             authentication: 'private_key_jwt',
             secondFactor: 'never',
@@ -336,6 +379,7 @@ for (const kind of kinds) {
     t.is(old.heading, 'Set up two-factor authentication', 'a passkey is of ours');
 
     // Demanded there, or nobody comes in.
+    fake.person = { ...zoe, sub: 'sam-1', email: 'sam@acme.test' };
     const strict = door.browser();
     await strict.authorize();
     const asked = await fake.signIn(strict, {}, 'Sign in with Strict');
@@ -349,6 +393,7 @@ for (const kind of kinds) {
     t.is(fake.tokenRequest?.body.get('client_secret'), 'fake-secret');
 
     // By a key, without a secret; and where it is never believed, its word is worth nothing.
+    fake.person = { ...zoe, sub: 'kim-1', email: 'kim@acme.test' };
     const keyed = door.browser();
     await keyed.authorize();
     await fake.signIn(keyed, { claims: { acr: 'gold' } }, 'Sign in with Keyed');
@@ -361,6 +406,7 @@ for (const kind of kinds) {
       keys.map((key) => 'd' in key),
       [false],
     );
+    fake.person = zoe;
 
     // Down at the sign-in, then at the answer; and another key.
     const browser = door.browser();
