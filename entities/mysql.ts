@@ -164,7 +164,10 @@ const away = (): NoAnswer => new NoAnswer('the database does not answer');
 async function inTime<Result>(answer: Promise<Result>, patience: number): Promise<Result> {
   let timer: NodeJS.Timeout | undefined;
   const silence = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(away()), patience);
+    timer = setTimeout(() => {
+      // Where this process itself was busy for so long, the answer may be here already: it is read first.
+      setImmediate(() => setImmediate(() => reject(away())));
+    }, patience);
   });
   try {
     return await Promise.race([answer, silence]);
