@@ -308,12 +308,14 @@ for (const kind of kinds) {
       return all;
     };
     const browser = await halfWay(door);
-    await tabs(browser, 'Verify', key.get(asked(browser)));
-    t.is(await events(door, 'sign_in.succeeded'), 1);
+    const outcome = (all: readonly Browser[]) =>
+      all.map(({ status, alert }) => `${status} ${alert}`).join(', ');
+    const second = await tabs(browser, 'Verify', key.get(asked(browser)));
+    t.is(await events(door, 'sign_in.succeeded'), 1, outcome(second));
     const other = door.browser();
     await other.authorize();
-    await tabs(other, alone, key.get(await question(other)));
-    t.is(await events(door, 'sign_in.succeeded'), 2);
+    const first = await tabs(other, alone, key.get(await question(other)));
+    t.is(await events(door, 'sign_in.succeeded'), 2, outcome(first));
   });
 
   test(`${kind}: what was asked for one purpose is answered for no other (T079)`, async (t) => {
