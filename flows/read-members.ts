@@ -99,15 +99,9 @@ export async function readMembers(
   const prefixes = { email: canonicalEmail(filter.search), name: nameKey(filter.search) };
   const found: FoundMember[] = [];
   // One after the other: whoever was found by their address is not listed again by their name, and so on.
-  const orders = filter.search === '' ? (['email'] as const) : directoryOrders;
-  for (const order of orders.slice(
-    place
-      ? Math.max(
-          0,
-          orders.findIndex((one) => one === place.order),
-        )
-      : 0,
-  )) {
+  const orders: readonly DirectoryOrder[] = filter.search === '' ? ['email'] : directoryOrders;
+  const begun = place === null ? 0 : Math.max(0, orders.indexOf(place.order));
+  for (const order of orders.slice(begun)) {
     if (found.length > size) break;
     const rows = await directoryPage(db, {
       ...question,
