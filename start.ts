@@ -27,7 +27,7 @@ async function serve(settings: Settings): Promise<void> {
     settings.traces === null
       ? noSpans
       : (await import('./lib/open-telemetry.ts')).openTelemetry(settings.traces);
-  const db = tracedDatabase(await openDatabase(settings.databaseUrl), spans);
+  const db = tracedDatabase(await openDatabase(settings.databaseUrl, { tls: settings.databaseTls }), spans);
   const isFirst = !cluster.isWorker || process.env.SALLYPORT_WORKER === '1';
   if (isFirst) {
     await migrate(db);

@@ -8,7 +8,7 @@ import { createApp } from '../server.ts';
  * parent, it answers with the statements since the last time; `BEGIN … COMMIT` stands for what goes around a batch.
  */
 const settings = readSettings(process.env);
-const db = await openDatabase(settings.databaseUrl);
+const db = await openDatabase(settings.databaseUrl, { tls: settings.databaseTls });
 let statements: string[] = [];
 
 const note = (sql: string): void => {

@@ -24,7 +24,7 @@ export async function withDatabase<Result>(
   work: (db: Database, settings: Settings) => Promise<Result>,
   settings: Settings = readSettings(process.env),
 ): Promise<Result> {
-  const db = await opened(settings.databaseUrl);
+  const db = await opened(settings);
   try {
     return await work(db, settings);
   } finally {
@@ -32,9 +32,9 @@ export async function withDatabase<Result>(
   }
 }
 
-async function opened(databaseUrl: string): Promise<Database> {
+async function opened({ databaseUrl, databaseTls }: Settings): Promise<Database> {
   try {
-    return await openDatabase(databaseUrl);
+    return await openDatabase(databaseUrl, { tls: databaseTls });
   } catch (error) {
     throw new CommandError(
       `The database at ${shownAddress(databaseUrl)} cannot be opened: ${reasonOf(error)}`,

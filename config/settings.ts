@@ -39,6 +39,11 @@ const databaseUrl = z
   .refine(
     (text) => /^sqlite:.+/.test(text) || (/^mysql:\/\//.test(text) && URL.canParse(text)),
     'must be sqlite:<path> or mysql://user:password@host:3306/database',
+  )
+  // What another program takes for "with TLS" must not be read as "without".
+  .refine(
+    (text) => !/^mysql:\/\//.test(text) || !URL.canParse(text) || new URL(text).search === '',
+    'must have nothing after a "?": TLS is asked for by DATABASE_TLS and DATABASE_CA',
   );
 
 const networks = z
@@ -55,6 +60,14 @@ const smsUrl = url('http:', 'https:', 'twilio:');
 
 /** Those where messages are cheap and pumping them for money is rare; others are a decision. */
 const servedCountries = 'AT,AU,BE,CA,CH,CZ,DE,DK,ES,FI,FR,GB,GG,IE,IM,IT,JE,JP,LI,LU,NL,NO,NZ,PL,PT,SE,US';
+
+const pem = (kind: string) =>
+  z
+    .string()
+    .refine(
+      (text) => new RegExp(`-----BEGIN ([A-Z]+ )*${kind}-----`).test(text),
+      `must be a ${kind.toLowerCase()} in PEM form`,
+    );
 
 const certificates = z.string().transform((text, context): readonly string[] => {
   const found = text.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
@@ -107,6 +120,33 @@ export const definitions = {
     production: 'required',
     means:
       'sqlite:<path> (absolute, or relative to the project), or mysql://user:pw@host:3306/db (MySQL 8+, MariaDB 10.6+)',
+  },
+  DATABASE_TLS: {
+    shape: onOff,
+    development: null,
+    production: null,
+    means:
+      '1: the line to MySQL or MariaDB is encrypted, and its certificate and name are verified; without it, 1 where DATABASE_CA is given and 0 where not',
+  },
+  DATABASE_CA: {
+    shape: certificates,
+    development: null,
+    production: null,
+    means:
+      "certificates (PEM) of the authorities that the database server's must come from, mostly by DATABASE_CA_FILE; without it, those that Node trusts",
+  },
+  DATABASE_CERTIFICATE: {
+    shape: pem('CERTIFICATE'),
+    development: null,
+    production: null,
+    means:
+      'certificate (PEM) that this server shows to a database that asks for one; mostly by DATABASE_CERTIFICATE_FILE',
+  },
+  DATABASE_KEY: {
+    shape: pem('PRIVATE KEY'),
+    development: null,
+    production: null,
+    means: 'private key (PEM) of DATABASE_CERTIFICATE; mostly by DATABASE_KEY_FILE',
   },
   DEMO: {
     shape: onOff,
@@ -232,12 +272,21 @@ export const definitions = {
 
 type Name = keyof typeof definitions;
 
+/** Authorities that are believed, or null for those that Node trusts; and what this server shows of itself, in PEM. */
+export interface DatabaseTls {
+  readonly authorities: readonly string[] | null;
+  readonly certificate: string | null;
+  readonly key: string | null;
+}
+
 export interface Settings {
   readonly production: boolean;
   readonly issuer: string;
   readonly host: string;
   readonly port: number;
   readonly databaseUrl: string;
+  /** How the line to the database server is protected; null where it is not encrypted. */
+  readonly databaseTls: DatabaseTls | null;
   readonly demo: boolean;
   readonly mailUrl: string | null;
   readonly mailFrom: string;
@@ -275,6 +324,7 @@ export class SettingsError extends Error {
 const secretNames: ReadonlySet<string> = new Set([
   'SECRET_KEYS',
   'DATABASE_URL',
+  'DATABASE_KEY',
   'MAIL_URL',
   'SMS_URL',
   'METRICS_TOKEN',
@@ -323,6 +373,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
   if (production) {
     problems.push(...productionProblems(given, values));
   }
+  const databaseTls = databaseTlsFrom(values, problems);
   const dataDir = path.resolve(projectRoot, String(values.DATA_DIR ?? 'data'));
   const secretKeys = keysFrom(values.SECRET_KEYS, dataDir, production, problems);
   if (problems.length > 0) {
@@ -335,6 +386,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     host: values.HOST as string,
     port: values.PORT as number,
     databaseUrl: values.DATABASE_URL as string,
+    databaseTls,
     demo: values.DEMO as boolean,
     mailUrl: (values.MAIL_URL as string | null) ?? null,
     mailFrom: (values.MAIL_FROM as string | null) ?? 'Sallyport <sallyport@localhost>',
@@ -359,6 +411,28 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
           }
         : null,
   };
+}
+
+/** Whoever names an authority, or shows a certificate, wants TLS: never the one without the other. */
+function databaseTlsFrom(
+  values: Partial<Record<Name, unknown>>,
+  problems: string[],
+): Settings['databaseTls'] {
+  const authorities = (values.DATABASE_CA as readonly string[] | null) ?? null;
+  const certificate = (values.DATABASE_CERTIFICATE as string | null) ?? null;
+  const key = (values.DATABASE_KEY as string | null) ?? null;
+  const isMeant = authorities !== null || certificate !== null || key !== null;
+  const isOn = (values.DATABASE_TLS as boolean | null) ?? isMeant;
+  if (!isOn && isMeant) {
+    problems.push('DATABASE_TLS is 0, but DATABASE_CA, DATABASE_CERTIFICATE or DATABASE_KEY is given');
+  }
+  if ((certificate === null) !== (key === null)) {
+    problems.push('DATABASE_CERTIFICATE and DATABASE_KEY belong together; one of them is missing');
+  }
+  if (isOn && String(values.DATABASE_URL).startsWith('sqlite:')) {
+    problems.push('DATABASE_TLS is for MySQL and MariaDB; DATABASE_URL names the embedded database');
+  }
+  return isOn ? { authorities, certificate, key } : null;
 }
 
 /** In development, who moves the port or the data moves what lies there. */

@@ -1,4 +1,5 @@
 import type { DataSource } from 'typeorm';
+import type { DatabaseTls } from '../config/settings.ts';
 import type { Clock } from '../lib/clock.ts';
 import { migrations } from '../migrations/index.ts';
 import { openMysql } from './mysql.ts';
@@ -48,6 +49,8 @@ export interface DatabaseOptions {
   /** Replaces the database's clock; for tests. */
   readonly clock?: Clock;
   readonly poolSize?: number;
+  /** Encrypts the line to MySQL or MariaDB and verifies who is at its other end; nothing is said to a server that has no TLS. */
+  readonly tls?: DatabaseTls | null;
 }
 
 /**

@@ -1,4 +1,6 @@
+import { connect, isIP } from 'node:net';
 import type { Pool, PoolConnection } from 'mysql2/promise';
+import type { DatabaseTls } from '../config/settings.ts';
 import { type Clock, seconds } from '../lib/clock.ts';
 import { migrations } from '../migrations/index.ts';
 import type { Database, DatabaseOptions, Statement, Value } from './database.ts';
@@ -8,6 +10,12 @@ import { checked, createListeners, statementBuilders, withConsequences } from '.
 const patience = seconds(4);
 const patienceFor = (batch: readonly Statement[]): number =>
   patience + batch.reduce((values, statement) => values + statement.values.length, 0);
+/** How long a statement may wait for a row that another one holds, before it is tried again. */
+const lockPatience = seconds(2);
+/** Read-only, as a replica or a primary that was replaced; a node that left its Galera cluster. */
+const takesNoWrites = new Set([1290, 1792, 1836, 1047]);
+/** Deadlock and lock wait, and what TiDB calls a write that met another. */
+const undone = new Set([1213, 1205, 8002, 8022, 8028, 9007]);
 /** After a question that was not answered, all others are refused for so long: nobody waits for each in turn. */
 const rest = seconds(2);
 
@@ -16,8 +24,10 @@ export async function openMysql(databaseUrl: string, options: DatabaseOptions): 
   // Whoever has the embedded database need not load it.
   const { createPool } = await import('mysql2/promise');
   const server = serverIn(databaseUrl);
+  const line = protectedLine(server, options.tls ?? null);
   const pool = createPool({
     ...server,
+    ...line,
     connectionLimit: options.poolSize ?? 10,
     queueLimit: 500,
     maxPreparedStatements: 500,
@@ -53,6 +63,7 @@ export async function openMysql(databaseUrl: string, options: DatabaseOptions): 
         type: 'mysql',
         ...rest,
         username: user,
+        extra: line,
         poolSize: 2,
         migrations,
         migrationsTransactionMode: 'each',
@@ -108,9 +119,55 @@ function serverIn(databaseUrl: string) {
   } as const;
 }
 
+/**
+ * The library speaks TLS but looks at the name in the certificate only where it is told to, and never where the server is named by
+ * its address: there the socket says whom the certificate must be for. A server without TLS is refused by the library.
+ */
+function protectedLine(server: ReturnType<typeof serverIn>, tls: DatabaseTls | null) {
+  if (tls === null) return {};
+  const { host, port } = server;
+  const ssl = {
+    verifyIdentity: true,
+    minVersion: 'TLSv1.2',
+    ...(tls.authorities === null ? {} : { ca: [...tls.authorities] }),
+    ...(tls.certificate === null || tls.key === null ? {} : { cert: tls.certificate, key: tls.key }),
+  };
+  if (isIP(host) === 0) return { ssl };
+  const stream = () => {
+    const socket = connect({ host, port, keepAlive: true, noDelay: true });
+    return Object.assign(socket, { _host: host });
+  };
+  return { ssl, stream };
+}
+
 function sharing(promised: Pool): Connections {
-  const known = new WeakSet<object>();
+  /** Which server a connection was made to: the one before a failover or the one after. */
+  const known = new WeakMap<object, number>();
+  let failovers = 0;
   let silentUntil = 0;
+
+  const ready = async (): Promise<PoolConnection> => {
+    for (;;) {
+      const taken = await promised.getConnection();
+      const madeTo = known.get(taken.connection);
+      if (madeTo === failovers) return taken;
+      if (madeTo !== undefined) {
+        taken.destroy();
+        continue;
+      }
+      try {
+        // Single use is decided by the number of rows that a statement changes; nothing is read twice in a transaction.
+        await taken.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
+        // One row that is held for long is no reason to give up the whole server.
+        await taken.query(`SET SESSION innodb_lock_wait_timeout = ${lockPatience / 1000}`);
+      } catch (error) {
+        taken.destroy();
+        throw error;
+      }
+      known.set(taken.connection, failovers);
+      return taken;
+    }
+  };
 
   return {
     use: async (patience, work) => {
@@ -120,19 +177,18 @@ function sharing(promised: Pool): Connections {
       let abandoned = false;
       let connection: PoolConnection | null = null;
       const answer = (async () => {
-        const taken = await promised.getConnection();
+        const taken = await ready();
         if (abandoned) {
           taken.release();
           throw away();
         }
         connection = taken;
         try {
-          if (!known.has(taken.connection)) {
-            // Single use is decided by the number of rows that a statement changes; nothing is read twice in a transaction.
-            await taken.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
-            known.add(taken.connection);
-          }
           return await work(taken);
+        } catch (error) {
+          // What was the writer is one no more: nothing that was made to it is of use, and a new connection finds its successor.
+          if (takesNoWrites.has((error as { errno?: number }).errno ?? 0)) failovers += 1;
+          throw error;
         } finally {
           if (!abandoned) {
             taken.release();
@@ -182,8 +238,7 @@ async function undoneAgain<Result>(work: () => Promise<Result>): Promise<Result>
     try {
       return await work();
     } catch (error) {
-      const { code } = error as { code?: string };
-      if (attempt >= 3 || (code !== 'ER_LOCK_DEADLOCK' && code !== 'ER_LOCK_WAIT_TIMEOUT')) {
+      if (attempt >= 3 || !undone.has((error as { errno?: number }).errno ?? 0)) {
         throw error;
       }
     }

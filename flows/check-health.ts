@@ -82,7 +82,7 @@ async function checkDatabase(settings: Settings): Promise<HealthCheck[]> {
   }
   let db: Database;
   try {
-    db = await openDatabase(databaseUrl);
+    db = await openDatabase(databaseUrl, { tls: settings.databaseTls });
   } catch (error) {
     return [
       fail('database', `cannot be reached (${reasonOf(error)}); is it running, and is DATABASE_URL right?`),
@@ -104,7 +104,7 @@ function isMissingFile(databaseUrl: string): boolean {
 }
 
 async function questionsOf(db: Database, settings: Settings): Promise<HealthCheck[]> {
-  const checks = [await checkVersion(db)];
+  const checks = [await checkVersion(db), ...(await checkLine(db, settings))];
   const pending = await pendingMigrations(db);
   if (pending.length > 0) {
     return [
@@ -141,6 +141,29 @@ async function checkVersion(db: Database): Promise<HealthCheck> {
   return isNewEnough
     ? ok('database', name)
     : fail('database', `${name} is too old: MySQL 8 or MariaDB 10.6 is needed`);
+}
+
+/** What the server itself says of the connection, and not what was asked for. */
+async function checkLine(db: Database, { databaseUrl, databaseTls }: Settings): Promise<HealthCheck[]> {
+  if (db.dialect === 'sqlite') return [];
+  const status = await db.rows<{ Variable_name: string; Value: string }>(
+    "SHOW SESSION STATUS WHERE Variable_name IN ('Ssl_version', 'Ssl_cipher')",
+  );
+  const said = (name: string) => status.find((one) => one.Variable_name === name)?.Value ?? '';
+  const { hostname } = new URL(databaseUrl);
+  if (databaseTls !== null) {
+    const by = databaseTls.authorities === null ? 'authorities that Node trusts' : 'DATABASE_CA';
+    const how = [said('Ssl_version') || 'TLS', said('Ssl_cipher')].filter(Boolean).join(', ');
+    return [ok('database line', `${how}; the certificate is for ${hostname} and verified by ${by}`)];
+  }
+  return ['localhost', '127.0.0.1', '[::1]'].includes(hostname)
+    ? [ok('database line', 'not encrypted; it does not leave this machine')]
+    : [
+        warn(
+          'database line',
+          `not encrypted: whoever listens between here and ${hostname} reads everything; set DATABASE_TLS=1 (and DATABASE_CA_FILE)`,
+        ),
+      ];
 }
 
 /** Tables that compare more than bytes would take codes and identifiers for equal that are not (security.md, trap F6). */

@@ -255,6 +255,37 @@ const away = new Set([
   'ER_OPTION_PREVENTS_STATEMENT',
   'ER_QUERY_INTERRUPTED',
   'ER_QUERY_TIMEOUT',
+  'ER_STATEMENT_TIMEOUT',
+  'ER_READ_ONLY_MODE',
+  'ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION',
+  'ER_UNKNOWN_COM_ERROR',
+  'ER_DISK_FULL',
+  'ER_RECORD_FILE_FULL',
+  'ER_ERROR_ON_WRITE',
+  'ER_ERROR_DURING_COMMIT',
+  'ER_OUTOFMEMORY',
+  'ER_OUT_OF_RESOURCES',
+  'ER_CANT_CREATE_THREAD',
+  'ER_HOST_IS_BLOCKED',
+  'ER_ACCESS_DENIED_ERROR',
+  'ER_DBACCESS_DENIED_ERROR',
+  // Of the file system under the embedded database.
+  'ENOSPC',
+  'EDQUOT',
+  'EIO',
+  'EMFILE',
+  'ENFILE',
+  'HANDSHAKE_SSL_ERROR',
+  'HANDSHAKE_NO_SSL_SUPPORT',
+]);
+
+/** Of TiDB, whose own numbers the library has no names for: no leader, busy, or a write that met another three times. */
+const tidbAway = new Set([8002, 8022, 8027, 8028, 9001, 9002, 9003, 9004, 9005, 9006, 9007, 9010, 9011]);
+/** As mysql2 says it, without a code. */
+const awayMessages = new Set([
+  'Queue limit reached.',
+  'Pool is closed.',
+  "Can't add new command when connection is in closed state",
 ]);
 
 /** SQLITE_BUSY, _LOCKED, _READONLY, _IOERR, _FULL, _CANTOPEN */
@@ -263,10 +294,16 @@ const sqliteAway = new Set([5, 6, 8, 10, 13, 14]);
 /** The database cannot answer at the moment: not our mistake, and worth another try. */
 export function isDatabaseAway(error: unknown): boolean {
   for (let cause = error, depth = 0; cause instanceof Object && depth < 5; depth += 1) {
-    const { code, errcode, message } = cause as { code?: unknown; errcode?: unknown; message?: unknown };
+    const { code, errno, errcode, message } = cause as {
+      code?: unknown;
+      errno?: unknown;
+      errcode?: unknown;
+      message?: unknown;
+    };
     if (typeof code === 'string' && away.has(code)) return true;
+    if (typeof errno === 'number' && tidbAway.has(errno)) return true;
     if (typeof errcode === 'number' && sqliteAway.has(errcode & 0xff)) return true;
-    if (message === 'Queue limit reached.' || message === 'Pool is closed.') return true;
+    if (typeof message === 'string' && awayMessages.has(message)) return true;
     cause = (cause as { driverError?: unknown }).driverError ?? (cause as { cause?: unknown }).cause;
   }
   return false;

@@ -8,7 +8,7 @@ import { codeNow, type Place, place, type Running, sleep } from '../test/process
 
 /** Every statement by default; `FAULTS_EVERY=5` takes each fifth, to have a look. */
 const every = Number(process.env.FAULTS_EVERY ?? 1);
-const preload = path.resolve(import.meta.dirname, 'kill-at-statement.ts');
+const preload = path.resolve(import.meta.dirname, 'fault-at-statement.ts');
 const most = 400;
 
 const people = (letter: string, totp: string | null) =>

@@ -215,6 +215,7 @@ const settingsFor = (
   host: '127.0.0.1',
   port: 0,
   databaseUrl,
+  databaseTls: null,
   demo: true,
   mailUrl: null,
   mailFrom: 'Sallyport <sallyport@localhost>',

@@ -190,6 +190,28 @@ for (const [why, env, expected] of [
   ['a sender that is no address', { MAIL_FROM: 'nobody' }, /^MAIL_FROM must be one address/],
   ['a log level that there is not', { LOG_LEVEL: 'loud' }, /^LOG_LEVEL must be fatal, error, /],
   [
+    'a database address with parameters of another program',
+    { DATABASE_URL: 'mysql://u:long-and-random@db.example.com/x?ssl-mode=REQUIRED' },
+    /^DATABASE_URL must have nothing after a "\?": TLS is asked for by DATABASE_TLS and DATABASE_CA$/,
+  ],
+  [
+    'TLS that is off and wanted',
+    {
+      DATABASE_URL: 'mysql://u:p@db/x',
+      DATABASE_TLS: '0',
+      DATABASE_CERTIFICATE: '-----BEGIN CERTIFICATE-----',
+      DATABASE_KEY: '-----BEGIN EC PRIVATE KEY-----',
+    },
+    /^DATABASE_TLS is 0, but /,
+  ],
+  [
+    'a certificate without its key',
+    { DATABASE_URL: 'mysql://u:p@db/x', DATABASE_CERTIFICATE: '-----BEGIN CERTIFICATE-----' },
+    /^DATABASE_CERTIFICATE and DATABASE_KEY belong together/,
+  ],
+  ['TLS to no server', { DATABASE_TLS: '1' }, /^DATABASE_TLS is for MySQL and MariaDB/],
+  ['an authority that is none', { DATABASE_CA: 'ca.pem' }, /^DATABASE_CA must be certificates/],
+  [
     'a folder that is a file',
     { DATA_DIR: `${import.meta.filename}/data`, SECRET_KEYS: '' },
     /^DATA_DIR names a folder that cannot/,

@@ -61,10 +61,15 @@ export interface Ended {
 export async function place(
   t: ExecutionContext,
   kind: Kind,
-  options: { databaseUrl?: (url: string) => Promise<string> } = {},
+  options: {
+    /** What the servers are told in place of the database's own address. */
+    databaseUrl?: (url: string) => Promise<string>;
+    /** A database of the test's own. */
+    own?: string;
+  } = {},
 ): Promise<Place> {
   const dir = freshDir(t);
-  const real = await freshUrl(t, kind, dir);
+  const real = options.own ?? (await freshUrl(t, kind, dir));
   const databaseUrl = (await options.databaseUrl?.(real)) ?? real;
   const ports = [await freePort(), await freePort()];
   const issuer = `http://127.0.0.1:${ports[0]}`;
@@ -227,14 +232,19 @@ export interface Line {
   cut(): Promise<void>;
   /** Connections stay and new ones are taken, but nothing gets through. */
   hang(): void;
+  /** Whatever is said takes so many milliseconds to arrive, each way of a question once. */
+  delay(ms: number): void;
+  /** New connections go to another server; those that are there stay where they are. */
+  leadTo(databaseUrl: string): void;
   restore(): Promise<void>;
 }
 
 /** A line between the product and its database server, that can be cut, silenced and restored. */
 export async function lineTo(t: ExecutionContext, databaseUrl: string): Promise<Line> {
-  const target = new URL(databaseUrl);
+  let target = new URL(databaseUrl);
   const sockets = new Set<Socket>();
   let silent = false;
+  let late = 0;
   const server = createNetServer((near) => {
     const far = connect(Number(target.port || 3306), target.hostname);
     for (const [from, to] of [
@@ -243,7 +253,9 @@ export async function lineTo(t: ExecutionContext, databaseUrl: string): Promise<
     ] as const) {
       sockets.add(from);
       from.on('data', (bytes) => {
-        if (!silent) to.write(bytes);
+        if (silent) return;
+        if (from === near && late > 0) setTimeout(() => to.write(bytes), late);
+        else to.write(bytes);
       });
       from.on('error', () => {});
       from.on('close', () => {
@@ -275,7 +287,14 @@ export async function lineTo(t: ExecutionContext, databaseUrl: string): Promise<
     hang: () => {
       silent = true;
     },
+    delay: (ms) => {
+      late = ms;
+    },
+    leadTo: (other) => {
+      target = new URL(other);
+    },
     restore: async () => {
+      late = 0;
       // What was swallowed cannot be given back: those connections are of no more use.
       if (silent) breakAll();
       silent = false;
