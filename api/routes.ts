@@ -16,11 +16,12 @@ import { bodyOf, checked, parsed } from './request.ts';
 /** The management API: every route is one of `operations`, and goes through the same steps. */
 export function apiRoutes(site: ApiSite): Router {
   const router = new Router();
-  const document = JSON.stringify(openapi(site.services.settings.issuer, operations));
+  let document: string | null = null;
   site.routes.add(openToAll('/api/openapi.json'));
   router.get('/api/openapi.json', (ctx) => {
     ctx.set('Access-Control-Allow-Origin', '*');
     ctx.type = 'application/json';
+    document ??= JSON.stringify(openapi(site.services.settings.issuer, operations));
     ctx.body = document;
   });
   const metadata = new URL(resourceMetadataUrl(site.services.settings.issuer)).pathname;

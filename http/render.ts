@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import ejs from 'ejs';
 import { methods } from '../policy/types.ts';
@@ -27,7 +27,7 @@ export interface Renderer {
 export interface RendererOptions {
   /** The folder of the templates; `public/` and `locales/` stand beside it. */
   readonly viewsDir: string;
-  /** True: templates and asset hashes are read once. False: at every render, for development. */
+  /** True: templates and asset hashes are read once. False: again when their file has changed, for development. */
   readonly cache: boolean;
   /** Where `public/` is served. */
   readonly assetsUrl?: string;
@@ -39,12 +39,14 @@ export function createRenderer({ viewsDir, cache, assetsUrl = '/assets' }: Rende
   const once = cache ? remember : (read: (key: string) => unknown) => read;
 
   const dictionary = once((lang: string) =>
-    lang === 'en' ? {} : JSON.parse(readFileSync(path.join(root, '../locales', `${lang}.json`), 'utf8')),
+    lang === 'en' ? {} : madeOf(path.join(root, '../locales', `${lang}.json`), 'dictionary', JSON.parse),
   ) as (lang: string) => { readonly [sentence: string]: string };
 
   const asset = once((name: string) => {
-    const content = readFileSync(path.join(root, '../public', name));
-    return `${assetsUrl}/${name}?v=${createHash('sha256').update(content).digest('hex').slice(0, 10)}`;
+    const version = madeOf(path.join(root, '../public', name), 'version', (content) =>
+      createHash('sha256').update(content).digest('hex').slice(0, 10),
+    );
+    return `${assetsUrl}/${name}?v=${version}`;
   }) as (name: string) => string;
 
   // EJS copies all values at every include. Ours inherit instead, from a root without a prototype, so that nothing
@@ -53,7 +55,9 @@ export function createRenderer({ viewsDir, cache, assetsUrl = '/assets' }: Rende
     const filename = path.join(root, `${file}.ejs`);
     const options = { filename, compileDebug: !cache, unsafePrototypeLocals: true };
     const inText = isPlainText(file) ? { escape: oneLine } : {};
-    return ejs.compile(readFileSync(filename, 'utf8'), { ...options, ...inText });
+    return madeOf(filename, cache ? 'template' : 'template that knows its lines', (content) =>
+      ejs.compile(content, { ...options, ...inText }),
+    );
   }) as (file: string) => (locals: object) => string;
 
   const run = (file: string, inherited: object | null, values: object): string => {
@@ -107,6 +111,22 @@ function remember(read: (key: string) => unknown): (key: string) => unknown {
     return known.get(key);
   };
 }
+
+/**
+ * What is made of a file, made anew when it has changed. To compile a template takes far longer than to run it, and all renderers of
+ * a process make the same of it.
+ */
+function madeOf<Made>(file: string, what: string, make: (content: string) => Made): Made {
+  const { mtimeMs, size } = statSync(file);
+  const key = `${what} ${file}`;
+  const known = made.get(key);
+  if (known?.mtimeMs === mtimeMs && known.size === size) return known.value as Made;
+  const value = make(readFileSync(file, 'utf8'));
+  made.set(key, { mtimeMs, size, value });
+  return value;
+}
+
+const made = new Map<string, { mtimeMs: number; size: number; value: unknown }>();
 
 /** Includes are written from the folder of the views on: "/partials/head". */
 function partialFile(partial: string): string {

@@ -1,4 +1,5 @@
-import { globSync, readFileSync } from 'node:fs';
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'ava';
 import { galleryMails, galleryPages } from '../../http/gallery.ts';
@@ -230,6 +231,21 @@ test('plural, placeholders and missing translations', (t) => {
   );
   t.is(german('Nobody translated {this}', { n: 'x' }), 'Nobody translated {this}');
   t.is(german('constructor'), 'constructor');
+});
+
+test('in development a view is shown as it stands now, and in production as it stood at first', (t) => {
+  const viewsDir = mkdtempSync(path.join(tmpdir(), 'sallyport-test-'));
+  t.teardown(() => rmSync(viewsDir, { recursive: true }));
+  mkdirSync(path.join(viewsDir, 'sms'));
+  const write = (text: string) => writeFileSync(path.join(viewsDir, 'sms/code.ejs'), text);
+  const shown = (renderer: Renderer) =>
+    renderer.renderText('code', { lang: 'en', code: '482910', minutes: 5 } as never);
+  const development = createRenderer({ viewsDir, cache: false });
+  const production = createRenderer({ viewsDir, cache: true });
+  write('first <%= code %>');
+  t.deepEqual([shown(development), shown(production)], ['first 482910', 'first 482910']);
+  write('second: <%= code %>');
+  t.deepEqual([shown(development), shown(production)], ['second: 482910', 'first 482910']);
 });
 
 test('a view without one of its values is an error, not a gap', (t) => {
