@@ -3,7 +3,7 @@ import path from 'node:path';
 import Router from '@koa/router';
 import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
-import { type Logger, pino } from 'pino';
+import type { Logger } from 'pino';
 import { invitationRoutes } from './account/invitation.ts';
 import { confirmEmailRoutes } from './account/profile.ts';
 import { registerRoutes } from './account/register.ts';
@@ -17,6 +17,7 @@ import { factors } from './factors/index.ts';
 import { checkKeys } from './flows/check-keys.ts';
 import { passOnSignals } from './flows/pass-on-signals.ts';
 import type { Services } from './flows/services.ts';
+import { answering } from './http/answering.ts';
 import { assetRoutes } from './http/assets.ts';
 import { browserCookie } from './http/browser-cookie.ts';
 import { devInboxRoutes } from './http/dev-inbox.ts';
@@ -39,8 +40,9 @@ import { resetLinkRoutes } from './interactions/reset-link.ts';
 import { interactionRoutes } from './interactions/routes.ts';
 import { upstreamAddressRoutes } from './interactions/upstream-addresses.ts';
 import { type Argon2Cost, currentCost } from './lib/argon2.ts';
-import { currentRequest, duringRequest } from './lib/current-request.ts';
+import { duringRequest } from './lib/current-request.ts';
 import { openKeyRing } from './lib/key-ring.ts';
+import { createLog } from './lib/log.ts';
 import { createOutbound, tracedOutbound } from './lib/outbound.ts';
 import { createPasswords } from './lib/password-hash.ts';
 import { readAllowed } from './lib/public-address.ts';
@@ -69,29 +71,6 @@ export interface App {
   /** What a request of `node:http` is given to. */
   readonly handle: Parameters<typeof createServer>[1];
 }
-
-const secrets = [
-  'password',
-  'secret',
-  'code',
-  'token',
-  'cookie',
-  'authorization',
-  '*.password',
-  '*.secret',
-  '*.code',
-  '*.token',
-  '*.cookie',
-  '*.authorization',
-];
-
-export const createLog = (settings: Settings): Logger =>
-  pino({
-    level: settings.logLevel,
-    base: null,
-    redact: { paths: secrets, remove: true },
-    mixin: () => currentRequest() ?? {},
-  });
 
 /** The whole application over an open database; what listens, and when it ends, is the caller's. */
 export async function createApp(
@@ -192,9 +171,9 @@ export async function createApp(
   provider.use(selfSubmittingPages(renderer));
   provider.use(libraryForms(services, provider));
   provider.use(passOnSignOut(site));
-  provider.use(assetRoutes(path.join(projectRoot, 'public')).routes());
-  provider.use(own.routes());
-  provider.use(metrics.routes.routes());
+  provider.use(answering(assetRoutes(path.join(projectRoot, 'public'))));
+  provider.use(answering(own));
+  provider.use(answering(metrics.routes));
   provider.use(async (_ctx, next) => {
     await next();
     if (somethingToSend) {
@@ -202,20 +181,20 @@ export async function createApp(
       courier.wake();
     }
   });
-  provider.use(ssfRoutes({ services, provider, routes }).routes());
-  provider.use(apiRoutes({ services, provider, routes }).routes());
-  provider.use(interactionRoutes(site).routes());
-  provider.use(signedInReturn(site).routes());
-  provider.use(accountRoutes(site).routes());
-  provider.use(organizationUploads(site).routes());
-  provider.use(organizationRoutes(site).routes());
-  provider.use(brandRoutes(site).routes());
-  provider.use(waysBackRoutes(site).routes());
-  provider.use(registerRoutes(site).routes());
-  provider.use(confirmEmailRoutes(site).routes());
-  provider.use(invitationRoutes(site).routes());
-  provider.use(resetLinkRoutes(site).routes());
-  provider.use(upstreamAddressRoutes(site).routes());
+  provider.use(answering(ssfRoutes({ services, provider, routes })));
+  provider.use(answering(apiRoutes({ services, provider, routes })));
+  provider.use(answering(interactionRoutes(site)));
+  provider.use(answering(signedInReturn(site)));
+  provider.use(answering(accountRoutes(site)));
+  provider.use(answering(organizationUploads(site)));
+  provider.use(answering(organizationRoutes(site)));
+  provider.use(answering(brandRoutes(site)));
+  provider.use(answering(waysBackRoutes(site)));
+  provider.use(answering(registerRoutes(site)));
+  provider.use(answering(confirmEmailRoutes(site)));
+  provider.use(answering(invitationRoutes(site)));
+  provider.use(answering(resetLinkRoutes(site)));
+  provider.use(answering(upstreamAddressRoutes(site)));
   if (settings.demo) {
     const channels = (['email', 'sms'] as const).filter((channel) =>
       channel === 'email' ? settings.mailUrl === null : settings.smsUrl === null,
@@ -224,7 +203,7 @@ export async function createApp(
       routes.add(openToAll(path));
     }
     provider.use(
-      devInboxRoutes(createInbox({ db, ring, render, channels }), renderer, settings.mailFrom).routes(),
+      answering(devInboxRoutes(createInbox({ db, ring, render, channels }), renderer, settings.mailFrom)),
     );
   }
 

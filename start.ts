@@ -8,8 +8,9 @@ import { tracedDatabase } from './entities/traced-database.ts';
 import { jobsOf } from './jobs/index.ts';
 import { startJobs } from './jobs/schedule.ts';
 import { seconds } from './lib/clock.ts';
+import { createLog } from './lib/log.ts';
 import { noSpans } from './lib/spans.ts';
-import { type App, createApp, createLog } from './server.ts';
+import { type App, createApp } from './server.ts';
 
 /** The server as a process: in the foreground until it is told to end, with as many workers as the settings say. */
 export async function start(settings: Settings): Promise<void> {

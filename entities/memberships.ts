@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { madeOnce } from '../lib/made-once.ts';
 import { longestSession, shortestMinutes } from '../policy/session-lengths.ts';
 import type { Membership, Policy, Role } from '../policy/types.ts';
 import { methods, requirements, roles } from '../policy/types.ts';
@@ -37,7 +38,10 @@ export const storedPolicy = z.object({
 
 export type StoredPolicy = z.infer<typeof storedPolicy>;
 
-export const readStoredPolicy = (text: string): StoredPolicy => storedPolicy.parse(JSON.parse(text));
+/** The same policy is read at every sign-in of all its members, and checked once. */
+export const readStoredPolicy: (text: string) => StoredPolicy = madeOnce(500, (text) =>
+  storedPolicy.parse(JSON.parse(text)),
+);
 
 const date = (ms: number | null): Date | null => (ms === null ? null : new Date(ms));
 

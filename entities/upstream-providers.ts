@@ -91,12 +91,6 @@ export const upstreamOfDomain = (db: Database, domain: string) =>
     [domain],
   );
 
-export const isAnyDomainVerified = async (db: Database): Promise<boolean> =>
-  (await db.row(
-    `SELECT 1 AS yes FROM upstream_domains d JOIN upstream_providers p ON p.id = d.provider_id
-     WHERE d.verified_domain IS NOT NULL AND p.enabled = 1 LIMIT 1`,
-  )) !== null;
-
 export interface UpstreamDomainRow {
   provider_id: string;
   domain: string;

@@ -18,6 +18,7 @@ import { attemptSucceeded, countAttempt, limitSubject, rules } from '../limits/a
 import type { Decision } from '../policy/types.ts';
 import { approvalOf, askLimit, requestIn } from './approvals.ts';
 import { type Assessment, assessAgain } from './assess-sign-in.ts';
+import type { Ending, FinishedSignIn } from './finish-sign-in.ts';
 import type { KnownBrowser } from './known-browser.ts';
 import { sendLimit } from './message-limits.ts';
 import { unknownBrowsers } from './recipient.ts';
@@ -27,8 +28,13 @@ import { type SignIn, saveSignIn, signInStatement, written } from './sign-in-sta
 import { factorDataPlace, subjectFor } from './subject.ts';
 
 export type ChallengeOutcome =
-  /** The sign-in with what was proved, and what the policy says to it. */
-  | { readonly kind: 'right'; readonly signIn: SignIn; readonly assessment: Assessment }
+  /** The sign-in with what was proved, and what the policy says to it; `ended` where nothing was left to ask. */
+  | {
+      readonly kind: 'right';
+      readonly signIn: SignIn;
+      readonly assessment: Assessment;
+      readonly ended: FinishedSignIn | null;
+    }
   | { readonly kind: 'wrong' }
   /** Another device has not answered yet, has said no, or nobody answered in time. */
   | { readonly kind: 'waiting' | 'declined' | 'ended' }
@@ -56,6 +62,8 @@ export async function answerChallenge(
     readonly origin: Origin;
     readonly clientId: string;
     readonly issuerName: string;
+    /** What the sign-in ends with, where this answer is the last thing that it needs: written together with it. */
+    readonly ending: (signIn: SignIn, assessment: Assessment) => Promise<Ending | null>;
   },
 ): Promise<ChallengeOutcome> {
   const { db, ring } = services;
@@ -133,6 +141,8 @@ export async function answerChallenge(
     challenge: null,
     remember,
   };
+  const after = assessAgain(assessment, state.proofs, state.choices);
+  const ending = await input.ending({ ...signIn, state }, after);
   const first = await db.together([
     useFactor(
       answered.id,
@@ -140,7 +150,7 @@ export async function answerChallenge(
       seal(ring, factorDataPlace(user.id, answered.id), JSON.stringify(outcome.data)),
       now,
     ),
-    signInStatement(services, signIn, state),
+    ...(ending ? ending.statements : [signInStatement(services, signIn, state)]),
     attemptSucceeded(subject),
     ...(request
       ? [takeApproval(services, user, request, word), attemptSucceeded(askLimit(user.id, bucket))]
@@ -157,7 +167,8 @@ export async function answerChallenge(
   return {
     kind: 'right',
     signIn: written(signIn, state),
-    assessment: assessAgain(assessment, state.proofs, state.choices),
+    assessment: after,
+    ended: ending?.finished ?? null,
   };
 }
 

@@ -31,22 +31,33 @@ export interface FinishedSignIn {
   readonly device: { readonly id: string; readonly secret: string } | undefined;
 }
 
+export interface EndOfSignIn {
+  readonly signIn: SignIn;
+  readonly assessment: Assessment;
+  readonly allowed: Allowed;
+  /** Scopes that the person has granted on the consent page just now. */
+  readonly consented: string | null;
+  readonly origin: Origin;
+  readonly clientId: string;
+}
+
+/** What is written when a sign-in ends, as one batch that succeeds once, and what came of it when it did. */
+export interface Ending {
+  readonly statements: readonly Statement[];
+  readonly finished: FinishedSignIn;
+}
+
 /**
  * The end of a sign-in that was allowed a moment ago: once, decided by the write, together with the device that is remembered and
  * the event that tells of it. Null where another request of the same interaction was first.
  */
-export async function finishSignIn(
-  services: Services,
-  input: {
-    readonly signIn: SignIn;
-    readonly assessment: Assessment;
-    readonly allowed: Allowed;
-    /** Scopes that the person has granted on the consent page just now. */
-    readonly consented: string | null;
-    readonly origin: Origin;
-    readonly clientId: string;
-  },
-): Promise<FinishedSignIn | null> {
+export async function finishSignIn(services: Services, input: EndOfSignIn): Promise<FinishedSignIn | null> {
+  const ending = await endingOf(services, input);
+  return ending && (await writtenOnce(services, ending.statements)) ? ending.finished : null;
+}
+
+/** The same for who writes it together with the last answer; null where what was to be joined cannot be joined any more. */
+export async function endingOf(services: Services, input: EndOfSignIn): Promise<Ending | null> {
   const { db } = services;
   const { signIn, assessment, allowed } = input;
   const { user } = assessment;
@@ -62,7 +73,7 @@ export async function finishSignIn(
     return null;
   }
 
-  const first = await writtenOnce(services, [
+  const statements = [
     ...joined,
     signInStatement(services, signIn, state, true),
     ...(remember && device
@@ -120,7 +131,9 @@ export async function finishSignIn(
             },
             now,
           ),
-          ...factorUsedAt(assessment.facts.proofs).map((at) => freshFactorUsed(user.id, at)),
+          ...(user.fresh_factor_since === null
+            ? []
+            : factorUsedAt(assessment.facts.proofs).map((at) => freshFactorUsed(user.id, at))),
           auditEvent(db, input.origin, {
             type: 'sign_in.succeeded',
             userId: user.id,
@@ -130,12 +143,9 @@ export async function finishSignIn(
           }),
         ]
       : []),
-  ]);
-  if (!first) {
-    return null;
-  }
+  ];
   const moments = state.proofs.map(({ at }) => at);
-  return {
+  const finished = {
     accountId: user.id,
     acr,
     amr,
@@ -150,6 +160,7 @@ export async function finishSignIn(
     },
     device,
   };
+  return { statements, finished };
 }
 
 /** False also where what was to be joined has become somebody's meanwhile. */

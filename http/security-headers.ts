@@ -1,4 +1,5 @@
 import type { Context, Next } from 'koa';
+import { madeOnce } from '../lib/made-once.ts';
 
 const policy = [
   "default-src 'self'",
@@ -30,9 +31,12 @@ export function securityHeaders(issuer: string) {
 
 /** Browsers hold a form's redirects to this too, so the page names where its sign-in may lead. */
 export function allowFormTargets(ctx: Context, targets: readonly string[]): void {
-  const origins = targets.flatMap((target) => {
-    const { protocol, origin } = new URL(target);
-    return [origin === 'null' ? protocol : origin];
-  });
+  const origins = targets.map((target) => sourceOf(target).expression);
   ctx.set('Content-Security-Policy', `${policy}; form-action 'self' ${[...new Set(origins)].join(' ')}`);
 }
+
+/** What a policy calls the place that an address leads to: an app's own scheme has no origin. */
+const sourceOf = madeOnce(500, (target) => {
+  const { protocol, origin } = new URL(target);
+  return { expression: origin === 'null' ? protocol : origin };
+});

@@ -2,13 +2,16 @@ import { approvalLifetime } from '../factors/device.ts';
 import { factorFor } from '../factors/index.ts';
 import { answerChallenge } from '../flows/answer-challenge.ts';
 import { approvalOf, requestIn } from '../flows/approvals.ts';
+import type { Assessment } from '../flows/assess-sign-in.ts';
+import { type Ending, endingOf } from '../flows/finish-sign-in.ts';
 import { issuerNameFor } from '../flows/home-organization.ts';
 import { type ChallengeStart, startChallenge } from '../flows/start-challenge.ts';
 import { streamEvent } from '../http/event-stream.ts';
 import type { Problem } from '../http/problems.ts';
 import { blocked, notSent, wrong, wrongAnswer } from '../http/problems.ts';
 import type { ConfirmedFactor } from '../policy/types.ts';
-import { type Next, nextOf } from './next.ts';
+import { endOf, handOver } from './finish.ts';
+import { type Next, nextAfter, nextOf } from './next.ts';
 import { showChallenge, showRecovery, showWays } from './pages.ts';
 import { onward, type StepOf, type Steps, stepOrFinish } from './steps.ts';
 import { type Visit, visitOf } from './visit.ts';
@@ -44,10 +47,14 @@ export function challengeRoutes({ site: { services }, get, postIn }: Steps, show
       origin: visit.origin,
       clientId: visit.client.clientId,
       issuerName: issuerNameFor(next.assessment),
+      ending: (signIn, assessment) => endingFor({ ...visit, signIn }, assessment),
     });
     const factor = next.decision.factors.find(({ id }) => id === factorId);
     if (outcome.kind === 'right') {
-      return stepOrFinish({ ...visit, signIn: outcome.signIn }, outcome.assessment);
+      const answered = { ...visit, signIn: outcome.signIn };
+      return outcome.ended
+        ? handOver(answered, outcome.assessment, outcome.ended)
+        : stepOrFinish(answered, outcome.assessment);
     }
     if (!factor || outcome.kind === 'not_offered') {
       return onward(visit);
@@ -78,6 +85,14 @@ export function challengeRoutes({ site: { services }, get, postIn }: Steps, show
       return decision !== 'waiting';
     });
   });
+}
+
+/** Where nothing is left to ask, the sign-in ends in the same write as its last answer. What has more to write ends by itself. */
+async function endingFor(visit: Visit, assessment: Assessment): Promise<Ending | null> {
+  const next = await nextAfter(visit, assessment);
+  return next.kind === 'finish' && visit.signIn.state.joining === null
+    ? endingOf(visit.site.services, endOf(visit, next, null))
+    : null;
 }
 
 /** The factor that was chosen, or the first; one that has to begin something begins it here. */

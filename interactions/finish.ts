@@ -1,29 +1,41 @@
 import type { InteractionResults, KoaContextWithOIDC } from 'oidc-provider';
+import type { Assessment } from '../flows/assess-sign-in.ts';
 import { endSessionByUid } from '../flows/end-sessions.ts';
-import { finishSignIn } from '../flows/finish-sign-in.ts';
+import { type EndOfSignIn, type FinishedSignIn, finishSignIn } from '../flows/finish-sign-in.ts';
 import { RequestError } from '../http/errors.ts';
 import type { Next } from './next.ts';
 import type { Visit } from './visit.ts';
 
 type Finish = Extract<Next, { kind: 'finish' }>;
 
-/** Hands over to the authorization endpoint, which asks the policy once more before it gives a code. */
+/** Ends the sign-in, once, and hands over. */
 export async function finish(visit: Visit, next: Finish, consented: string | null): Promise<void> {
-  const { site, signIn, client, origin, ctx } = visit;
-  const finished = await finishSignIn(site.services, {
-    signIn,
-    assessment: next.assessment,
-    allowed: next.decision,
-    consented,
-    origin,
-    clientId: client.clientId,
-  });
+  const finished = await finishSignIn(visit.site.services, endOf(visit, next, consented));
   if (!finished) {
     throw new RequestError('sign_in_moved_on');
   }
+  await handOver(visit, next.assessment, finished);
+}
+
+export const endOf = (visit: Visit, next: Finish, consented: string | null): EndOfSignIn => ({
+  signIn: visit.signIn,
+  assessment: next.assessment,
+  allowed: next.decision,
+  consented,
+  origin: visit.origin,
+  clientId: visit.client.clientId,
+});
+
+/** To the authorization endpoint, which asks the policy once more before it gives a code. */
+export async function handOver(
+  visit: Visit,
+  assessment: Assessment,
+  finished: FinishedSignIn,
+): Promise<void> {
+  const { site, signIn, ctx } = visit;
   const { accountId, acr, amr, authTime, proved, device } = finished;
-  if (next.assessment.deviceRejected || device !== undefined || visit.browser.bucketFor(accountId) === null) {
-    const kept = next.assessment.deviceRejected ? visit.browser.forgotten(accountId) : visit.browser;
+  if (assessment.deviceRejected || device !== undefined || visit.browser.bucketFor(accountId) === null) {
+    const kept = assessment.deviceRejected ? visit.browser.forgotten(accountId) : visit.browser;
     site.cookie.write(ctx, kept.signedIn(accountId, device));
   }
   await leaveOtherSession(visit, accountId);

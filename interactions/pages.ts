@@ -1,5 +1,5 @@
-import { isRegistrationOpen } from '../entities/organizations.ts';
-import { isAnyDomainVerified, readUpstreamSettings, upstreamsFor } from '../entities/upstream-providers.ts';
+import { readUpstreamSettings, upstreamsFor } from '../entities/upstream-providers.ts';
+import { waysIn } from '../entities/ways-in.ts';
 import { type Approval, approvalLifetime } from '../factors/device.ts';
 import { factorFor } from '../factors/index.ts';
 import { codeMinutes } from '../factors/sent-code.ts';
@@ -79,6 +79,7 @@ export async function showSignIn(
   }
   const hint = interaction.params.login_hint;
   const again = next.assessment !== null || interaction.session?.accountId !== undefined;
+  const ways = await waysIn(site.services.db, applicationOf(visit.client).organizationId);
   const locals: Pages['sign-in'] = {
     ...commonOf(visit, null),
     action: at(visit, '/login'),
@@ -87,10 +88,11 @@ export async function showSignIn(
     passwordError: problem?.error ?? null,
     note: again && upstreamError === null ? info('Sign in again to continue.') : null,
     upstreamError,
-    ...(await upstreamChoices(visit)),
+    upstreams: ways.hasUpstreams ? await upstreamButtons(visit) : [],
+    discover: ways.hasDomains ? at(visit, '/upstream') : null,
     passkey: { question: at(visit, '/passkey/question'), action: at(visit, '/passkey'), error: passkeyError },
     forgotten: '/forgotten-password',
-    register: (await isRegistrationOpen(site.services.db)) ? '/register' : null,
+    register: ways.registrationOpen ? '/register' : null,
     cancel: at(visit, '/cancel'),
   };
   const status = passkeyError || upstreamError ? 422 : 200;
@@ -98,19 +100,11 @@ export async function showSignIn(
 }
 
 /** The providers that the application's people, or all, can come in by. */
-async function upstreamChoices(visit: Visit): Promise<Pick<Pages['sign-in'], 'upstreams' | 'discover'>> {
-  const { client, site } = visit;
-  const { db } = site.services;
-  const [rows, hasDomains] = await Promise.all([
-    upstreamsFor(db, applicationOf(client).organizationId),
-    isAnyDomainVerified(db),
-  ]);
-  return {
-    upstreams: rows
-      .filter(({ settings }) => readUpstreamSettings(settings).button)
-      .map(({ name, name_key }) => ({ name, action: at(visit, `/upstream/${name_key}`) })),
-    discover: hasDomains ? at(visit, '/upstream') : null,
-  };
+async function upstreamButtons(visit: Visit): Promise<Pages['sign-in']['upstreams']> {
+  const rows = await upstreamsFor(visit.site.services.db, applicationOf(visit.client).organizationId);
+  return rows
+    .filter(({ settings }) => readUpstreamSettings(settings).button)
+    .map(({ name, name_key }) => ({ name, action: at(visit, `/upstream/${name_key}`) }));
 }
 
 /** The account that another provider's is to be joined to: its own first step, and then its factors. */

@@ -18,10 +18,19 @@ export const applicationProperties = [
   'broker',
 ] as const;
 
+type Found = NonNullable<Awaited<ReturnType<typeof applicationById>>>;
+
+const mostKnown = 1_000;
+
+const isSame = (one: Found, other: Found): boolean =>
+  (Object.keys(other) as (keyof Found)[]).every((name) => one[name] === other[name]);
+
 /** Applications as oidc-provider reads its clients. It writes those only that programs register and manage themselves. */
 export class ClientAdapter implements Adapter {
   readonly db: Database;
   readonly ring: KeyRing;
+  /** What was made of a row, for as long as the row stays what it was. */
+  private readonly known = new Map<string, { readonly row: Found; readonly payload: AdapterPayload }>();
 
   constructor(db: Database, ring: KeyRing) {
     this.db = db;
@@ -33,8 +42,21 @@ export class ClientAdapter implements Adapter {
     if (!row) {
       return undefined;
     }
+    const known = this.known.get(clientId);
+    if (known && isSame(known.row, row)) {
+      return known.payload;
+    }
+    const payload = this.payloadOf(row);
+    if (this.known.size >= mostKnown) {
+      this.known.clear();
+    }
+    this.known.set(clientId, { row, payload });
+    return payload;
+  }
+
+  private payloadOf(row: Found): AdapterPayload {
     const place = { table: 'applications', column: 'secret', row: row.client_id };
-    return {
+    return Object.freeze({
       ...(JSON.parse(row.metadata) as AdapterPayload),
       client_id: row.client_id,
       client_name: row.name,
@@ -45,7 +67,7 @@ export class ClientAdapter implements Adapter {
       organization_branding: row.organization_branding,
       first_party: row.first_party === 1,
       assurance: row.assurance,
-    };
+    });
   }
 
   async findByUid(): Promise<undefined> {

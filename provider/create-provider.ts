@@ -12,6 +12,7 @@ import { claims, findAccount } from './account.ts';
 import { RecordAdapter } from './adapter.ts';
 import { isReadableDemand } from './assurance-request.ts';
 import { applicationProperties, ClientAdapter } from './client-adapter.ts';
+import { CookieKeys } from './cookie-keys.ts';
 import { loadGrant } from './grants.ts';
 import { createInteractionPolicy } from './interaction-policy.ts';
 import { ownApplication } from './own-application.ts';
@@ -162,7 +163,7 @@ export async function createProvider(services: Services, pages: ProviderPages): 
       Session: inSeconds(sessionIdle),
     },
     cookies: {
-      keys: ring.derive('cookies').map((key) => key.toString('base64url')),
+      keys: new CookieKeys(ring),
       names: secure
         ? {
             session: '__Host-sallyport-session',
