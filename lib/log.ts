@@ -1,5 +1,4 @@
 import { destination, type Logger, pino } from 'pino';
-import type { Settings } from '../config/settings.ts';
 import { currentRequest } from './current-request.ts';
 
 const secrets = [
@@ -28,7 +27,7 @@ const warning = 40;
  * written at once, and the rest when the process ends; `kill -9` may cost a tenth of a second of the lines of requests, and never
  * anything of the audit log, which is in the database.
  */
-export function createLog(settings: Pick<Settings, 'logLevel'>): Logger {
+export function createLog(settings: { readonly logLevel: string }): Logger {
   const out = destination({ dest: 1, sync: false, minLength: enoughToWrite });
   let isWaiting = false;
   const write = () => {
