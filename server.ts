@@ -130,8 +130,9 @@ export async function createApp(
   const provider = await createProvider(services, providerPages(renderer, log));
   provider.proxy = true;
   provider.on('server_error', (ctx, error) => {
-    log.error({ err: withoutValues(error) }, 'the provider failed');
-    if (isDatabaseAway(error)) {
+    const isAway = isDatabaseAway(error);
+    log[isAway ? 'warn' : 'error']({ err: withoutValues(error) }, 'the provider failed');
+    if (isAway) {
       ctx.status = 503;
       ctx.set('Retry-After', '5');
     }

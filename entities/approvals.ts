@@ -1,4 +1,5 @@
 import type { Database, Statement } from './database.ts';
+import { deleteInSteps } from './delete-in-steps.ts';
 
 /** A sign-in that waits for the word of another device. One at a time is open per person. */
 export interface ApprovalRow {
@@ -96,4 +97,4 @@ export const consumeApproval = (id: string, now: Date): Statement => ({
 });
 
 export const purgeApprovals = (db: Database, before: Date) =>
-  db.change('DELETE FROM approvals WHERE expires_at < ?', [before.getTime()]);
+  deleteInSteps(db, 'approvals', 'expires_at < ?', [before.getTime()]);

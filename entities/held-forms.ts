@@ -1,4 +1,5 @@
 import type { Database, Statement } from './database.ts';
+import { deleteInSteps } from './delete-in-steps.ts';
 
 export interface HeldFormRow {
   id_digest: string;
@@ -51,4 +52,4 @@ export const useHeldForm = (idDigest: string, now: Date): Statement => ({
 });
 
 export const purgeHeldForms = (db: Database, before: Date) =>
-  db.change('DELETE FROM held_forms WHERE expires_at < ?', [before.getTime()]);
+  deleteInSteps(db, 'held_forms', 'expires_at < ?', [before.getTime()]);

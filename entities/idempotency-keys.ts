@@ -1,5 +1,6 @@
 import { minutes } from '../lib/clock.ts';
 import type { Database } from './database.ts';
+import { deleteInSteps } from './delete-in-steps.ts';
 
 export interface IdempotencyRow {
   request_digest: string;
@@ -7,20 +8,34 @@ export interface IdempotencyRow {
   answer: string | null;
 }
 
-/** True for the one request that does the work. A key whose request died on the way is free again after a minute. */
+/** How long a key is held without a word from who holds it. */
+const lease = minutes(1);
+
+export interface KeyHolder {
+  readonly keyDigest: string;
+  /** Which request it is, of those that come under the same key. */
+  readonly holder: string;
+}
+
+/**
+ * True for the one request that does the work. It says now and then that it is still at it; one that died on the way, with its process
+ * or without, leaves the key to the next after a minute.
+ */
 export async function takeKey(
   db: Database,
-  key: { keyDigest: string; requestDigest: string; now: Date; expiresAt: Date },
+  key: KeyHolder & { requestDigest: string; now: Date; expiresAt: Date },
 ): Promise<boolean> {
   const now = key.now.getTime();
   await db.change(
-    'DELETE FROM idempotency_keys WHERE key_digest = ? AND (expires_at <= ? OR (answer IS NULL AND created_at <= ?))',
-    [key.keyDigest, now, now - minutes(1)],
+    'DELETE FROM idempotency_keys WHERE key_digest = ? AND (expires_at <= ? OR (answer IS NULL AND held_until <= ?))',
+    [key.keyDigest, now, now],
   );
   const statement = db.insertIfAbsent('idempotency_keys', {
     key_digest: key.keyDigest,
     request_digest: key.requestDigest,
     answer: null,
+    holder: key.holder,
+    held_until: now + lease,
     created_at: now,
     expires_at: key.expiresAt.getTime(),
   });
@@ -32,11 +47,25 @@ export const idempotencyRow = (db: Database, keyDigest: string) =>
     keyDigest,
   ]);
 
-export const keepAnswer = (db: Database, keyDigest: string, answer: string) =>
-  db.change('UPDATE idempotency_keys SET answer = ? WHERE key_digest = ?', [answer, keyDigest]);
+/** It is still under way; false where the key is another's by now. */
+export const holdKey = async (db: Database, { keyDigest, holder }: KeyHolder, now: Date) =>
+  (await db.change(
+    'UPDATE idempotency_keys SET held_until = ? WHERE key_digest = ? AND holder = ? AND answer IS NULL',
+    [now.getTime() + lease, keyDigest, holder],
+  )) === 1;
 
-export const releaseKey = (db: Database, keyDigest: string) =>
-  db.change('DELETE FROM idempotency_keys WHERE key_digest = ? AND answer IS NULL', [keyDigest]);
+export const keepAnswer = (db: Database, { keyDigest, holder }: KeyHolder, answer: string) =>
+  db.change('UPDATE idempotency_keys SET answer = ? WHERE key_digest = ? AND holder = ? AND answer IS NULL', [
+    answer,
+    keyDigest,
+    holder,
+  ]);
+
+export const releaseKey = (db: Database, { keyDigest, holder }: KeyHolder) =>
+  db.change('DELETE FROM idempotency_keys WHERE key_digest = ? AND holder = ? AND answer IS NULL', [
+    keyDigest,
+    holder,
+  ]);
 
 export const purgeIdempotencyKeys = (db: Database, before: Date) =>
-  db.change('DELETE FROM idempotency_keys WHERE expires_at < ?', [before.getTime()]);
+  deleteInSteps(db, 'idempotency_keys', 'expires_at < ?', [before.getTime()]);

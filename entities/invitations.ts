@@ -1,4 +1,5 @@
 import type { Database, Statement } from './database.ts';
+import { deleteInSteps } from './delete-in-steps.ts';
 
 export interface InvitationRow {
   id: string;
@@ -55,4 +56,4 @@ export const replaceInvitations = (organizationId: string, email: string, now: D
 });
 
 export const purgeInvitations = (db: Database, before: Date) =>
-  db.change('DELETE FROM invitations WHERE expires_at < ?', [before.getTime()]);
+  deleteInSteps(db, 'invitations', 'expires_at < ?', [before.getTime()]);

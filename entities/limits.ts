@@ -1,4 +1,5 @@
 import type { Database, Statement } from './database.ts';
+import { deleteInSteps } from './delete-in-steps.ts';
 
 export interface LimitRow {
   failures: number;
@@ -66,7 +67,7 @@ export const barLimit = (db: Database, subject: string, until: Date, expiresAt: 
   });
 
 export const purgeLimits = (db: Database, before: Date) =>
-  db.change('DELETE FROM limits WHERE expires_at < ?', [before.getTime()]);
+  deleteInSteps(db, 'limits', 'expires_at < ?', [before.getTime()]);
 
 /**
  * Counts one more of what has its own row for each window of time. Beyond one too many nothing is written any more.

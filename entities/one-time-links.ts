@@ -1,4 +1,5 @@
 import type { Database, Statement } from './database.ts';
+import { deleteInSteps } from './delete-in-steps.ts';
 
 /** What a link in a mail is for; one for something else opens nothing. */
 export type LinkPurpose = 'not_me' | 'reset_password' | 'confirm_email' | 'register';
@@ -55,4 +56,4 @@ export const dropLinks = (userId: string, purpose: LinkPurpose, now: Date): Stat
 });
 
 export const purgeLinks = (db: Database, before: Date) =>
-  db.change('DELETE FROM one_time_links WHERE expires_at < ?', [before.getTime()]);
+  deleteInSteps(db, 'one_time_links', 'expires_at < ?', [before.getTime()]);

@@ -1,4 +1,5 @@
 import type { Database, Statement } from './database.ts';
+import { deleteInSteps } from './delete-in-steps.ts';
 
 /** `logout` tells an application of a session's end; `signal` tells a receiver of shared signals something. */
 export type Channel = 'email' | 'sms' | 'logout' | 'signal';
@@ -144,7 +145,7 @@ export async function trimInbox(db: Database, channel: Channel, keep: number): P
 
 /** Forgets what was sent or given up on and was written before a moment; what waits stays. */
 export const purgeOutbox = (db: Database, before: Date) =>
-  db.change('DELETE FROM outbox WHERE created_at < ? AND next_at IS NULL', [before.getTime()]);
+  deleteInSteps(db, 'outbox', 'created_at < ? AND next_at IS NULL', [before.getTime()]);
 
 interface StoredRow {
   id: string;

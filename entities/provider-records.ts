@@ -1,4 +1,5 @@
 import type { Database, Statement } from './database.ts';
+import { deleteInSteps } from './delete-in-steps.ts';
 
 /** What oidc-provider keeps under an identifier: codes, tokens, grants, interactions, device codes, pushed requests, replay marks. */
 export interface ProviderRecordRow {
@@ -111,7 +112,7 @@ export const destroyRecordsOfGrant = (db: Database, grantDigest: string, now: Da
       );
 
 export const purgeRecords = (db: Database, before: Date) =>
-  db.change('DELETE FROM provider_records WHERE expires_at < ?', [before.getTime()]);
+  deleteInSteps(db, 'provider_records', 'expires_at < ?', [before.getTime()]);
 
 /** Everything that a grant gave is dead: codes, access and refresh tokens. Who signs in anew meanwhile goes on. */
 export const grantEnded = (grantDigest: string, now: Date): Statement => ({

@@ -1,5 +1,6 @@
 import type { Method } from '../policy/types.ts';
 import type { Database, Statement } from './database.ts';
+import { deleteInSteps } from './delete-in-steps.ts';
 
 export interface RememberedDeviceRow {
   id: string;
@@ -57,7 +58,7 @@ export const forgetRememberedDevices = (userId: string, now: Date): Statement =>
 });
 
 export const purgeRememberedDevices = (db: Database, before: Date) =>
-  db.change('DELETE FROM remembered_devices WHERE expires_at < ?', [before.getTime()]);
+  deleteInSteps(db, 'remembered_devices', 'expires_at < ?', [before.getTime()]);
 
 /** Those that are good for something now, the last used first. */
 export const rememberedDevicesOf = (db: Database, userId: string, now: Date) =>

@@ -1,5 +1,6 @@
 import { longestSession } from '../policy/session-lengths.ts';
 import type { Database, Statement } from './database.ts';
+import { deleteInSteps } from './delete-in-steps.ts';
 
 export interface SessionRow {
   uid_digest: string;
@@ -151,4 +152,4 @@ export const endSession = (db: Database, uidDigest: string, now: Date) =>
   ]);
 
 export const purgeSessions = (db: Database, before: Date) =>
-  db.change('DELETE FROM sessions WHERE expires_at < ?', [before.getTime()]);
+  deleteInSteps(db, 'sessions', 'expires_at < ?', [before.getTime()]);

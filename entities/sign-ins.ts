@@ -1,4 +1,5 @@
 import type { Database, Statement, Value } from './database.ts';
+import { deleteInSteps } from './delete-in-steps.ts';
 
 /** What one interaction has proved so far. Nobody is signed in by it: the session gets the account with the last step. */
 export interface SignInRow {
@@ -63,4 +64,4 @@ export const dropSignIns = (userId: string, now: Date): Statement => ({
 });
 
 export const purgeSignIns = (db: Database, before: Date) =>
-  db.change('DELETE FROM sign_ins WHERE expires_at < ?', [before.getTime()]);
+  deleteInSteps(db, 'sign_ins', 'expires_at < ?', [before.getTime()]);

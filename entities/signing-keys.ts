@@ -1,4 +1,5 @@
 import type { Database } from './database.ts';
+import { deleteInSteps } from './delete-in-steps.ts';
 
 export interface SigningKeyRow {
   id: string;
@@ -38,4 +39,4 @@ export const retireSigningKey = (id: string, at: Date) => ({
 });
 
 export const purgeSigningKeys = (db: Database, before: Date) =>
-  db.change('DELETE FROM signing_keys WHERE retired_at IS NOT NULL AND retired_at < ?', [before.getTime()]);
+  deleteInSteps(db, 'signing_keys', 'retired_at IS NOT NULL AND retired_at < ?', [before.getTime()]);

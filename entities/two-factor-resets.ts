@@ -1,4 +1,5 @@
 import type { Database, Statement } from './database.ts';
+import { deleteInSteps } from './delete-in-steps.ts';
 
 /** A reset by mail that an organization asked for: what its link opens, once and together with the password. */
 export interface TwoFactorResetRow {
@@ -50,4 +51,4 @@ export async function pendingResetUntil(db: Database, userId: string, now: Date)
 }
 
 export const purgeResets = (db: Database, before: Date) =>
-  db.change('DELETE FROM two_factor_resets WHERE expires_at < ?', [before.getTime()]);
+  deleteInSteps(db, 'two_factor_resets', 'expires_at < ?', [before.getTime()]);

@@ -1,6 +1,7 @@
 import { days } from '../lib/clock.ts';
 import { digest } from '../lib/digest.ts';
 import type { Database, Statement } from './database.ts';
+import { deleteInSteps } from './delete-in-steps.ts';
 import type { UpstreamProviderRow } from './upstream-providers.ts';
 
 /**
@@ -162,11 +163,11 @@ export const takeUpstreamLogout = (db: Database, idDigest: string, expiresAt: Da
 });
 
 export async function purgeUpstream(db: Database, before: Date): Promise<void> {
-  await db.change('DELETE FROM upstream_sign_ins WHERE expires_at < ?', [before.getTime()]);
+  await deleteInSteps(db, 'upstream_sign_ins', 'expires_at < ?', [before.getTime()]);
   // No session lives that long, so nobody needs it to sign out.
   await db.change(
     'UPDATE upstream_sign_ins SET id_token = NULL WHERE created_at < ? AND id_token IS NOT NULL',
     [before.getTime() - days(2)],
   );
-  await db.change('DELETE FROM upstream_logouts WHERE expires_at < ?', [before.getTime()]);
+  await deleteInSteps(db, 'upstream_logouts', 'expires_at < ?', [before.getTime()]);
 }

@@ -297,6 +297,8 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         key_digest ${t.digest} NOT NULL PRIMARY KEY,
         request_digest ${t.digest} NOT NULL,
         answer ${t.text},
+        holder ${t.id} NOT NULL,
+        held_until ${t.time} NOT NULL,
         created_at ${t.time} NOT NULL,
         expires_at ${t.time} NOT NULL
       )`,

@@ -5,6 +5,7 @@ import { OpenAPIClientAxios, type Document as OpenAPIDocument } from 'openapi-cl
 import { openapi } from '../../api/openapi.ts';
 import { operations } from '../../api/operations.ts';
 import { addFactor } from '../../entities/factors.ts';
+import { holdKey } from '../../entities/idempotency-keys.ts';
 import { apiScopes } from '../../policy/api-scopes.ts';
 import { type Ask, answeredWell, apiClient, asker, tokenFor } from './api-rig.ts';
 import { mails } from './evidence.ts';
@@ -357,6 +358,19 @@ for (const kind of kinds) {
     t.true(made.some(({ status }) => status === 201));
     t.is((await make('Cedar')).headers.get('Idempotency-Replayed'), 'true');
     t.is((await make('Other')).status, 422);
+    // A server that took the key and died: its row stays as it was when the request was under way.
+    await door.db.change("UPDATE idempotency_keys SET answer = NULL, holder = 'died'");
+    t.is((await make('Cedar')).body.code, 'idempotency_in_progress');
+    door.clock.forward(59_000);
+    t.is((await make('Cedar')).body.code, 'idempotency_in_progress');
+    const [held] = await door.db.rows<{ key_digest: string }>('SELECT key_digest FROM idempotency_keys');
+    const died = { keyDigest: held?.key_digest ?? '', holder: 'died' };
+    t.true(await holdKey(door.db, died, door.clock.now()), 'who is slow and not dead says so');
+    door.clock.forward(59_000);
+    t.is((await make('Cedar')).body.code, 'idempotency_in_progress');
+    door.clock.forward(2_000);
+    t.is((await make('Cedar')).body.code, 'conflict', 'it is tried again, and finds what the first one did');
+    t.false(await holdKey(door.db, died, door.clock.now()));
     t.is((await instance('post', '/organizations', { slug: 'cedar', name: 'Cedar' })).status, 409);
     t.is((await api('post', '/organizations', { slug: 'elm', name: 'Elm' })).status, 403);
     const all = await instance('get', '/organizations?limit=2');

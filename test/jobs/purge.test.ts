@@ -1,0 +1,63 @@
+import { randomBytes } from 'node:crypto';
+import test from 'ava';
+import { insertMany } from '../../entities/configuration.ts';
+import { purge } from '../../jobs/purge.ts';
+import { days, hours } from '../../lib/clock.ts';
+import { freshWorld, kinds } from '../configuration/fresh-database.ts';
+
+const name = () => randomBytes(16).toString('hex');
+
+for (const kind of kinds) {
+  test(`${kind}: what has expired for an hour is deleted, however much it is, and everybody else has a turn in between; what is still good stays`, async (t) => {
+    const { db } = await freshWorld(t, kind);
+    const now = db.clock.now().getTime();
+    const common = { payload: '{}', created_at: 0 };
+    const tables: Readonly<Record<string, (expiresAt: number) => Record<string, string | number>>> = {
+      provider_records: (expires_at) => ({ model: 'AccessToken', id_digest: name(), ...common, expires_at }),
+      sessions: (expires_at) => ({
+        uid_digest: name(),
+        version: 1,
+        payload: '{}',
+        started_at: 0,
+        seen_at: 0,
+        expires_at,
+      }),
+      sign_ins: (expires_at) => ({
+        uid_digest: name(),
+        version: 1,
+        state: '{}',
+        created_at: 0,
+        expires_at,
+      }),
+      limits: (expires_at) => ({ subject: name(), failures: 1, blocked_until: 0, expires_at }),
+      idempotency_keys: (expires_at) => ({
+        key_digest: name(),
+        request_digest: '',
+        holder: '',
+        held_until: 0,
+        created_at: 0,
+        expires_at,
+      }),
+    };
+    const expired = 2500;
+    for (const [table, row] of Object.entries(tables)) {
+      const rows = [
+        ...Array.from({ length: expired }, (_, n) => row(now - hours(1) - 1 - n)),
+        row(now - hours(1) + 1000),
+        row(now + days(1)),
+      ];
+      await db.together(insertMany(table, rows));
+    }
+    let turns = 0;
+    const others = setInterval(() => {
+      turns += 1;
+    }, 1);
+    await purge(db);
+    clearInterval(others);
+    for (const table of Object.keys(tables)) {
+      const left = await db.row<{ n: number }>(`SELECT COUNT(*) AS n FROM ${table}`);
+      t.is(Number(left?.n), 2, table);
+    }
+    t.true(turns >= Object.keys(tables).length * 2, `${turns} turns`);
+  });
+}
