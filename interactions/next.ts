@@ -1,6 +1,6 @@
 import type { Assessment } from '../flows/assess-sign-in.ts';
 import type { Decision, Method } from '../policy/types.ts';
-import { missingScopes, requestedNames } from '../provider/grants.ts';
+import { isOwnTo, missingScopes, requestedNames } from '../provider/grants.ts';
 import { assess, startedAt, type Visit } from './visit.ts';
 
 type Of<Kind extends Decision['kind']> = Extract<Decision, { kind: Kind }>;
@@ -66,7 +66,7 @@ async function afterAllow(visit: Visit, assessment: Assessment, decision: Of<'al
   if (assessment.recoveryCodesLow && !state.lowCodesSeen && isWholeSignIn(visit)) {
     return { kind: 'recovery_low', assessment };
   }
-  const scopes = await scopesToAsk(visit, assessment.user.id);
+  const scopes = await scopesToAsk(visit, assessment);
   return scopes === null ? { kind: 'finish', assessment, decision } : { kind: 'consent', assessment, scopes };
 }
 
@@ -97,14 +97,14 @@ function methodsFor(visit: Visit, assessment: Assessment): readonly Method[] {
 }
 
 /** The scopes that the consent page asks for; null where nobody has to be asked. */
-async function scopesToAsk(visit: Visit, userId: string): Promise<readonly string[] | null> {
+async function scopesToAsk(visit: Visit, assessment: Assessment): Promise<readonly string[] | null> {
   const { client, interaction, site } = visit;
-  if (client.first_party === true) {
+  if (isOwnTo(assessment, client)) {
     return null;
   }
   const asked =
     typeof interaction.params.prompt === 'string' && interaction.params.prompt.split(' ').includes('consent');
   const scopes = await requestedNames(site.services, client, interaction.params);
-  const missing = await missingScopes(site.services, userId, client, scopes);
+  const missing = await missingScopes(site.services, assessment.user.id, client, scopes);
   return asked || missing.length > 0 || client.applicationType === 'native' ? scopes : null;
 }

@@ -1,9 +1,11 @@
 import { type Client, errors, type Grant, type KoaContextWithOIDC } from 'oidc-provider';
 import { consentedScope } from '../entities/consents.ts';
+import type { Assessment } from '../flows/assess-sign-in.ts';
 import type { Services } from '../flows/services.ts';
 import { keyedDigest } from '../lib/digest.ts';
 import { token } from '../lib/random.ts';
 import { claims } from './account.ts';
+import { applicationOf, assessRequest } from './assess-request.ts';
 import { resourceServerFor } from './resource-servers.ts';
 
 /** What is put to people in words of ours; any other word of a request means nothing. */
@@ -24,16 +26,25 @@ const scopesOfClaims = (names: Iterable<string>): string[] => [
   ...new Set([...names].flatMap((name) => scopeOfClaim.get(name) ?? [])),
 ];
 
-/** The scopes of a request that nobody has granted yet: none for a first-party application. */
+/**
+ * True where nobody is asked for consent: a first-party application of the instance, or of an organization that the person belongs to.
+ * To everybody else an organization's own application is one of others (docs/decisions/0029-first-party.md).
+ */
+export function isOwnTo({ memberships }: Pick<Assessment, 'memberships'>, client: Client): boolean {
+  const { organizationId } = applicationOf(client);
+  return (
+    client.first_party === true &&
+    (organizationId === null || memberships.some(({ organization }) => organization.id === organizationId))
+  );
+}
+
+/** The scopes of a request that this person has not granted yet. */
 export async function missingScopes(
   services: Services,
   userId: string,
   client: Client,
   requested: readonly string[],
 ): Promise<string[]> {
-  if (client.first_party === true) {
-    return [];
-  }
   const consented = await consentedScope(services.db, userId, client.clientId);
   const known = new Set(consented?.split(' ') ?? []);
   return requested.filter((scope) => !known.has(scope));
@@ -51,15 +62,19 @@ export async function loadGrant(services: Services, ctx: KoaContextWithOIDC): Pr
   const resources = resourceScopesOf(ctx);
   const grantId = session.grantIdFor(client.clientId);
   const existing = grantId ? await provider.Grant.find(grantId) : undefined;
+  const assessment = await assessRequest(services, ctx);
+  const isOwn = assessment !== null && isOwnTo(assessment, client);
   if (
     existing &&
+    // What was once given without being asked for ends where the person does not belong there any more.
+    (isOwn || client.first_party !== true) &&
     covers(existing, requested, resources, ctx) &&
     finishedAt(existing) === finishedAt(session)
   ) {
     return existing;
   }
   const asked = [...requested, ...scopesOfClaims(ctx.oidc.requestParamClaims), ...namesToConsent(resources)];
-  const missing = await missingScopes(services, account.accountId, client, asked);
+  const missing = isOwn ? [] : await missingScopes(services, account.accountId, client, asked);
   if (missing.length > 0) {
     return undefined;
   }

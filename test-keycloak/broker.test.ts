@@ -163,7 +163,7 @@ test.serial(
     await signInAtSallyport(page, 'ada@acme.test');
     await typeCode(page, codeNow(totpSecret));
     await page.waitForURL((url) => url.href.startsWith(keycloakUrl));
-    t.regex(await page.locator('body').innerText(), /already exists/i);
+    t.regex((await page.locator('body').textContent()) ?? '', /already exists/i);
     await page.getByRole('button', { name: /add to existing account/i }).click();
     await page.locator('#password').fill('of the realm');
     await page.locator('#kc-login').click();

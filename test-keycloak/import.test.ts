@@ -86,7 +86,7 @@ async function signInAtKeycloak(page: Page, address: string, who: string): Promi
 /** The secret that Keycloak's page shows to whoever cannot scan, once a code of it was taken. */
 async function setUpTotp(page: Page, options: object = {}): Promise<string> {
   await page.locator('#mode-manual').click();
-  const secret = (await page.locator('#kc-totp-secret-key').innerText()).replaceAll(/\s/g, '');
+  const secret = ((await page.locator('#kc-totp-secret-key').textContent()) ?? '').replaceAll(/\s/g, '');
   await page.locator('#totp').fill(generateSync({ secret, ...options }));
   await page.locator('#userLabel').fill('My phone');
   await page.locator('#saveTOTPBtn').click();
@@ -241,7 +241,7 @@ test.serial(
     await typeCode(page, codeNow(argoSecret));
     t.deepEqual((await arrives(page, here)).id.amr, ['pwd', 'otp', 'mfa']);
     await begin('tom');
-    t.regex(await page.locator('main').innerText(), /8-digit code/);
+    t.regex((await page.locator('main').textContent()) ?? '', /8-digit code/);
     await typeCode(page, generateSync({ secret: tomSecret, ...unusual }));
     t.deepEqual((await arrives(page, here)).id.amr, ['pwd', 'otp', 'mfa']);
     await begin('wanda');

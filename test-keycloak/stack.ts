@@ -248,7 +248,8 @@ export async function person(t: ExecutionContext): Promise<{ page: Page; context
   return { page, context };
 }
 
-export const heading = (page: Page): Promise<string> => page.locator('h1').first().innerText();
+export const heading = async (page: Page): Promise<string> =>
+  ((await page.locator('h1').first().textContent()) ?? '').trim();
 
 /** What the application shows once the browser is back there. */
 export async function arrives(page: Page, app: RelyingParty): Promise<{ id: Json; access: Json }> {
@@ -256,7 +257,7 @@ export async function arrives(page: Page, app: RelyingParty): Promise<{ id: Json
     await page.waitForURL((url) => url.href.startsWith(app.url), { timeout: 15_000 });
   } catch {
     throw new Error(
-      `not back, but at ${page.url()}: ${(await page.locator('body').innerText()).slice(0, 600)}`,
+      `not back, but at ${page.url()}: ${(await page.locator('body').textContent())?.slice(0, 600)}`,
     );
   }
   const said = await heading(page);

@@ -1441,7 +1441,9 @@ for (const kind of kinds) {
           applications: [
             application('third', { firstParty: false, policy_uri: 'https://third.test/privacy' }),
             application('fourth', { firstParty: false }),
+            application('theirs', { organization: 'birch' }),
           ],
+          organizations: [{ slug: 'birch', name: 'Birch', policy: { methods: ['totp'] } }],
         },
       ),
     });
@@ -1484,6 +1486,28 @@ for (const kind of kinds) {
 
     await browser.authorize({ ...third, prompt: 'consent' });
     t.is(browser.heading, 'Share with The third?', 'the application may ask anew');
+
+    // An organization's own application is everybody else's third party, from the moment on that they do not belong there.
+    const theirs = { client_id: 'theirs', scope: 'openid email' };
+    t.is(await pageFor(door, 'ada', theirs), 'Share with The theirs?', 'of an organization that is not hers');
+    const belongs = (...slugs: string[]) =>
+      door.apply({
+        users: [{ email: 'ada@acme.test', memberships: slugs.map((organization) => ({ organization })) }],
+      });
+    await belongs('acme', 'birch');
+    const member = door.browser();
+    await passwordStep(member, 'ada', theirs);
+    t.is(pageOf(member), 'in', 'to its members it is their own');
+    await member.authorize({ ...theirs, prompt: 'none' });
+    t.is(pageOf(member), 'in');
+    await belongs('acme');
+    await member.authorize({ ...theirs, prompt: 'none' });
+    t.is(pageOf(member), 'consent_required', 'also in the session in which it was');
+    await member.authorize(theirs);
+    await member.press('Allow');
+    t.is(pageOf(member), 'in');
+    await member.authorize({ ...theirs, prompt: 'none' });
+    t.is(pageOf(member), 'in', 'asked once');
   });
 
   test(`${kind}: an application of others that asks for single claims needs the same consent as for their scopes (T130)`, async (t) => {
