@@ -1,5 +1,6 @@
 import { rememberedDevicesOf } from '../entities/remembered-devices.ts';
 import { factorFor } from '../factors/index.ts';
+import { connectableUpstreams } from '../flows/connect-upstream.ts';
 import { forbiddenBy } from '../flows/remove-factor.ts';
 import { methodsToAdd } from '../flows/set-up.ts';
 import { maySeeRecoveryCodes } from '../flows/show-recovery-codes.ts';
@@ -9,7 +10,7 @@ import { show } from '../http/show.ts';
 import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
 import { framed } from '../http/signed-in-page.ts';
 import { digest, sameDigest } from '../lib/digest.ts';
-import { connectionsOf } from './connections.ts';
+import { connectionsOf, connectPath } from './connections.ts';
 import { whoRequires } from './factors.ts';
 import { mayRegenerate } from './recovery-codes.ts';
 import { own } from './rules.ts';
@@ -52,6 +53,10 @@ async function overviewOf(visit: SignedIn): Promise<Pages['account/overview']> {
     forgetAll: '/account/devices/forget-all',
     password: '/account/password',
     connections: await connectionsOf(visit),
+    connectable: (await connectableUpstreams(site.services, assessment)).map(({ name, name_key }) => ({
+      name,
+      url: connectPath(name_key),
+    })),
   };
 }
 

@@ -62,8 +62,8 @@ export const linkUsed = (id: string, now: Date): Statement => ({
 });
 
 export const upstreamLinksOf = (db: Database, userId: string) =>
-  db.rows<UpstreamLinkRow & { provider_name: string; provider_enabled: number }>(
-    `SELECT l.*, p.name AS provider_name, p.enabled AS provider_enabled FROM upstream_links l
+  db.rows<UpstreamLinkRow & { provider_name: string }>(
+    `SELECT l.*, p.name AS provider_name FROM upstream_links l
      JOIN upstream_providers p ON p.id = l.provider_id WHERE l.user_id = ? ORDER BY l.created_at, l.id`,
     [userId],
   );

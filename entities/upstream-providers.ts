@@ -83,6 +83,14 @@ export const upstreamsFor = (db: Database, organizationId: string | null) =>
     [organizationId],
   );
 
+/** The providers that are everybody's or of one of these organizations. */
+export const upstreamsOfPerson = (db: Database, organizationIds: readonly string[]) =>
+  db.rows<UpstreamProviderRow>(
+    `SELECT * FROM upstream_providers WHERE enabled = 1 AND (organization_id IS NULL
+       ${organizationIds.length === 0 ? '' : `OR organization_id IN (${organizationIds.map(() => '?').join(', ')})`}) ORDER BY name, id`,
+    [...organizationIds],
+  );
+
 /** The provider that answers for an e-mail domain; null where none does. */
 export const upstreamOfDomain = (db: Database, domain: string) =>
   db.row<UpstreamProviderRow>(

@@ -1,3 +1,4 @@
+import { asciiAddress } from '../lib/email-address.ts';
 import type { Database, Statement } from './database.ts';
 import { refreshDirectory } from './member-directory.ts';
 
@@ -32,8 +33,13 @@ export interface UserRow {
   updated_at: number;
 }
 
-/** The one spelling under which an address is stored and looked up. */
-export const canonicalEmail = (typed: string): string => typed.trim().normalize('NFC').toLowerCase();
+/**
+ * The one spelling under which an address is stored and looked up, an international domain as A-labels: both of its forms are one address.
+ */
+export function canonicalEmail(typed: string): string {
+  const plain = typed.trim().normalize('NFC').toLowerCase();
+  return asciiAddress(plain) ?? plain;
+}
 
 export const userByEmail = (db: Database, email: string) =>
   db.row<UserRow>('SELECT * FROM users WHERE email = ?', [canonicalEmail(email)]);

@@ -44,7 +44,7 @@ const tolerance = 30;
 type Cached = {
   readonly server: oidc.ServerMetadata;
   readonly until: number;
-  keys: oidc.ExportedJWKSCache | undefined;
+  keys: { readonly jwks: oidc.ExportedJWKSCache['jwks']; readonly at: number } | undefined;
 };
 
 const known = new Map<string, Cached | { readonly problem: UpstreamProblem; readonly until: number }>();
@@ -52,6 +52,8 @@ const underWay = new Map<string, Promise<oidc.ServerMetadata>>();
 const most = 500;
 const keptFor = minutes(10);
 const failureKeptFor = seconds(5);
+/** Keys are fetched anew for an unknown one, but not more often than this. */
+const keysAgainAfter = seconds(10);
 
 /**
  * What the provider says of itself (OpenID Connect Discovery 1.0), asked for once in ten minutes by each process; a failure is remembered
@@ -64,8 +66,9 @@ export async function discover(
   upstream: Upstream,
 ): Promise<oidc.ServerMetadata> {
   const name = nameOf(upstream);
+  const now = () => services.clock.now().getTime();
   const found = known.get(name);
-  if (found && found.until > Date.now()) {
+  if (found && found.until > now()) {
     if ('problem' in found) throw found.problem;
     return found.server;
   }
@@ -75,11 +78,11 @@ export async function discover(
     const server = await asked;
     const before = known.get(name);
     const keys = before && 'keys' in before ? before.keys : undefined;
-    remember(name, { server, until: Date.now() + keptFor, keys });
+    remember(name, { server, until: now() + keptFor, keys });
     return server;
   } catch (error) {
     const problem = error instanceof UpstreamProblem ? error : problemOf(error);
-    remember(name, { problem, until: Date.now() + failureKeptFor });
+    remember(name, { problem, until: now() + failureKeptFor });
     throw problem;
   } finally {
     underWay.delete(name);
@@ -105,6 +108,10 @@ function remember(name: string, value: Parameters<typeof known.set>[1]): void {
 const isWebAddress = (text: unknown): text is string =>
   typeof text === 'string' && URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
 
+const needed = ['authorization_endpoint', 'token_endpoint', 'jwks_uri'] as const;
+/** Whatever a browser or a request of ours is sent to. */
+const endpoints = [...needed, 'userinfo_endpoint', 'end_session_endpoint'] as const;
+
 async function ask(services: FederationServices, upstream: Upstream): Promise<oidc.ServerMetadata> {
   let found: oidc.Configuration;
   try {
@@ -120,9 +127,15 @@ async function ask(services: FederationServices, upstream: Upstream): Promise<oi
   if (server.issuer !== upstream.issuer) {
     throw new UpstreamProblem('not_trusted', 'it calls itself by another issuer');
   }
-  for (const name of ['authorization_endpoint', 'token_endpoint', 'jwks_uri'] as const) {
+  for (const name of needed) {
     if (!isWebAddress(server[name])) throw new UpstreamProblem('not_trusted', `it names no ${name}`);
-    if (upstream.issuer.startsWith('https:') && !server[name].startsWith('https:')) {
+  }
+  // Beside a plain issuer, which only this very machine may have, the rest may be plain too.
+  for (const name of endpoints) {
+    const address = server[name];
+    if (address === undefined) continue;
+    if (!isWebAddress(address)) throw new UpstreamProblem('not_trusted', `its ${name} is no web address`);
+    if (upstream.issuer.startsWith('https:') && !/^https:/i.test(address)) {
       throw new UpstreamProblem('not_trusted', `its ${name} is not https`);
     }
   }
@@ -154,9 +167,19 @@ async function configurationOf(
   for (const allow of insecure(upstream.issuer)) allow(configuration);
   oidc.enableNonRepudiationChecks(configuration);
   const cached = known.get(nameOf(upstream));
-  if (cached && 'keys' in cached && cached.keys) oidc.setJwksCache(configuration, cached.keys);
+  if (cached && 'keys' in cached && cached.keys) {
+    const age = ageOfKeys(services.clock.now().getTime() - cached.keys.at);
+    oidc.setJwksCache(configuration, { jwks: cached.keys.jwks, uat: Math.floor(Date.now() / 1000) - age });
+  }
   return configuration;
 }
+
+/**
+ * How old keys are, in seconds, as the library is told. It asks anew for a key that it does not know only after a minute, and the code is
+ * spent by then: who has changed keys would let nobody in for as long. Ten seconds keep a provider from being asked by everybody.
+ */
+const ageOfKeys = (age: number): number =>
+  Math.floor((age >= keysAgainAfter || age < 0 ? Math.max(age, minutes(1)) : age) / 1000);
 
 async function authenticationOf({ authentication, secret, privateKey }: Upstream): Promise<oidc.ClientAuth> {
   if (authentication === 'private_key_jwt') {
@@ -256,14 +279,15 @@ export async function redeem(
   upstream: Upstream,
   request: UpstreamRequest,
   parameters: URLSearchParams,
-  /** Claims that may have to be asked for at the userinfo endpoint. */
-  wanted: readonly string[],
+  /** The names of claims that may have to be asked for at the userinfo endpoint. */
+  names: { readonly email: string; readonly emailVerified: string; readonly name: string },
 ): Promise<UpstreamIdentity> {
   const back = new URL(request.redirectUri);
   back.search = parameters.toString();
   const now = services.clock.now().getTime();
   try {
     const configuration = await configurationOf(services, upstream);
+    const readBefore = oidc.getJwksCache(configuration)?.uat;
     const tokens = await oidc.authorizationCodeGrant(configuration, back, {
       expectedState: request.state,
       expectedNonce: request.nonce,
@@ -272,7 +296,9 @@ export async function redeem(
     });
     const cached = known.get(nameOf(upstream));
     const keys = oidc.getJwksCache(configuration);
-    if (cached && 'server' in cached && keys) cached.keys = keys;
+    if (cached && 'server' in cached && keys && keys.uat !== readBefore) {
+      cached.keys = { jwks: keys.jwks, at: now };
+    }
 
     const read = idTokenClaims.safeParse(tokens.claims());
     if (!read.success) throw new UpstreamProblem('not_trusted', 'a claim of its ID token has the wrong form');
@@ -293,27 +319,39 @@ export async function redeem(
     ) {
       throw new UpstreamProblem('too_old', 'it did not say that somebody signed in recently');
     }
-    const missing = wanted.some((name) => claims[name] === undefined);
+    const missing = claims[names.email] === undefined || claims[names.name] === undefined;
     const more =
       missing && isWebAddress(configuration.serverMetadata().userinfo_endpoint)
         ? await userInfo(configuration, tokens.access_token, claims.sub)
         : {};
-    // An address and the word that it is verified are of one document: what contradicts the signed one is not taken at all.
-    const [address = ''] = wanted;
-    const contradicts =
-      claims[address] !== undefined && more[address] !== undefined && more[address] !== claims[address];
     return {
       subject: claims.sub,
       acr: claims.acr ?? null,
       amr: claims.amr ?? [],
       authenticatedAt,
       sid: claims.sid ?? null,
-      claims: contradicts ? claims : { ...more, ...claims },
+      claims: claimsOf(claims, more, names),
       idToken: tokens.id_token ?? '',
     };
   } catch (error) {
     throw problemOf(error);
   }
+}
+
+/**
+ * What it says of its person, in the signed document and beside it. An address and the word that it is verified are of one document, or of
+ * two that name the same address; what contradicts the signed one is not taken at all.
+ */
+function claimsOf(
+  signed: Readonly<Record<string, unknown>>,
+  more: Readonly<Record<string, unknown>>,
+  { email, emailVerified }: { readonly email: string; readonly emailVerified: string },
+): Readonly<Record<string, unknown>> {
+  const [here, there] = [signed[email], more[email]];
+  if (here !== undefined && there !== undefined && here !== there) return signed;
+  const all = { ...more, ...signed };
+  if (here !== undefined && there !== undefined) return all;
+  return { ...all, [emailVerified]: (here === undefined ? more : signed)[emailVerified] };
 }
 
 /** What more it says of its person. Nothing, where it cannot be had; but never of somebody else (OpenID Connect Core 1.0 §5.3.2). */
@@ -364,8 +402,6 @@ const logoutClaims = z.looseObject({
 /** How old a logout token may be; its `jti` is remembered for longer than that. */
 export const logoutTokenLifetime = minutes(10);
 
-/** Keys are fetched anew for an unknown one, but not more often than this. */
-const keysAgainAfter = seconds(10);
 const logoutKeys = new Map<string, { readonly keys: JSONWebKeySet; readonly at: number }>();
 
 /**
@@ -394,11 +430,11 @@ export async function readLogoutToken(
     let verified: Awaited<ReturnType<typeof verify>> | null = known
       ? await verify(known.keys).catch(() => null)
       : null;
-    if (!verified && (!known || Date.now() - known.at > keysAgainAfter)) {
+    if (!verified && (!known || now.getTime() - known.at > keysAgainAfter)) {
       const answer = await services.outbound(String(server.jwks_uri));
       const keys = JSON.parse(answer.body.toString('utf8')) as JSONWebKeySet;
       logoutKeys.delete(name);
-      logoutKeys.set(name, { keys, at: Date.now() });
+      logoutKeys.set(name, { keys, at: now.getTime() });
       for (const oldest of logoutKeys.keys()) {
         if (logoutKeys.size <= most) break;
         logoutKeys.delete(oldest);

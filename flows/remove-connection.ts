@@ -4,6 +4,7 @@ import { removeUpstreamLink, upstreamLinksOf } from '../entities/upstream-links.
 import { securityChangedSince } from '../entities/users.ts';
 import { type Actor, stillSignedIn } from './actor.ts';
 import type { Assessment } from './assess-sign-in.ts';
+import { waysInByUpstream } from './connect-upstream.ts';
 import { changeMail } from './security-mail.ts';
 import type { Services } from './services.ts';
 
@@ -25,13 +26,13 @@ export async function removeConnection(
 ): Promise<ConnectionRemoval> {
   const { db } = services;
   const { user, factors } = assessment;
-  const links = await upstreamLinksOf(db, user.id);
-  const link = links.find(({ id }) => id === linkId);
+  const link = (await upstreamLinksOf(db, user.id)).find(({ id }) => id === linkId);
   if (!link) return { kind: 'unknown' };
+  const ways = await waysInByUpstream(services, assessment);
   const hasOther =
     user.password_hash !== null ||
     factors.some(({ method, disabled_at }) => method === 'passkey' && disabled_at === null) ||
-    links.some(({ id, provider_enabled }) => id !== linkId && provider_enabled === 1);
+    ways.some((way) => way.linkId !== linkId);
   if (!hasOther) return { kind: 'only_way' };
   const now = db.clock.now();
   const done = await db.together([

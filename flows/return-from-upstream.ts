@@ -18,7 +18,7 @@ import { isSingleAddress } from '../lib/email-address.ts';
 import { newId } from '../lib/id.ts';
 import { seal } from '../lib/seal.ts';
 import { attemptSucceeded, countAttempt, limitSubject, rules } from '../limits/attempts.ts';
-import { saysSecondFactor, speaksFor } from '../policy/upstream.ts';
+import { saysSecondFactor } from '../policy/upstream.ts';
 import type { StoredProof } from './proofs.ts';
 import type { Services } from './services.ts';
 import {
@@ -27,8 +27,10 @@ import {
   type SignInState,
   saveSignIn,
   signInStatement,
+  stillJoining,
   written,
 } from './sign-in-state.ts';
+import { maySignIn } from './upstream-standing.ts';
 import { domainOf, federationOf, upstreamAddress, upstreamFrom } from './upstreams.ts';
 
 export type UpstreamRefusal =
@@ -92,7 +94,6 @@ export async function returnFromUpstream(services: Services, input: Return): Pro
     return { kind: 'refused', why, provider: provider.name } as const;
   };
   const settled = readUpstreamSettings(provider.settings);
-  const { claims } = settled;
   // What comes back makes requests of ours to the provider, so answers that lead nowhere are counted.
   const limit = limitSubject(rules.upstream, addressRange(origin.ip));
   if (!(await countAttempt(db, rules.upstream, limit)).ok) {
@@ -104,7 +105,7 @@ export async function returnFromUpstream(services: Services, input: Return): Pro
       upstreamFrom(services, provider),
       { ...waiting, redirectUri: upstreamAddress(settings.issuer, provider.name_key, 'callback') },
       input.parameters,
-      [claims.email, claims.name],
+      settled.claims,
     );
     const { authenticatedAt } = identity;
     if (waiting.login && (authenticatedAt === null || authenticatedAt < waiting.sentAt - tolerance)) {
@@ -173,13 +174,7 @@ async function enter(
   if (link) {
     const user = await userById(db, link.user_id);
     const memberships = user ? await membershipsOf(db, user.id) : [];
-    const standing = {
-      organizationId: provider.organization_id,
-      memberOf: memberships.map(({ organization }) => organization.id),
-      ownsAddress: user?.email_verified === 1 && (await ownsDomain(db, provider.id, domainOf(user.email))),
-      applicationOf: null,
-    };
-    if (!user || user.disabled_at !== null || !speaksFor(standing)) {
+    if (!user || user.disabled_at !== null || !(await maySignIn(services, provider, { user, memberships }))) {
       return refused('no_account', 'it may not speak for the account that is connected', link.user_id);
     }
     const saved = await db.together([
@@ -295,6 +290,8 @@ function signedIn(
       accountId: userId,
       proofs: [{ ...proof, factorId: id }],
       changed: true,
+      // Whoever has no password proves by one provider that the other's account is theirs.
+      joining: stillJoining(signIn.state, userId),
     }),
   ];
 }
@@ -316,7 +313,8 @@ async function joinsBy(
   return { organizationId, role: rules.role };
 }
 
-function profileOf({ claims }: UpstreamIdentity, { claims: names }: UpstreamSettings) {
+/** What the provider says of its person, as far as it can be taken. */
+export function profileOf({ claims }: UpstreamIdentity, { claims: names }: UpstreamSettings) {
   const email = claims[names.email];
   const canonical = typeof email === 'string' && email.length <= 320 ? canonicalEmail(email) : null;
   const name = claims[names.name];

@@ -3,8 +3,10 @@ import { audit } from '../audit/audit.ts';
 import { readUpstreamSettings, type UpstreamProviderRow } from '../entities/upstream-providers.ts';
 import { authorizationUrl } from '../federation/upstream.ts';
 import { UpstreamProblem, type UpstreamReason } from '../federation/upstream-problem.ts';
+import { addressRange } from '../lib/address-range.ts';
 import { token } from '../lib/random.ts';
 import { open, seal } from '../lib/seal.ts';
+import { countAttempt, limitSubject, rules } from '../limits/attempts.ts';
 import { asksForNothing, demandOf } from '../policy/demand.ts';
 import type { Facts } from '../policy/types.ts';
 import type { Services } from './services.ts';
@@ -64,7 +66,7 @@ export async function startUpstream(
         uiLocales: input.uiLocales,
       },
     );
-    const state = { ...emptyState, upstream: waiting };
+    const state = { ...emptyState, upstream: waiting, joining: signIn.state.joining };
     if (await saveSignIn(services, signIn, state)) {
       return { kind: 'go', url: url.href };
     }
@@ -74,11 +76,15 @@ export async function startUpstream(
     return saved ? { kind: 'go', url: url.href } : { kind: 'moved_on' };
   } catch (error) {
     if (!(error instanceof UpstreamProblem)) throw error;
-    await audit(db, origin, {
-      type: 'upstream.failed',
-      organizationId: provider.organization_id,
-      data: { provider: provider.name_key, reason: error.reason, detail: error.detail },
-    });
+    // Anybody may press the button; the log of an organization is not theirs to fill.
+    const limit = limitSubject(rules.upstream, addressRange(origin.ip));
+    if ((await countAttempt(db, rules.upstream, limit)).ok) {
+      await audit(db, origin, {
+        type: 'upstream.failed',
+        organizationId: provider.organization_id,
+        data: { provider: provider.name_key, reason: error.reason, detail: error.detail },
+      });
+    }
     return { kind: 'problem', reason: error.reason };
   }
 }

@@ -11,9 +11,11 @@ import {
 import { readUpstreamSettings, upstreamById, upstreamByKey } from '../entities/upstream-providers.ts';
 import { logoutTokenLifetime, readLogoutToken, signOutUrl } from '../federation/upstream.ts';
 import { UpstreamProblem } from '../federation/upstream-problem.ts';
+import { addressRange } from '../lib/address-range.ts';
 import { after } from '../lib/clock.ts';
 import { digest } from '../lib/digest.ts';
 import { open, seal } from '../lib/seal.ts';
+import { attemptSucceeded, countAttempt, limitSubject, rules } from '../limits/attempts.ts';
 import { endingSession, provedIn } from './end-sessions.ts';
 import type { Proved } from './proofs.ts';
 import { idTokenPlace } from './return-from-upstream.ts';
@@ -79,6 +81,9 @@ export async function endByUpstream(
   const { db } = services;
   const provider = await upstreamByKey(db, nameKey);
   if (!provider) return false;
+  // Tokens that are none cost a look at the provider's keys and a line in its organization's log.
+  const limit = limitSubject(rules.upstream, 'sign-out', addressRange(origin.ip));
+  if (!(await countAttempt(db, rules.upstream, limit)).ok) return false;
   try {
     const { jti, subject, sid } = await readLogoutToken(
       federationOf(services),
@@ -93,6 +98,7 @@ export async function endByUpstream(
     const isOver = (row: (typeof rows)[number]): boolean =>
       provedIn(services, row)?.proofs.some(({ factorId }) => factorId !== null && ids.has(factorId)) ?? false;
     return await db.together([
+      attemptSucceeded(limit),
       takeUpstreamLogout(db, digest(`${provider.id} ${jti}`), after(now, 2 * logoutTokenLifetime)),
       ...ended.map(({ id }) => upstreamSignInEnded(id, now)),
       ...rows.filter(isOver).flatMap((row) => endingSession(services, row, origin, 'by_the_provider')),

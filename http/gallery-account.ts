@@ -54,6 +54,7 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
     connections: [
       { name: 'Acme Keycloak', email: 'ada@acme.test', since: at, usedAt: at, remove: '#disconnect' },
     ],
+    connectable: [{ name: 'Birch Keycloak', url: '#connect' }],
   };
   const one = {
     ...framed,

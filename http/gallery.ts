@@ -331,6 +331,18 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     },
     {
       name: 'go-on',
+      state: 'connect',
+      locals: {
+        ...common(lang),
+        account: null,
+        notYou: null,
+        to: 'Acme Keycloak',
+        url: '#keycloak',
+        why: 'connect',
+      },
+    },
+    {
+      name: 'go-on',
       state: 'sign-out',
       locals: {
         ...common(lang),
@@ -354,6 +366,8 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
             action: '#login',
             email: 'ada@acme.test',
             passwordError,
+            upstreamError: null,
+            upstreams: passwordError === null ? [{ name: 'Birch Keycloak', action: '#upstream' }] : [],
             passkey: { question: '#question', action: '#passkey', error: null },
             forgotten: '#forgotten',
             leave: '#leave',

@@ -160,6 +160,8 @@ export interface AccountOverviewPage extends FramedPage {
     readonly usedAt: Date | null;
     readonly remove: string;
   }[];
+  /** Providers that could be connected; the way is a GET. */
+  readonly connectable: readonly { readonly name: string; readonly url: string }[];
   readonly password: string;
 }
 
@@ -383,7 +385,7 @@ export interface NotMePage extends Common {
 
 /** On the way to another provider; the browser goes on by itself. */
 export interface GoOnPage extends Common {
-  readonly why: 'sign_in' | 'sign_out';
+  readonly why: 'sign_in' | 'sign_out' | 'connect';
   readonly to: string;
   readonly url: string;
 }
@@ -395,6 +397,10 @@ export interface ConnectAccountPage extends Common {
   readonly action: string;
   readonly email: string;
   readonly passwordError: Sentence | null;
+  /** Why another provider did not help; null where none was tried. */
+  readonly upstreamError: Sentence | null;
+  /** POST: other providers that the account is connected to already. */
+  readonly upstreams: SignInPage['upstreams'];
   readonly passkey: SignInPage['passkey'];
   readonly forgotten: string;
   /** POST: signs in without connecting anything. */

@@ -1,10 +1,17 @@
-import { readUpstreamSettings, upstreamsFor } from '../entities/upstream-providers.ts';
+import { membershipsOf } from '../entities/memberships.ts';
+import {
+  readUpstreamSettings,
+  type UpstreamProviderRow,
+  upstreamsFor,
+} from '../entities/upstream-providers.ts';
+import { userById } from '../entities/users.ts';
 import { waysIn } from '../entities/ways-in.ts';
 import { type Approval, approvalLifetime } from '../factors/device.ts';
 import { factorFor } from '../factors/index.ts';
 import { codeMinutes } from '../factors/sent-code.ts';
 import { digitsOf } from '../factors/totp.ts';
 import type { Assessment } from '../flows/assess-sign-in.ts';
+import { waysInByUpstream } from '../flows/connect-upstream.ts';
 import { organizationNameOf } from '../flows/home-organization.ts';
 import { homeOf } from '../flows/recipient.ts';
 import type { SignInState } from '../flows/sign-in-state.ts';
@@ -75,7 +82,7 @@ export async function showSignIn(
   const { interaction, ctx, site } = visit;
   const { joining } = visit.signIn.state;
   if (joining) {
-    return showConnect(visit, joining, problem, passkeyError);
+    return showConnect(visit, joining, problem, passkeyError, upstreamError);
   }
   const hint = interaction.params.login_hint;
   const again = next.assessment !== null || interaction.session?.accountId !== undefined;
@@ -108,18 +115,24 @@ async function upstreamButtons(visit: Visit): Promise<Pages['sign-in']['upstream
 }
 
 /** The account that another provider's is to be joined to: its own first step, and then its factors. */
-function showConnect(
+async function showConnect(
   visit: Visit,
   joining: NonNullable<SignInState['joining']>,
   problem: Problem | null,
   passkeyError: Sentence | null,
-): void {
+  upstreamError: Sentence | null,
+): Promise<void> {
   const locals: Pages['connect-account'] = {
     ...commonOf(visit, null),
     providerName: joining.providerName,
     action: at(visit, '/login'),
     email: joining.email,
     passwordError: problem?.error ?? null,
+    upstreamError,
+    upstreams: (await waysToJoin(visit)).map(({ name, name_key }) => ({
+      name,
+      action: at(visit, `/upstream/${name_key}`),
+    })),
     passkey: { question: at(visit, '/passkey/question'), action: at(visit, '/passkey'), error: passkeyError },
     forgotten: '/forgotten-password',
     leave: at(visit, '/restart'),
@@ -130,8 +143,20 @@ function showConnect(
     visit.site.renderer,
     'connect-account',
     locals,
-    passkeyError ? 422 : (problem?.status ?? 200),
+    passkeyError || upstreamError ? 422 : (problem?.status ?? 200),
   );
+}
+
+/** Other providers that sign in the person whose account is to be joined: whoever has no password needs none. */
+export async function waysToJoin({ signIn, site }: Visit): Promise<UpstreamProviderRow[]> {
+  const { joining } = signIn.state;
+  const user = joining && (await userById(site.services.db, joining.userId));
+  if (!user) {
+    return [];
+  }
+  const memberships = await membershipsOf(site.services.db, user.id);
+  const ways = await waysInByUpstream(site.services, { user, memberships });
+  return ways.flatMap(({ provider }) => (provider.id === joining.providerId ? [] : [provider]));
 }
 
 /** On to another provider, to sign in there. */

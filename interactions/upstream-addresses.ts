@@ -1,5 +1,6 @@
 import Router from '@koa/router';
 import { koaBody } from 'koa-body';
+import { isConnectionState } from '../flows/connect-upstream.ts';
 import { interactionOfState } from '../flows/start-upstream.ts';
 import { upstreamKeys } from '../flows/upstream-columns.ts';
 import { endByUpstream, wayBackFrom } from '../flows/upstream-sign-out.ts';
@@ -15,14 +16,19 @@ export function upstreamAddressRoutes(site: Site): Router {
   const router = new Router({ prefix: '/upstream/:key' });
 
   /**
-   * Back from a provider. What came belongs to the interaction that its `state` names, whose own cookie says whether this is the browser
-   * that began it; here nothing is checked, kept or changed.
+   * Back from a provider. What came belongs to the interaction or to the session that its `state` names, whose own cookie says whether
+   * this is the browser that began it; here nothing is checked, kept or changed.
    */
   routes.add(openToAll('/upstream/:key/callback'));
   router.get('/callback', (ctx) => {
     const { state } = ctx.query;
-    const uid =
-      typeof state === 'string' ? interactionOfState(services, String(ctx.params.key), state) : null;
+    const key = String(ctx.params.key);
+    if (isConnectionState(services, key, state)) {
+      ctx.status = 303;
+      ctx.redirect(`/account/connections/${encodeURIComponent(key)}/connected?${ctx.querystring}`);
+      return;
+    }
+    const uid = typeof state === 'string' ? interactionOfState(services, key, state) : null;
     if (uid === null) {
       throw new RequestError('sign_in_ended');
     }

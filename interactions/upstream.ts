@@ -1,11 +1,12 @@
 import { type UpstreamProviderRow, upstreamByKey, upstreamOfDomain } from '../entities/upstream-providers.ts';
-import { returnFromUpstream, type UpstreamRefusal } from '../flows/return-from-upstream.ts';
+import { returnFromUpstream } from '../flows/return-from-upstream.ts';
 import { startUpstream } from '../flows/start-upstream.ts';
 import { domainOf } from '../flows/upstreams.ts';
 import { RequestError } from '../http/errors.ts';
 import type { Sentence } from '../http/pages.ts';
+import { upstreamRefusal } from '../http/upstream-words.ts';
 import { applicationOf } from '../provider/assess-request.ts';
-import { showGoOn, showSignIn } from './pages.ts';
+import { showGoOn, showSignIn, waysToJoin } from './pages.ts';
 import { onward, type StepOf, type Steps } from './steps.ts';
 import { requestOf, type Visit } from './visit.ts';
 
@@ -23,8 +24,7 @@ export function upstreamRoutes({ site: { services }, get, post }: Steps): void {
 
   post('/upstream/:key', async (visit) => {
     const provider = await upstreamByKey(services.db, String(visit.ctx.params.key));
-    const { organizationId } = applicationOf(visit.client);
-    if (!provider || (provider.organization_id !== null && provider.organization_id !== organizationId)) {
+    if (!provider || !(await isOffered(visit, provider))) {
       throw new RequestError('not_found');
     }
     const hint = visit.interaction.params.login_hint;
@@ -47,8 +47,18 @@ export function upstreamRoutes({ site: { services }, get, post }: Steps): void {
     if (outcome.kind !== 'refused') {
       return onward(visit);
     }
-    await showSignIn(visit, nobody, '', null, null, refusals(outcome.why, outcome.provider));
+    await showSignIn(visit, nobody, '', null, null, upstreamRefusal(outcome.why, outcome.provider));
   });
+}
+
+/** It has a button at this application, or it signs in the very person whose account is to be joined. */
+async function isOffered(visit: Visit, provider: UpstreamProviderRow): Promise<boolean> {
+  const { organizationId } = applicationOf(visit.client);
+  if (provider.organization_id === null || provider.organization_id === organizationId) {
+    return true;
+  }
+  const ways = await waysToJoin(visit);
+  return ways.some(({ id }) => id === provider.id);
 }
 
 /** False where no provider answers for the domain of this address. */
@@ -85,29 +95,9 @@ async function goTo(
     case 'moved_on':
       throw new RequestError('sign_in_moved_on');
     case 'problem':
-      return showSignIn(visit, nobody, typed, null, null, refusals(outcome.reason, provider.name));
+      return showSignIn(visit, nobody, typed, null, null, upstreamRefusal(outcome.reason, provider.name));
   }
 }
 
 const unknownDomain: Sentence =
   'No organization signs in people with this address. Use your password, or another way.';
-
-const sentences: Readonly<Record<UpstreamRefusal, string>> = {
-  away: '{name} cannot be reached at the moment. Try again in a minute, or use another way.',
-  declined: 'The sign-in at {name} was not finished. Try again, or use another way.',
-  not_trusted:
-    '{name} gave an answer that cannot be trusted, so nobody was signed in. Use another way, and tell your administrator.',
-  too_old:
-    '{name} did not say that you signed in there just now, and that is asked for here. Sign out there and try again, or use another way.',
-  ended: 'This answer of the other provider was used already, or is too old. Sign in again.',
-  too_many:
-    'There were too many tries by {name} that led nowhere. Wait a minute and try again, or use another way.',
-  no_second_factor:
-    '{name} did not say that you used a second factor there, and that is asked for here. Set one up there and try again.',
-  no_address:
-    '{name} did not confirm an e-mail address of yours. Confirm it there and try again, or use another way.',
-  no_account: 'Your account at {name} opens none here. Ask your administrator, or use another way.',
-};
-
-const refusals = (why: UpstreamRefusal, name: string | null): Sentence =>
-  name === null ? sentences.ended : { sentence: sentences[why], values: { name } };

@@ -15,6 +15,7 @@ import {
   type TokenAnswer,
 } from './rig.ts';
 
+const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
 const zoe = { sub: 'zoe-1', email: 'zoe@acme.test', email_verified: true, name: 'Zoe <b>Hostile</b>' };
 
 for (const kind of kinds) {
@@ -154,7 +155,20 @@ for (const kind of kinds) {
         ...acme(
           {},
           { ada: { totp: secret } },
-          { users: [{ email: 'joy@acme.test', passwordHash, emailVerified: true, memberships: [] }] },
+          {
+            users: [
+              { email: 'joy@acme.test', passwordHash, emailVerified: true, memberships: [] },
+              { email: 'kim@xn--bcher-kva.example', passwordHash, emailVerified: true, memberships: [] },
+            ],
+            applications: [
+              application('tv', {
+                grant_types: [deviceGrant],
+                response_types: [],
+                redirect_uris: [],
+                assurance: 'second_factor',
+              }),
+            ],
+          },
         ),
         providers: [
           provider(fake, { createAccounts: true, trusted: { acr: ['gold'], amr: ['pwd', 'otp', 'hwk'] } }),
@@ -205,6 +219,66 @@ for (const kind of kinds) {
       t.deepEqual(claims.amr, amr, JSON.stringify(said));
     }
 
+    // At a device, with the second factor that it demands: only where the provider says so, in a word that it is trusted with (T072).
+    for (const [said, inside] of [
+      [{}, false],
+      [{ acr: 'gold' }, true],
+    ] as const) {
+      fake.person = { ...zoe, ...said };
+      const { body } = await door.post('/device/auth', { scope: 'openid' }, { clientId: 'tv' });
+      const browser = door.browser();
+      await browser.open(String(body.verification_uri));
+      await browser.press('Continue', { user_code: String(body.user_code) });
+      await browser.press(browser.buttons.find((label) => /connect|continue|allow/i.test(label)) ?? '');
+      await fake.signIn(browser);
+      if (!inside) t.is(browser.heading, 'Set up two-factor authentication');
+      const fields = { grant_type: deviceGrant, device_code: String(body.device_code) };
+      const answer = await door.post('/token', fields, { clientId: 'tv' });
+      t.is(answer.status, inside ? 200 : 400, JSON.stringify(answer.body));
+      if (inside) t.like(answer.claims, { acr: 'urn:sallyport:acr:2fa' });
+    }
+
+    // Both spellings of an international domain are one address, so this is Kim's, and no second one.
+    fake.person = { sub: 'kim-there', email: 'Kim@Bücher.example', email_verified: true };
+    const kim = door.browser();
+    await kim.authorize();
+    await fake.signIn(kim);
+    t.is(kim.heading, 'Connect your account', kim.alert);
+    await kim.press('Sign in and connect', { password });
+    t.truthy(kim.callback?.get('code'), kim.alert);
+    const links = async () => (await door.db.rows('SELECT id FROM upstream_links')).length;
+    t.is(await links(), 2);
+
+    // Whoever has no password proves by the one provider that the other's account is theirs; as somebody else they prove nothing.
+    await door.apply({ users: [{ email: 'zoe@acme.test', memberships: [{ organization: 'acme' }] }] });
+    const there = { ...zoe, sub: 'zoe-at-the-office' };
+    fake.person = there;
+    const both = door.browser();
+    await both.authorize();
+    await both.press('Sign in', { email: 'zoe@acme.test', password: '' });
+    await fake.comeBack(both);
+    t.is(both.heading, 'Connect your account', both.alert);
+    const thief = both.copy();
+    await fake.signIn(both, { claims: { iss: 'https://evil.example' } });
+    t.is(both.heading, 'Connect your account');
+    t.regex(both.alert, /cannot be trusted/);
+    fake.person = { sub: 'kim-there', email: 'Kim@Bücher.example', email_verified: true };
+    await fake.signIn(both);
+    t.truthy(both.callback?.get('code'), 'Kim is in, and nothing was joined');
+    t.is(await links(), 2);
+    await thief.press('Sign in with Fake').catch(() => undefined);
+    t.is(thief.callback, null, 'that sign-in has ended');
+    fake.person = there;
+    const joins = door.browser();
+    await joins.authorize();
+    await joins.press('Sign in', { email: 'zoe@acme.test', password: '' });
+    await fake.comeBack(joins);
+    fake.person = zoe;
+    await fake.signIn(joins);
+    t.truthy(joins.callback?.get('code'), joins.alert || joins.heading);
+    t.is(await links(), 3);
+    await door.apply({ users: [{ email: 'zoe@acme.test', memberships: [] }] });
+
     // By the domain of an address; and an address alone is nobody's proof.
     fake.person = { sub: 'ada-there', email: 'ada@acme.test', email_verified: true };
     const ada = door.browser();
@@ -223,10 +297,10 @@ for (const kind of kinds) {
     t.is(ada.heading, 'Connect your account', ada.alert);
     await ada.press('Sign in and connect', { password });
     t.is(ada.heading, 'Two-factor authentication');
-    t.is((await door.db.rows('SELECT id FROM upstream_links')).length, 1, 'not before the factor');
+    t.is(await links(), 3, 'not before the factor');
     await ada.press('Verify', { code: door.code() });
     t.like((await redeem(door, ada)).claims, { acr: 'urn:sallyport:acr:2fa', amr: ['pwd', 'otp', 'mfa'] });
-    t.is((await door.db.rows('SELECT id FROM upstream_links')).length, 2);
+    t.is(await links(), 4);
 
     const later = door.browser();
     await later.authorize();
@@ -439,6 +513,32 @@ for (const kind of kinds) {
       await door.apply({ providers: [{ slug: 'fake', name: 'Fake' }] });
     }
     fake.metadata = {};
+    // Other keys at a provider whose settings nobody has touched: from the next sign-in on, and asked for once.
+    for (const [changes, asked] of [
+      [false, 1],
+      [false, 0],
+      [true, 1],
+      [false, 0],
+    ] as const) {
+      if (changes) await fake.newKey();
+      door.clock.forward(15_000);
+      fake.requests.length = 0;
+      const one = door.browser();
+      await one.authorize();
+      await fake.signIn(one);
+      t.truthy(one.callback?.get('code'), one.alert);
+      t.is(fake.requests.filter((line) => line.endsWith('/jwks')).length, asked);
+    }
+    if (kind === 'SQLite') {
+      const waits = door.browser();
+      await waits.authorize();
+      await waits.press('Sign in with Fake');
+      const late = fake.answer(fake.asked(waits));
+      fake.delay = 6000;
+      await waits.open(late);
+      t.regex(waits.alert, /Fake cannot be reached/, 'slow is away');
+      fake.delay = 0;
+    }
     await fake.newKey();
     await door.apply({ providers: [{ slug: 'fake', issuer: fake.issuer, scopes: ['openid', 'email'] }] });
     const after = door.browser();
@@ -714,12 +814,63 @@ for (const kind of kinds) {
     await bob.follow('Disconnect Fake');
     await bob.press('Disconnect');
     t.true(bob.text.includes('It is disconnected.'));
-    t.false(bob.text.includes('Connected accounts'));
+    t.false(bob.text.includes('Disconnect Fake'));
 
-    await olga.follow('Remove');
-    await olga.press('Remove');
-    t.is(olga.heading, 'Sign-in providers');
-    t.regex(olga.text, /None yet/);
+    // And connects from his account page: with another address there, in the session that asked, once, and nobody else's account.
+    const start = async (who: Browser) => {
+      await who.open('/account');
+      await who.follow('Connect Fake');
+      await who.press('Connect');
+      return fake.asked(who);
+    };
+    const stranger = await signedIn('bob');
+    fake.person = { sub: 'bob-there', amr: ['otp'] };
+    const asked = await start(bob);
+    t.like(asked.params, { prompt: 'login', code_challenge_method: 'S256' });
+    await stranger.open(fake.answer(asked));
+    t.regex(stranger.text, /used already, or is too old/, 'another session of his');
+    const back = fake.answer(asked);
+    const tab = bob.copy();
+    await Promise.all([bob.open(back), tab.open(back)]);
+    t.is([bob, tab].filter(({ text }) => text.includes('Fake is connected.')).length, 1, bob.text);
+    await bob.open(back);
+    t.regex(bob.text, /used already, or is too old/);
+    const linked = await door.db.rows<{ email: string }>(
+      `SELECT u.email FROM upstream_links l JOIN users u ON u.id = l.user_id WHERE l.subject = 'bob-there'`,
+    );
+    t.deepEqual(linked, [{ email: 'bob@acme.test' }]);
+    const adam = await signedIn('adam');
+    for (const [person, lie, sentence] of [
+      [{ sub: 'bob-there', amr: ['otp'] }, {}, /signs in somebody else here/],
+      [{ sub: 'adam-there', amr: ['otp'] }, { sign: 'stranger' }, /cannot be trusted/],
+      [{ sub: 'adam-there', amr: ['otp'] }, { claims: { nonce: 'x' } }, /cannot be trusted/],
+      [{ sub: 'adam-there', amr: ['otp'] }, { claims: { auth_time: 1000 } }, /signed in there just now/],
+      [{ sub: 'adam-there', amr: ['pwd'] }, {}, /second factor/],
+    ] as const) {
+      fake.person = person;
+      const way = fake.answer(await start(adam), lie);
+      await adam.open(way);
+      t.regex(adam.text, sentence);
+    }
+    await adam.open('/account/connections/none/connect');
+    t.is(adam.status, 404);
+    fake.person = { sub: 'adam-there', amr: ['otp'] };
+    const tooLate = fake.answer(await start(adam));
+    door.clock.forward(660_000);
+    await adam.open(tooLate);
+    t.regex(adam.text, /used already, or is too old/);
+    t.is((await door.db.rows(`SELECT id FROM upstream_links WHERE subject = 'adam-there'`)).length, 0);
+    for (const path of ['', '?state=x', `?state=${encodeURIComponent(String(asked.params.state))}`]) {
+      await adam.open(`/account/connections/acme.fake/connected${path}`);
+      t.regex(adam.text, /used already, or is too old/);
+    }
+
+    const again = await signedIn('olga');
+    await again.open('/organizations/acme/providers/fake');
+    await again.follow('Remove');
+    await again.press('Remove');
+    t.is(again.heading, 'Sign-in providers');
+    t.regex(again.text, /None yet/);
     await browser.authorize({ prompt: 'none' });
     t.is(browser.callback?.get('error'), 'login_required');
     const kinds = (
@@ -730,6 +881,8 @@ for (const kind of kinds) {
       .map(({ type }) => type)
       .toSorted();
     t.deepEqual(kinds, [
+      ...Array.from({ length: 4 }, () => 'upstream.failed'),
+      'upstream.linked',
       'upstream.linked',
       'upstream.unlinked',
       'upstream_provider.added',
