@@ -1,3 +1,5 @@
+import environmentVariables from './test/configuration/one-run.js';
+
 /** Those that take longest, longest first: begun last, one of them would run alone at the end. */
 const slow = [
   'front-door/policy',
@@ -21,6 +23,7 @@ const place = (file) => {
 export default {
   files: ['test/**/*.test.ts'],
   extensions: ['ts'],
+  environmentVariables,
   timeout: '2m',
   sortTestFiles: (one, other) => place(one) - place(other) || one.localeCompare(other),
 };

@@ -24,18 +24,20 @@ const serves = days(90);
 
 const algorithms = ['RS256', 'ES256'] as const;
 type Algorithm = (typeof algorithms)[number];
+type SigningKey = JWK & { readonly alg: Algorithm };
 
 /**
  * The keys that sign and verify tokens now, each algorithm's signing one first, RS256 before ES256 since it is every relying
  * party's default (OpenID Connect Discovery 1.0 §3). The first are made at the first start; of several processes that start at
  * once, all end with the keys of the first.
  */
-export async function loadSigningKeys(db: Database, ring: KeyRing): Promise<JWK[]> {
+export async function loadSigningKeys(db: Database, ring: KeyRing, make = newSigningKey): Promise<JWK[]> {
   const now = db.clock.now();
   let rows = await signingKeys(db, now);
   if (rows.length === 0) {
     for (const algorithm of algorithms) {
-      const statement = await newKey(db, ring, `first-${algorithm.toLowerCase()}`, algorithm, now);
+      const id = `first-${algorithm.toLowerCase()}`;
+      const statement = keyRow(db, ring, id, await make(algorithm), now);
       await db.change(statement.sql, statement.values);
     }
     rows = await signingKeys(db, now);
@@ -80,7 +82,7 @@ export async function rotateSigningKeys(
     const [newest] = before;
     // Named after the key that it follows: of two rotations at once, the second writes nothing.
     const id = `after-${digest(newest?.id ?? '').slice(0, 22)}`;
-    statements.push({ ...(await newKey(db, ring, id, algorithm, activeAt)), rows: 1 });
+    statements.push({ ...keyRow(db, ring, id, await newSigningKey(algorithm), activeAt), rows: 1 });
     for (const row of before) {
       statements.push(retireSigningKey(row.id, leavesAt));
     }
@@ -99,15 +101,19 @@ export async function rotateWhenDue(db: Database, ring: KeyRing): Promise<boolea
   return (await rotateSigningKeys(db, ring)).rotated;
 }
 
-async function newKey(db: Database, ring: KeyRing, id: string, algorithm: Algorithm, activeAt: Date) {
+export async function newSigningKey(algorithm: Algorithm): Promise<SigningKey> {
   const { privateKey } =
     algorithm === 'RS256'
       ? await generate('rsa', { modulusLength: 2048 })
       : await generate('ec', { namedCurve: 'P-256' });
   const jwk = privateKey.export({ format: 'jwk' }) as JWK;
   const kid = digest(JSON.stringify([jwk.kty, jwk.n ?? jwk.x, jwk.e ?? jwk.y])).slice(0, 22);
-  const complete = JSON.stringify({ ...jwk, kid, use: 'sig', alg: algorithm });
-  return addSigningKey(db, { id, algorithm, jwk: seal(ring, place(id), complete), activeAt });
+  return { ...jwk, kid, use: 'sig', alg: algorithm };
+}
+
+function keyRow(db: Database, ring: KeyRing, id: string, key: SigningKey, activeAt: Date) {
+  const jwk = seal(ring, place(id), JSON.stringify(key));
+  return addSigningKey(db, { id, algorithm: key.alg, jwk, activeAt });
 }
 
 const place = (id: string) => ({ table: 'signing_keys', column: 'jwk', row: id });

@@ -8,6 +8,7 @@ import { type Database, migrate, openDatabase } from '../../entities/database.ts
 import { type KeyRing, newKey, openKeyRing } from '../../lib/key-ring.ts';
 import { createPasswords, type Passwords } from '../../lib/password-hash.ts';
 import { createWorkQueue } from '../../lib/work-queue.ts';
+import { borrowDatabase, copyTemplate, isShared } from './shared-databases.ts';
 
 const mysqlUrl = process.env.TEST_MYSQL_URL;
 
@@ -33,7 +34,7 @@ export function freshDir(t: ExecutionContext): string {
   return dir;
 }
 
-/** The address of a database of this test's own: a new file, or a new database on the server. */
+/** The address of an empty database of this test's own, without tables: a new file, or a new database on the server. */
 export async function freshUrl(t: ExecutionContext, kind: Kind, dir: string): Promise<string> {
   if (kind === 'SQLite') {
     return `sqlite:${path.join(dir, 'test.sqlite')}`;
@@ -46,6 +47,24 @@ export async function freshUrl(t: ExecutionContext, kind: Kind, dir: string): Pr
   return url.href;
 }
 
+/** The address of a database of this test's own, with all tables and nothing in them. Whoever changes a table changes it back. */
+export async function migratedUrl(t: ExecutionContext, kind: Kind, dir: string): Promise<string> {
+  if (isShared && kind === 'MariaDB') {
+    const { url, giveBack } = await borrowDatabase();
+    t.teardown(giveBack);
+    return url;
+  }
+  const url = await freshUrl(t, kind, dir);
+  if (isShared) {
+    await copyTemplate(path.join(dir, 'test.sqlite'));
+    return url;
+  }
+  const db = await openDatabase(url);
+  await migrate(db);
+  await db.close();
+  return url;
+}
+
 async function onServer(sql: string): Promise<void> {
   const connection = await createConnection(mysqlUrl ?? '');
   await connection.query(sql);
@@ -55,7 +74,7 @@ async function onServer(sql: string): Promise<void> {
 /** A migrated database with a clock that stands still. */
 export async function freshWorld(t: ExecutionContext, kind: Kind): Promise<World> {
   const dir = freshDir(t);
-  const url = await freshUrl(t, kind, dir);
+  const url = await migratedUrl(t, kind, dir);
   let moment = new Date('2026-03-01T12:00:00Z');
   const clock = {
     now: () => moment,
@@ -65,6 +84,5 @@ export async function freshWorld(t: ExecutionContext, kind: Kind): Promise<World
   };
   const db = await openDatabase(url, { clock });
   t.teardown(() => db.close());
-  await migrate(db);
   return { url, dir, db, ring: openKeyRing(newKey()), passwords: createPasswords(createWorkQueue()), clock };
 }

@@ -5,12 +5,13 @@ import type { ExecutionContext } from 'ava';
 import { createGuardrails, generateSync } from 'otplib';
 import { pino } from 'pino';
 import type { Settings } from '../../config/settings.ts';
-import { migrate, openDatabase } from '../../entities/database.ts';
+import { openDatabase } from '../../entities/database.ts';
 import { applyConfiguration } from '../../flows/apply-configuration.ts';
+import { loadSigningKeys, newSigningKey } from '../../flows/signing-keys.ts';
 import { days } from '../../lib/clock.ts';
-import { newKey } from '../../lib/key-ring.ts';
+import { newKey, openKeyRing } from '../../lib/key-ring.ts';
 import { type App, createApp } from '../../server.ts';
-import { freshDir, freshUrl, type Kind } from '../configuration/fresh-database.ts';
+import { freshDir, type Kind, migratedUrl } from '../configuration/fresh-database.ts';
 import { Browser } from './browser.ts';
 
 export { type Kind, kinds } from '../configuration/fresh-database.ts';
@@ -105,6 +106,14 @@ export interface TokenAnswer {
 
 const seat = atMost(4);
 
+/** To find the primes of an RSA key takes longer than most tests; those of one file that have the first key have the same. */
+const sameKeys = new Map<string, ReturnType<typeof newSigningKey>>();
+const sameKey: typeof newSigningKey = (algorithm) => {
+  const made = sameKeys.get(algorithm) ?? newSigningKey(algorithm);
+  sameKeys.set(algorithm, made);
+  return made;
+};
+
 /** The real application on loopback, over a database of its own, with a clock that moves by hand. */
 export async function frontDoor(
   t: ExecutionContext,
@@ -113,7 +122,7 @@ export async function frontDoor(
 ): Promise<FrontDoor> {
   await seat(t);
   const dir = freshDir(t);
-  const databaseUrl = await freshUrl(t, kind, dir);
+  const databaseUrl = await migratedUrl(t, kind, dir);
   let moment = options.now ?? new Date('2026-03-02T09:00:05Z');
   const clock = {
     now: () => moment,
@@ -126,12 +135,13 @@ export async function frontDoor(
   };
   const log: string[] = [];
   const secretKeys = newKey();
+  const ring = openKeyRing(secretKeys);
   const apps: App[] = [];
   const addresses: string[] = [];
   let issuer = '';
   for (let index = 0; index < (options.replicas ?? 1); index += 1) {
     const db = await openDatabase(databaseUrl, { clock });
-    await migrate(db);
+    await loadSigningKeys(db, ring, sameKey);
     let app: App | undefined;
     const server = createServer((req, res) => app?.handle?.(req, res));
     // Many front doors in one process stall each other; a connection that is kept is not closed under a request.
