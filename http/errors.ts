@@ -8,7 +8,7 @@ import { Overloaded } from '../lib/work-queue.ts';
 import type { Link, Sentence } from './pages.ts';
 
 /** The closed catalogue of what people may be told when a request cannot be served; sentences fit to be shown. */
-const catalogue = {
+export const catalogue = {
   not_found: {
     status: 404,
     title: 'This page does not exist',
@@ -126,6 +126,11 @@ const catalogue = {
     status: 415,
     title: 'The body must be JSON',
     advice: 'Nothing was changed. Send application/json.',
+  },
+  unsupported_encoding: {
+    status: 415,
+    title: 'The body must not be compressed',
+    advice: 'Nothing was changed. Send it without Content-Encoding.',
   },
   rate_limited: {
     status: 429,

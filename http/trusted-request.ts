@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
 import { madeOnce } from '../lib/made-once.ts';
+import { catalogue } from './errors.ts';
 
 /**
  * Before anything else sees a request: the public address is the issuer's, whatever headers say (security.md T112), and the
@@ -20,9 +21,16 @@ export function answerUntrusted(
   // No browser compresses a form, and no library a token request: what is small on the way and large here is only ever an attack.
   const encoding = req.headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    const { status, title, advice } = catalogue.unsupported_encoding;
     res
-      .writeHead(415, { 'Content-Type': 'text/plain', 'Accept-Encoding': 'identity', Connection: 'close' })
-      .end('Unsupported Media Type\n');
+      .writeHead(status, {
+        'Content-Type': 'application/problem+json',
+        'Accept-Encoding': 'identity',
+        Connection: 'close',
+      })
+      .end(
+        JSON.stringify({ type: 'about:blank', title, status, detail: advice, code: 'unsupported_encoding' }),
+      );
     return true;
   }
   const { host, protocol } = addressOf(rules.issuer);

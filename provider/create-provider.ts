@@ -180,6 +180,7 @@ export async function createProvider(services: Services, pages: ProviderPages): 
   keepInPayload(provider.Session, 'proved', 'version', 'readAs', 'seenAt');
   keepInPayload(provider.Grant, 'proved');
   keepInPayload(provider.InitialAccessToken, 'organizationId');
+  keepOnlyStoredSessions(provider);
   endSessionsForGood(services, provider);
   tellOfLogoutsLater(services, provider);
   refuseLogoutTokensAsHints(provider);
@@ -201,6 +202,20 @@ function howSomebodySignedIn(ctx: KoaContextWithOIDC): { [claim: string]: unknow
 function keepInPayload(model: unknown, ...names: string[]): void {
   const fields = [...(model as { IN_PAYLOAD: string[] }).IN_PAYLOAD, ...names];
   Object.defineProperty(model, 'IN_PAYLOAD', { get: () => fields });
+}
+
+/**
+ * Whoever comes without a session and goes without one has none that could be kept: the library would throw, and hide by that what it
+ * had to say (`GET /device/x` without a cookie).
+ */
+function keepOnlyStoredSessions(provider: Provider): void {
+  const prototype = provider.Session.prototype as {
+    persist(this: { exp?: number }): Promise<string | undefined>;
+  };
+  const { persist } = prototype;
+  prototype.persist = async function persistStored() {
+    return typeof this.exp === 'number' ? persist.call(this) : undefined;
+  };
 }
 
 /** Signing out ends the session itself, not only its identifier: a request under way in it cannot bring it back (trap F13). */

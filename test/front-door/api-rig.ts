@@ -78,7 +78,13 @@ export function asker(door: FrontDoor, token: string, replica = 0): Ask {
 
 const always = [400, 401, 403, 404, 409, 413, 415, 422, 429];
 
-function check(operation: Operation, path: string, response: Response, answer: unknown): void {
+/** @throws where an answer is none that the document has, or not of the form that it has there. */
+export function check(
+  operation: Operation,
+  path: string,
+  response: { readonly status: number; readonly headers: Headers },
+  answer: unknown,
+): void {
   const what = `${operation.id} ${path} ${response.status} ${JSON.stringify(answer)}`;
   statuses.add(`${operation.id} ${response.status}`);
   if (response.status === operation.status) {
