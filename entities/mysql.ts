@@ -278,13 +278,20 @@ function affected(result: unknown): number {
   return (result as { affectedRows?: number }).affectedRows ?? 0;
 }
 
+/**
+ * Milliseconds since 1970 by the server. By way of its UTC, for of local time there is an hour too many when summer time ends, and
+ * UNIX_TIMESTAMP(NOW()) takes the first for the second.
+ */
+export const serverTime =
+  "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(3)) DIV 1000 AS ms";
+
 /** The server's time, measured now and then and carried on by a clock that nobody can set back. */
 async function serverClock(connections: Connections): Promise<{ clock: Clock; stop: () => void }> {
   let offset = 0;
   const measure = async () => {
     await connections.use(patience, async (connection) => {
       const before = performance.now();
-      const [rows] = await connection.query('SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS UNSIGNED) AS ms');
+      const [rows] = await connection.query(serverTime);
       const [{ ms }] = rows as unknown as [{ ms: number | string }];
       offset = Number(ms) - (before + performance.now()) / 2;
     });

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { projectRoot, readSettings, type Settings, SettingsError } from '../config/settings.ts';
 import { type Database, openDatabase, pendingMigrations } from '../entities/database.ts';
 import { readStoredPolicy } from '../entities/memberships.ts';
+import { serverTime } from '../entities/mysql.ts';
 import { instancePolicy } from '../entities/organizations.ts';
 import { seconds } from '../lib/clock.ts';
 import { openKeyRing } from '../lib/key-ring.ts';
@@ -183,9 +184,7 @@ async function checkCollation(db: Database): Promise<HealthCheck> {
 
 async function checkClock(db: Database): Promise<HealthCheck> {
   const before = Date.now();
-  const row = await db.row<{ ms: number | string }>(
-    'SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS UNSIGNED) AS ms',
-  );
+  const row = await db.row<{ ms: number | string }>(serverTime);
   const off = Math.abs(Number(row?.ms) - (before + Date.now()) / 2);
   const text = `${(off / 1000).toFixed(1)} s apart from the database's`;
   return off > seconds(5)

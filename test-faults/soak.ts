@@ -244,7 +244,8 @@ function createTraffic(issuer: string, clock: ReturnType<typeof soakClock>, done
       await errands[what]?.(turn % 60);
       note(what);
     } catch {
-      note('failed');
+      // Whoever had a wrong password or code too often is among them.
+      note('refused or failed');
     }
   };
 }

@@ -7,8 +7,12 @@ import { createConnection } from 'mysql2/promise';
 import { freshDir } from '../configuration/fresh-database.ts';
 import { freePort, until } from './process-rig.ts';
 
-/** Debian keeps them where only root looks. */
-const env = { ...process.env, PATH: `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin` };
+/** Debian keeps them where only root looks. A server of today is somewhere, and has summer time. */
+const env = {
+  ...process.env,
+  PATH: `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin`,
+  TZ: 'Europe/Berlin',
+};
 
 /** False where a server of the test's own cannot be started. */
 export const canStartMariadb = (): boolean =>

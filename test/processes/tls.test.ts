@@ -4,6 +4,7 @@ import path from 'node:path';
 import test from 'ava';
 import type { DatabaseTls } from '../../config/settings.ts';
 import { openDatabase } from '../../entities/database.ts';
+import { serverTime } from '../../entities/mysql.ts';
 import { checkHealth } from '../../flows/check-health.ts';
 import { freshDir, kinds } from '../configuration/fresh-database.ts';
 import { canStartMariadb, mariadbServer } from './mariadb-server.ts';
@@ -46,6 +47,20 @@ if (kinds.includes('MariaDB')) {
     const shown = (name: string) => [`--ssl-cert=${file(`${name}.pem`)}`, `--ssl-key=${file(`${name}.key`)}`];
     const server = await mariadbServer(t, [`--ssl-ca=${file('ca.pem')}`, ...shown('server')]);
     const at = await place(t, 'MariaDB', { own: server.url });
+
+    // While one is there whose time zone has summer time: the clock that all go by has neither a gap nor an hour twice (T151).
+    for (const moment of [
+      Date.UTC(2026, 9, 25, 0, 30),
+      Date.UTC(2026, 9, 25, 1, 30),
+      Date.UTC(2026, 2, 29, 1),
+    ]) {
+      const answers = (await server.admin(`SET timestamp = ${moment / 1000}.123; ${serverTime}`)) as [
+        unknown,
+        [{ ms: number }],
+      ];
+      t.is(Number(answers[1][0].ms), moment + 123, new Date(moment).toISOString());
+    }
+
     const pem = (name: string) => readFileSync(file(name), 'utf8');
     const believing = (name: string | null, own: string | null = null): DatabaseTls => ({
       authorities: name === null ? null : [pem(`${name}.pem`)],
