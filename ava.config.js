@@ -1,4 +1,4 @@
-import environmentVariables from './test/configuration/one-run.js';
+import oneRun from './test/one-run.js';
 
 /** Those that take longest, longest first: begun last, one of them would run alone at the end. */
 const slow = [
@@ -23,7 +23,7 @@ const place = (file) => {
 export default {
   files: ['test/**/*.test.ts'],
   extensions: ['ts'],
-  environmentVariables,
+  ...oneRun,
   timeout: '2m',
   sortTestFiles: (one, other) => place(one) - place(other) || one.localeCompare(other),
 };

@@ -1,9 +1,9 @@
-import environmentVariables from '../test/configuration/one-run.js';
+import oneRun from '../test/one-run.js';
 
 export default {
   files: ['test-faults/**/*.test.ts'],
   extensions: ['ts'],
-  environmentVariables,
+  ...oneRun,
   timeout: '30m',
   serial: true,
 };

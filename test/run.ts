@@ -50,13 +50,26 @@ function runAva(args: readonly string[]): Promise<{ text: string; code: number }
     process.on(signal, () => child.kill(signal));
   }
   let text = '';
+  let lastSaid = performance.now();
   child.stdout.setEncoding('utf8').on('data', (part: string) => {
     process.stdout.write(part);
     text += part;
+    lastSaid = performance.now();
   });
+  // A silent minute looks like a run that hangs.
+  const alive = setInterval(() => {
+    if (performance.now() - lastSaid < 30_000) return;
+    lastSaid = performance.now();
+    console.log(
+      `  … ${Math.round(performance.now() / 1000)} s, ${countIn(stripVTControlCharacters(text)).passed} passed so far`,
+    );
+  }, 1000);
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code) => resolve({ text: stripVTControlCharacters(text), code: code ?? 1 }));
+    child.once('close', (code) => {
+      clearInterval(alive);
+      resolve({ text: stripVTControlCharacters(text), code: code ?? 1 });
+    });
   });
 }
 

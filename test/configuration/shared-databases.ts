@@ -8,7 +8,7 @@ import { migrate, openDatabase } from '../../entities/database.ts';
 
 /**
  * To make fifty tables takes longer than most tests. So the files of one run share what has them: a template of SQLite's, and
- * databases of MariaDB's that are emptied for each test. A run is named by TEST_RUN (one-run.js); without it nothing is shared.
+ * databases of MariaDB's that are emptied for each test. A run is named by TEST_RUN (test/one-run.js); without it nothing is shared.
  */
 const run = process.env.TEST_RUN;
 export const isShared = run !== undefined;

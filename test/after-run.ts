@@ -1,4 +1,4 @@
 /** Started by one-run.js: removes the databases that one run of the tests has shared. */
-import { removeSharedDatabases } from './shared-databases.ts';
+import { removeSharedDatabases } from './configuration/shared-databases.ts';
 
 await removeSharedDatabases();
