@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { approvalLifetime } from '../factors/device.ts';
 import { approveSignIn, denySignIn, type WaitingRequest, waitingRequest } from '../flows/approvals.ts';
+import { methodsToAdd } from '../flows/set-up.ts';
 import { deviceName } from '../http/device-name.ts';
 import { RequestError } from '../http/errors.ts';
 import { streamEvent } from '../http/event-stream.ts';
@@ -26,7 +27,10 @@ export function approvalRoutes({ get, post }: SignedInRoutes): void {
     const locals: Pages['account/approvals'] = {
       ...framed(visit, section),
       request: request && shown(visit, request),
-      hasApprovers: assessment.factors.some(({ method }) => method === 'device'),
+      hasApprovers: assessment.factors.some(
+        ({ method, disabled_at }) => method === 'device' && disabled_at === null,
+      ),
+      add: methodsToAdd(site.services, assessment).includes('device') ? '/account/two-factor/add' : null,
       events: `${page}/events`,
       again: page,
     };

@@ -1,12 +1,14 @@
 import * as z from 'zod';
 import type { AuditType } from '../audit/audit.ts';
 import { signInEvents } from '../entities/audit-events.ts';
+import { factorFor } from '../factors/index.ts';
 import { deviceName } from '../http/device-name.ts';
 import type { ListedEvent, Sentence } from '../http/pages.ts';
 import { show } from '../http/show.ts';
 import type { SignedInRoutes } from '../http/signed-in.ts';
 import { framed } from '../http/signed-in-page.ts';
 import { acr1fa, acr2fa, acr2sv, acrPhr, acrRemembered } from '../policy/assurance.ts';
+import { methods } from '../policy/types.ts';
 import { own } from './rules.ts';
 import { section } from './section.ts';
 
@@ -37,7 +39,21 @@ const ways: ReadonlyMap<string, Sentence> = new Map([
   [acrPhr, 'Passkey'],
 ]);
 
-const facts = z.object({ acr: z.string().optional() });
+/** What was proved, in the order in which it was. A code to the mailbox comes before a set-up, and lets nobody in. */
+const proofs: ReadonlyMap<string, Sentence> = new Map([
+  ['password', 'Password'],
+  ['upstream', 'Another provider'],
+  ['recovery_code', 'Recovery code'],
+  ...methods.map((method) => [method, factorFor(method).label] as const),
+]);
+
+const facts = z.object({ acr: z.string().optional(), by: z.array(z.string()).optional() });
+
+function provedBy({ acr = '', by = [] }: z.infer<typeof facts>): readonly Sentence[] {
+  const named = by.flatMap((kind) => proofs.get(kind) ?? []);
+  const summary = ways.get(acr);
+  return named.length > 1 ? named : summary === undefined ? named : [summary];
+}
 
 /** Every try to get into the account, from the audit log. */
 export function historyRoutes({ get }: SignedInRoutes): void {
@@ -51,13 +67,13 @@ export function historyRoutes({ get }: SignedInRoutes): void {
       ...framed(visit, section),
       events: shown.flatMap((row): ListedEvent[] => {
         const known = words[row.type as AuditType];
-        const { acr } = facts.parse(JSON.parse(row.data));
+        const data = facts.parse(JSON.parse(row.data));
         return known
           ? [
               {
                 ...known,
                 at: new Date(row.at),
-                how: row.type === 'sign_in.succeeded' ? (ways.get(acr ?? '') ?? null) : null,
+                how: row.type === 'sign_in.succeeded' ? provedBy(data) : [],
                 applicationName: row.application_name,
                 device: deviceName(row.user_agent),
                 from: row.ip,

@@ -1,6 +1,6 @@
 import type Router from '@koa/router';
 import { findInvitation, joinByInvitation, registerByInvitation } from '../flows/invitations.ts';
-import { RequestError } from '../http/errors.ts';
+import { linkEnded } from '../http/errors.ts';
 import { type OpenVisit, openRoutes } from '../http/open-pages.ts';
 import type { Sentence } from '../http/pages.ts';
 import { passwordWords } from '../http/password-words.ts';
@@ -40,7 +40,7 @@ export function invitationRoutes(site: Site): Router {
       case 'refused':
         return page(visit, invitation, passwordWords[outcome.problem], name);
       case 'ended':
-        throw new RequestError('link_ended');
+        throw linkEnded({ label: 'Your account', url: '/account' });
     }
   });
   return router;
@@ -79,7 +79,7 @@ export function joinRoutes({ get, post }: SignedInRoutes): void {
     const invitation = await invitationOf(visit);
     const { site, actor } = visit;
     if (!(await joinByInvitation(site.services, { actor, invitation }))) {
-      throw new RequestError('link_ended');
+      throw linkEnded({ label: 'Your account', url: '/account' });
     }
     done(visit, {
       sentence: 'You belong to {organization} now.',
@@ -92,7 +92,7 @@ export function joinRoutes({ get, post }: SignedInRoutes): void {
 async function invitationOf({ ctx, site }: Pick<OpenVisit | SignedIn, 'ctx' | 'site'>) {
   const invitation = await findInvitation(site.services, ctx.params.secret);
   if (!invitation) {
-    throw new RequestError('link_ended');
+    throw linkEnded({ label: 'Your account', url: '/account' });
   }
   return invitation;
 }

@@ -1,15 +1,19 @@
+import type { FactorRow } from '../entities/factors.ts';
 import { rememberedDevicesOf } from '../entities/remembered-devices.ts';
 import { factorFor } from '../factors/index.ts';
+import { numberIn } from '../factors/sms.ts';
 import { connectableUpstreams } from '../flows/connect-upstream.ts';
 import { forbiddenBy } from '../flows/remove-factor.ts';
 import { methodsToAdd } from '../flows/set-up.ts';
 import { maySeeRecoveryCodes } from '../flows/show-recovery-codes.ts';
+import { subjectFor } from '../flows/subject.ts';
 import { deviceName } from '../http/device-name.ts';
 import type { Pages } from '../http/pages.ts';
 import { show } from '../http/show.ts';
 import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
 import { framed } from '../http/signed-in-page.ts';
 import { digest, sameDigest } from '../lib/digest.ts';
+import { shownPhoneNumber } from '../lib/phone-number.ts';
 import { connectionsOf, connectPath } from './connections.ts';
 import { whoRequires } from './factors.ts';
 import { mayRegenerate } from './recovery-codes.ts';
@@ -37,6 +41,7 @@ async function overviewOf(visit: SignedIn): Promise<Pages['account/overview']> {
       method: factor.method,
       label: factorFor(factor.method).label,
       name: factor.name,
+      to: destinationOf(visit, factor),
       addedAt: new Date(factor.confirmed_at),
       usedAt: factor.last_used_at === null ? null : new Date(factor.last_used_at),
       isPreferred: factors.length > 1 && factor.id === user.preferred_factor_id,
@@ -58,6 +63,13 @@ async function overviewOf(visit: SignedIn): Promise<Pages['account/overview']> {
       url: connectPath(name_key),
     })),
   };
+}
+
+/** Where the codes of this factor go. */
+function destinationOf({ site, assessment: { user } }: SignedIn, row: FactorRow): string | null {
+  const [factor] = subjectFor(site.services, user, [row], row.method, '').factors;
+  const number = row.method === 'sms' ? numberIn(factor?.data) : null;
+  return row.method === 'email' ? user.email : number === null ? null : shownPhoneNumber(number);
 }
 
 async function devicesOf({

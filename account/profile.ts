@@ -1,7 +1,7 @@
 import { askToChangeEmail, confirmEmail } from '../flows/change-email.ts';
 import { changeProfile } from '../flows/change-profile.ts';
 import { findLink } from '../flows/one-time-link.ts';
-import { RequestError } from '../http/errors.ts';
+import { linkEnded } from '../http/errors.ts';
 import { openRoutes } from '../http/open-pages.ts';
 import { type Language, languages, type Sentence } from '../http/pages.ts';
 import { show } from '../http/show.ts';
@@ -71,7 +71,7 @@ export function confirmEmailRoutes(site: Site) {
   get('/confirm-email/:id', aLink, async ({ ctx, shared }) => {
     const link = await findLink(site.services, 'confirm_email', ctx.params.id);
     if (!link) {
-      throw new RequestError('link_ended');
+      throw linkEnded({ label: 'Your account', url: page });
     }
     show(ctx, site.renderer, 'confirm-email', {
       ...shared,
@@ -85,7 +85,7 @@ export function confirmEmailRoutes(site: Site) {
   post('/confirm-email/:id', aLink, async ({ ctx, shared, origin }) => {
     const link = await findLink(site.services, 'confirm_email', ctx.params.id);
     if (!link || !(await confirmEmail(site.services, { link, origin }))) {
-      throw new RequestError('link_ended');
+      throw linkEnded({ label: 'Your account', url: page });
     }
     show(ctx, site.renderer, 'confirm-email', {
       ...shared,

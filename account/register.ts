@@ -2,7 +2,7 @@ import type Router from '@koa/router';
 import { isRegistrationOpen } from '../entities/organizations.ts';
 import { findLink } from '../flows/one-time-link.ts';
 import { askToRegister, register } from '../flows/register.ts';
-import { RequestError } from '../http/errors.ts';
+import { linkEnded, RequestError } from '../http/errors.ts';
 import { type OpenVisit, openRoutes } from '../http/open-pages.ts';
 import type { Pages, Sentence } from '../http/pages.ts';
 import { passwordWords } from '../http/password-words.ts';
@@ -42,7 +42,7 @@ export function registerRoutes(site: Site): Router {
     const { origin, shared } = visit;
     const outcome = await register(site.services, { link, name, password, locale: shared.lang, origin });
     if (outcome.kind === 'ended') {
-      throw new RequestError('link_ended');
+      throw linkEnded(...ways);
     }
     const email = link.data.email ?? '';
     if (outcome.kind === 'done') {
@@ -53,10 +53,16 @@ export function registerRoutes(site: Site): Router {
   return router;
 }
 
+/** Whoever has used the link has an account. */
+const ways = [
+  { label: 'Sign in', url: '/account' },
+  { label: 'Send a new link', url: '/register' },
+] as const;
+
 async function linkOf({ ctx, site }: OpenVisit) {
   const link = await findLink(site.services, 'register', ctx.params.id);
   if (!link) {
-    throw new RequestError('link_ended');
+    throw linkEnded(...ways);
   }
   return link;
 }

@@ -127,7 +127,12 @@ async function confirm(visit: SignedIn, setUp: SetUp, method: Method, form: Form
       await raiseSession(site, ctx, session, proved, outcome.proof);
       return outcome.codes
         ? onward(visit, setUp.id)
-        : done(visit, 'It is set up. You are asked for it from now on.');
+        : done(
+            visit,
+            assessment.factors.length > 0
+              ? 'It is set up. You can choose it at every sign-in from now on.'
+              : 'It is set up. You are asked for it from now on.',
+          );
     case 'not_started':
       return gone(visit);
     case 'further': {
@@ -170,7 +175,7 @@ function chooseMethod(visit: SignedIn, problem: Problem | null): void {
     {
       ...bare(visit),
       action: '/account/two-factor/add',
-      why: { kind: 'wanted' },
+      why: assessment.factors.length > 0 ? { kind: 'another' } : { kind: 'wanted' },
       ...methodChoices(offered, offered.find((method) => method === held.method) ?? null),
       error: problem?.error ?? null,
       wayOut: { kind: 'none' },
@@ -215,6 +220,7 @@ async function showStep(visit: SignedIn, stale: SetUp, problem: Problem | null):
     {
       ...bare(visit),
       action: at(setUp.id),
+      why: null,
       factor: shownFactor(begun.method, begun.shown),
       resend: resendForm(visit, at(setUp.id, '/send'), begun.sentAt),
       typed: problem?.typed ?? '',

@@ -2,7 +2,7 @@ import type Router from '@koa/router';
 import { notMe } from '../flows/not-me.ts';
 import { findLink } from '../flows/one-time-link.ts';
 import { askForPasswordReset, resetPassword } from '../flows/reset-password.ts';
-import { RequestError } from '../http/errors.ts';
+import { linkEnded } from '../http/errors.ts';
 import { type OpenRoutes, type OpenVisit, openRoutes } from '../http/open-pages.ts';
 import type { Sentence } from '../http/pages.ts';
 import { passwordWords } from '../http/password-words.ts';
@@ -17,6 +17,12 @@ export function waysBackRoutes(site: Site): Router {
   notMeRoutes(pages);
   return pages.router;
 }
+
+/** Where somebody goes whose link is of no use any more. */
+const ways = [
+  { label: 'Send a new link', url: '/forgotten-password' },
+  { label: 'Sign in', url: '/account' },
+] as const;
 
 const aLink = 'whoever has the link of the mail, once';
 
@@ -60,7 +66,7 @@ function resetRoutes({ get, post }: OpenRoutes): void {
     const password = typeof form.password === 'string' ? form.password : '';
     const outcome = await resetPassword(visit.site.services, { link, password, origin: visit.origin });
     if (outcome.kind === 'ended') {
-      throw new RequestError('link_ended');
+      throw linkEnded(...ways);
     }
     const cookie = visit.site.cookie.read(visit.ctx).browser;
     if (outcome.kind === 'done') {
@@ -81,7 +87,7 @@ function notMeRoutes({ get, post }: OpenRoutes): void {
     const link = await linkOf(visit, 'not_me');
     const next = await notMe(visit.site.services, { link, origin: visit.origin });
     if (next === null) {
-      throw new RequestError('link_ended');
+      throw linkEnded(...ways);
     }
     visit.ctx.status = 303;
     visit.ctx.redirect(new URL(next).pathname);
@@ -92,7 +98,7 @@ function notMeRoutes({ get, post }: OpenRoutes): void {
 async function linkOf({ ctx, site }: OpenVisit, purpose: 'reset_password' | 'not_me') {
   const link = await findLink(site.services, purpose, ctx.params.id);
   if (!link) {
-    throw new RequestError('link_ended');
+    throw linkEnded(...ways);
   }
   return link;
 }

@@ -71,7 +71,10 @@ export const device: Factor = {
     const challenge = token(256);
     return {
       keep: { challenge, until: subject.now.getTime() + setUpLifetime },
-      show: { toSign: setUpText(subject, challenge) },
+      show: {
+        toSign: setUpText(subject, challenge),
+        address: new URL('/account/approvals', subject.origin).href,
+      },
     };
   },
 

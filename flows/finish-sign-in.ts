@@ -139,7 +139,13 @@ export async function endingOf(services: Services, input: EndOfSignIn): Promise<
             userId: user.id,
             clientId: input.clientId,
             organizationId: null,
-            data: { acr, amr, why: allowed.why, before: user.last_sign_in_acr },
+            data: {
+              acr,
+              amr,
+              by: [...new Set(assessment.facts.proofs.map(({ kind }) => kind))],
+              why: allowed.why,
+              before: user.last_sign_in_acr,
+            },
           }),
         ]
       : []),

@@ -1,7 +1,7 @@
 import type { Statement } from '../entities/database.ts';
 import { after, minutes } from '../lib/clock.ts';
 import { token } from '../lib/random.ts';
-import type { Method } from '../policy/types.ts';
+import { type Method, methods } from '../policy/types.ts';
 import type { Actor } from './actor.ts';
 import { type Assessment, isFor } from './assess-sign-in.ts';
 import type { Services } from './services.ts';
@@ -61,8 +61,11 @@ export function methodsToAdd(
   { memberships, factors, user }: Assessment,
 ): readonly Method[] {
   const isThere = (method: Method) => factors.some((factor) => factor.method === method);
-  const possible = available.filter(
-    (method) => isFor(method, user) && !((method === 'email' || method === 'sms') && isThere(method)),
+  const possible = methods.filter(
+    (method) =>
+      available.includes(method) &&
+      isFor(method, user) &&
+      !((method === 'email' || method === 'sms') && isThere(method)),
   );
   const inAll = possible.filter((method) =>
     memberships.every(({ policy }) => policy.methods.includes(method)),

@@ -21,6 +21,8 @@ const signInState = z.object({
   remember: z
     .object({ method: z.enum(methods), days: z.number(), securityVersion: z.number(), at: z.number() })
     .nullable(),
+  /** "Not you?" was said: the next person is not taken for the one whom the session knows. */
+  startedOver: z.boolean(),
   /** A set-up under way: what the factor keeps, and what its page shows. */
   enrolment: z
     .object({ method: z.enum(methods), kept: json, shown: json, sentAt: z.number().nullable() })
@@ -85,6 +87,7 @@ export const emptyState: SignInState = {
   proofs: [],
   choices: noChoices,
   changed: false,
+  startedOver: false,
   remember: null,
   enrolment: null,
   challenge: null,

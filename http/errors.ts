@@ -169,6 +169,10 @@ export class RequestError extends Error {
   }
 }
 
+/** The end of a link of a mail, and where another one is to be had. */
+export const linkEnded = (...actions: readonly Link[]): RequestError =>
+  new RequestError('link_ended', { actions });
+
 interface ErrorDetails {
   readonly errors?: readonly { readonly pointer: string; readonly detail: string }[] | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;

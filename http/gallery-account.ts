@@ -10,6 +10,7 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
     method: 'totp',
     label: 'Authenticator app',
     name: null,
+    to: null,
     addedAt: at,
     usedAt: at,
     isPreferred: true,
@@ -74,7 +75,7 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
     text: 'Signed in',
     tone: 'ok' as const,
     at,
-    how: null,
+    how: [],
     applicationName: 'Flight Planner',
     device: 'Chrome on Linux',
     from: '203.0.113.7',
@@ -185,7 +186,7 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
       locals: {
         ...framed,
         events: [
-          { ...event, text: 'Signed in', how: 'Password and second factor' },
+          { ...event, text: 'Signed in', how: ['Password', 'Authenticator app'] },
           {
             ...event,
             text: 'Right password, wrong second step',

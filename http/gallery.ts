@@ -176,6 +176,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
   const totp = {
     ...shared,
     action: '#confirm',
+    why: null,
     factor: {
       method: 'totp' as const,
       secret: 'JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP',
@@ -234,6 +235,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     account: 'ada@acme.test',
     request: null,
     hasApprovers: true,
+    add: '#add',
     events: '#events',
     again: '#again',
   };
@@ -497,6 +499,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
       locals: { ...enrol, why: { kind: 'application' }, wayOut: none, error: 'Choose one of these.' },
     },
     { name: 'enrol', state: 'instance', locals: { ...enrol, why: { kind: 'instance' }, wayOut: none } },
+    { name: 'enrol', state: 'a second way', locals: { ...enrol, why: { kind: 'another' }, wayOut: none } },
     { name: 'enrol', state: 'after a reset', locals: { ...enrol, why: { kind: 'reset' }, wayOut: none } },
 
     { name: 'set-up', state: 'first', locals: totp },
@@ -534,7 +537,24 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     {
       name: 'set-up',
       state: 'another device',
-      locals: { ...totp, factor: { method: 'device' as const, toSign: '[]' }, back: '#methods' },
+      locals: {
+        ...totp,
+        factor: {
+          method: 'device' as const,
+          toSign: '[]',
+          address: 'https://id.acme.test/account/approvals',
+        },
+        back: '#methods',
+      },
+    },
+    {
+      name: 'set-up',
+      state: 'passkey, and nothing else',
+      locals: {
+        ...totp,
+        why: { kind: 'organization', organizationName: 'Acme Aviation', who: 'everyone' },
+        factor: { method: 'passkey' as const, options: '{}' },
+      },
     },
     {
       name: 'set-up',
@@ -740,6 +760,11 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     },
     { name: 'account/approvals', state: 'nothing', locals: approvals },
     { name: 'account/approvals', state: 'no approver', locals: { ...approvals, hasApprovers: false } },
+    {
+      name: 'account/approvals',
+      state: 'no approver, and none allowed',
+      locals: { ...approvals, hasApprovers: false, add: null },
+    },
     { name: 'confirm', state: 'danger', locals: confirm },
     {
       name: 'confirm',

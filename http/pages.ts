@@ -114,6 +114,8 @@ export interface ListedFactor {
   readonly label: Sentence;
   /** What the person calls it. */
   readonly name: string | null;
+  /** Where its codes go. */
+  readonly to: string | null;
   readonly addedAt: Date;
   readonly usedAt: Date | null;
   readonly isPreferred: boolean;
@@ -250,7 +252,7 @@ export interface ListedEvent {
   readonly tone: 'ok' | 'info' | 'warn' | 'danger';
   readonly at: Date;
   /** What was proved. */
-  readonly how: Sentence | null;
+  readonly how: readonly Sentence[];
   readonly applicationName: string | null;
   readonly device: string | null;
   readonly from: string | null;
@@ -520,7 +522,9 @@ export type EnrolWhy =
   | { readonly kind: 'application' }
   | { readonly kind: 'reset' }
   /** Nobody: the person wants it. */
-  | { readonly kind: 'wanted' };
+  | { readonly kind: 'wanted' }
+  /** The same, beside what there is. */
+  | { readonly kind: 'another' };
 
 export interface MethodChoice {
   readonly method: Method;
@@ -549,6 +553,8 @@ export interface EnrolPage extends Common {
 export interface SetUpPage extends Common {
   /** POST: the answer that confirms. */
   readonly action: string;
+  /** Where the page with the choice of methods has not said it. */
+  readonly why: EnrolWhy | null;
   readonly factor: ShownFactor;
   /** Where the factor has sent something: once more. */
   readonly resend: Resend | null;
@@ -739,6 +745,8 @@ export interface ApprovalsPage extends FramedPage {
     readonly deny: string;
   } | null;
   readonly hasApprovers: boolean;
+  /** POST method: sets this browser up; null where the person's organizations do not count it. */
+  readonly add: string | null;
   /** GET: server-sent events; one comes when there is a request. */
   readonly events: string;
   /** GET: this page once more. */

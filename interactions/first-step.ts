@@ -11,7 +11,7 @@ import { goToUpstreamOf } from './upstream.ts';
 const nobody: StepOf<'sign_in'> = { kind: 'sign_in', assessment: null };
 
 /** The first door: a password, or a passkey that is the whole sign-in. Each begins the sign-in anew, whatever it had proved. */
-export function firstStepRoutes({ site: { services }, get, post }: Steps): void {
+export function firstStepRoutes({ site: { services }, post }: Steps): void {
   post('/login', async (visit, form) => {
     const { origin, browser, client, signIn } = visit;
     const email = typeof form.email === 'string' ? form.email.slice(0, 320) : '';
@@ -65,9 +65,6 @@ export function firstStepRoutes({ site: { services }, get, post }: Steps): void 
     onward(visit);
   });
 
-  /** "Not you?" shows the first door again. Nothing changes before somebody goes through it: a link of somebody else does nothing. */
-  get('/restart', (visit) => showSignIn(visit, nobody, '', null));
-
-  /** "Do not connect": what came from another provider is dropped. */
-  post('/restart', (visit) => move(visit, emptyState));
+  /** "Not you?" and "Do not connect": what this sign-in has proved, or another provider has said, is dropped, and the first door is shown. */
+  post('/restart', (visit) => move(visit, { ...emptyState, startedOver: true }));
 }

@@ -1,5 +1,5 @@
 import type { Assessment } from '../flows/assess-sign-in.ts';
-import type { Decision, Method } from '../policy/types.ts';
+import { type Decision, type Method, methods } from '../policy/types.ts';
 import { isOwnTo, missingScopes, requestedNames } from '../provider/grants.ts';
 import { assess, startedAt, type Visit } from './visit.ts';
 
@@ -91,8 +91,10 @@ const wantedEnrolment = {
 /** Methods that may be set up of one's own will: those that every organization of the person counts. */
 function methodsFor(visit: Visit, assessment: Assessment): readonly Method[] {
   const { available } = visit.site.services;
-  return available.filter((method) =>
-    assessment.memberships.every(({ policy }) => policy.methods.includes(method)),
+  return methods.filter(
+    (method) =>
+      available.includes(method) &&
+      assessment.memberships.every(({ policy }) => policy.methods.includes(method)),
   );
 }
 

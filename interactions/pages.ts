@@ -12,7 +12,7 @@ import { codeMinutes } from '../factors/sent-code.ts';
 import { digitsOf } from '../factors/totp.ts';
 import type { Assessment } from '../flows/assess-sign-in.ts';
 import { waysInByUpstream } from '../flows/connect-upstream.ts';
-import { organizationNameOf } from '../flows/home-organization.ts';
+import { issuerNameFor, organizationNameOf } from '../flows/home-organization.ts';
 import { homeOf } from '../flows/recipient.ts';
 import type { SignInState } from '../flows/sign-in-state.ts';
 import { subjectFor } from '../flows/subject.ts';
@@ -85,12 +85,17 @@ export async function showSignIn(
     return showConnect(visit, joining, problem, passkeyError, upstreamError);
   }
   const hint = interaction.params.login_hint;
-  const again = next.assessment !== null || interaction.session?.accountId !== undefined;
+  const known = visit.signIn.state.startedOver ? undefined : interaction.session?.accountId;
+  const again = next.assessment !== null || known !== undefined;
+  const asKnown = known === undefined ? null : await userById(site.services.db, known);
   const ways = await waysIn(site.services.db, applicationOf(visit.client).organizationId);
   const locals: Pages['sign-in'] = {
     ...commonOf(visit, null),
     action: at(visit, '/login'),
-    email: email || next.assessment?.user.email || (typeof hint === 'string' ? hint.slice(0, 320) : ''),
+    email:
+      email ||
+      next.assessment?.user.email ||
+      (typeof hint === 'string' ? hint.slice(0, 320) : (asKnown?.email ?? '')),
     emailError: null,
     passwordError: problem?.error ?? null,
     note: again && upstreamError === null ? info('Sign in again to continue.') : null,
@@ -344,6 +349,9 @@ export function showSetUp(
   const locals: Pages['set-up'] = {
     ...commonOf(visit, assessment),
     action: at(visit, '/enrol/confirm'),
+    // Where there was no choice to make, nobody has said it yet.
+    why:
+      decision.methods.length > 1 ? null : whyOf(decision.reason, decision.wayOut, assessment, next.wanted),
     factor: shownFactor(enrolment.method, enrolment.shown),
     resend: resendForm(visit, at(visit, '/enrol/send'), enrolment.sentAt),
     typed: problem?.typed ?? '',
@@ -372,8 +380,9 @@ export function showMailbox(visit: Visit, assessment: Assessment, problem: Probl
 
 /** What stands above the codes, wherever they are saved. */
 export const headOf = (visit: Visit, next: StepOf<'recovery_codes'>): readonly Sentence[] => {
-  const { account, brand } = commonOf(visit, next.assessment);
-  return codesHead(account, brand.name, visit.site.services.db.clock.now());
+  const { account } = commonOf(visit, next.assessment);
+  // They are good wherever the account is, whosever application is signed in to at the moment.
+  return codesHead(account, issuerNameFor(next.assessment), visit.site.services.db.clock.now());
 };
 
 export function showRecoveryCodes(
@@ -383,6 +392,8 @@ export function showRecoveryCodes(
 ): void {
   const locals: Pages['recovery-codes'] = {
     ...commonOf(visit, next.assessment),
+    // What is shown once is not lost to a wrong click.
+    notYou: null,
     action: at(visit, '/codes'),
     head: headOf(visit, next),
     codes: next.codes,

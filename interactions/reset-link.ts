@@ -3,7 +3,7 @@ import type { Context } from 'koa';
 import { organizationById } from '../entities/organizations.ts';
 import { resetOfLink } from '../flows/reset-two-factor.ts';
 import { csrfToken, requireCsrf } from '../http/csrf.ts';
-import { RequestError } from '../http/errors.ts';
+import { linkEnded } from '../http/errors.ts';
 import { formBody } from '../http/form-body.ts';
 import { askForSignIn } from '../http/return-to.ts';
 import { openToAll } from '../http/route-list.ts';
@@ -34,7 +34,7 @@ export function resetLinkRoutes(site: Site): Router {
 
   const resetOf = async (ctx: Context) => {
     const reset = await resetOfLink(services, ctx.params.secret);
-    if (!reset) throw new RequestError('link_ended');
+    if (!reset) throw linkEnded({ label: 'Your account', url: '/account' });
     return reset;
   };
 

@@ -54,7 +54,7 @@ export function setUpRoutes(
       assessment: next.assessment,
       methods: next.decision.methods,
       answer: form,
-      name: enrolment?.method === 'device' ? deviceName(visit.origin.userAgent) : null,
+      name: enrolment && factorFor(enrolment.method).isSignature ? deviceName(visit.origin.userAgent) : null,
       origin: visit.origin,
       clientId: visit.client.clientId,
       issuerName: issuerNameFor(next.assessment),

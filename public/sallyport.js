@@ -178,9 +178,11 @@ function askBeforeSending(form, answer) {
       try {
         credential.value = await answer();
         form.requestSubmit(button);
-      } catch {
+      } catch (error) {
         button.ariaBusy = null;
-        tell(form, credential.dataset.failed);
+        // Said by an authenticator that is asked to make a second passkey for the same account.
+        const isThere = error?.name === 'InvalidStateError' && credential.dataset.there;
+        tell(form, isThere || credential.dataset.failed);
       }
     },
     { capture: true },

@@ -101,7 +101,7 @@ for (const kind of kinds) {
     for (const words of [
       'Wrong password',
       'Right password, wrong second step',
-      'Password and second factor',
+      'Password + Authenticator app',
     ]) {
       t.true(ada.text.includes(words), words);
     }

@@ -76,6 +76,12 @@ const interactionOf = (browser: Browser): string =>
 /** Where the form of the page with `button` goes to. */
 const target = (browser: Browser, button: string): string => browser.form(button).action;
 
+/** Presses "Not you?" on the page of that sign-in. */
+async function notYou(browser: Browser, start: string): Promise<void> {
+  await browser.open(start);
+  await send(browser, `${new URL(start).pathname}/restart`, { _csrf: csrf(browser) });
+}
+
 async function send(browser: Browser, path: string, fields: Record<string, string> = {}): Promise<void> {
   await browser.open(`${browser.issuer}${path}`, { fields: new URLSearchParams(fields) });
 }
@@ -111,7 +117,6 @@ const classified: Readonly<Record<string, string>> = {
   'GET /interaction/:uid': 'page',
   'GET /interaction/:uid/ways': 'page',
   'GET /interaction/:uid/recovery': 'page',
-  'GET /interaction/:uid/restart': 'page',
   'POST /interaction/:uid/restart': 'page',
   'GET /interaction/:uid/enrol': 'page',
   'GET /interaction/:uid/help': 'page',
@@ -433,6 +438,7 @@ for (const kind of kinds) {
     });
     const browser = await halfWay(door);
     const start = browser.url;
+    const halfWayPage = browser.copy();
     const detours: readonly [string, () => Promise<void>][] = [
       ['reload', () => browser.open(start)],
       [
@@ -447,24 +453,37 @@ for (const kind of kinds) {
       ['a factor that is not there', () => browser.open(`${start}?with=none`)],
       ['a recovery code, of which there are none', () => browser.open(`${start}/recovery`)],
       ['set up another', () => browser.open(`${start}/enrol`)],
-      ['not you', () => browser.open(`${start}/restart`)],
-      ['not you, twice', () => browser.open(`${start}/restart`)],
+      [
+        'not you, and the page from before',
+        async () => {
+          const old = browser.copy();
+          await notYou(browser, start);
+          t.is(browser.heading, 'Sign in');
+          t.notRegex(browser.text, /ada@/, 'nobody is taken for her');
+          t.deepEqual(await door.db.rows('SELECT uid_digest FROM sign_ins WHERE account_id IS NOT NULL'), []);
+          await old.open(start);
+          t.is(old.heading, 'Sign in');
+          await send(browser, target(halfWayPage, 'Verify'), { code: door.code(), _csrf: csrf(halfWayPage) });
+          t.is(browser.heading, 'Sign in', 'and her code is worth nothing there');
+        },
+      ],
+      ['not you, twice', () => notYou(browser, start)],
       [
         'a wrong password for somebody else',
         async () => {
-          await browser.open(`${start}/restart`);
+          await notYou(browser, start);
           await browser.press('Sign in', { email: 'cyd@acme.test', password: 'wrong' });
         },
       ],
       [
         'somebody else with a second factor',
         async () => {
-          await browser.open(`${start}/restart`);
+          await notYou(browser, start);
           await browser.press('Sign in', { email: 'bob@acme.test', password });
           t.is(browser.heading, challengePage);
           await browser.press('Verify', { code: door.code() });
           t.is(browser.status, 422, 'Ada’s code is not Bob’s');
-          await browser.open(`${start}/restart`);
+          await notYou(browser, start);
         },
       ],
     ];
@@ -480,7 +499,7 @@ for (const kind of kinds) {
     }
 
     // Somebody without a factor may take over the interaction, and is nobody but themselves.
-    await browser.open(`${start}/restart`);
+    await notYou(browser, start);
     await browser.press('Sign in', { email: 'cyd@acme.test', password });
     const { claims } = await redeem(door, browser);
     t.is(claims.sub, await userId(door, 'cyd'));
@@ -496,10 +515,10 @@ for (const kind of kinds) {
     const start = browser.url;
     await browser.press('Verify', { code: door.code(), remember: '1' });
     t.truthy(browser.form('Allow'));
-    await browser.open(`${start}/restart`);
+    await notYou(browser, start);
     await browser.press('Sign in', { email: 'bob@acme.test', password });
     t.is(browser.heading, challengePage);
-    await browser.open(`${start}/restart`);
+    await notYou(browser, start);
     await browser.press('Sign in', { email: 'cyd@acme.test', password });
     await browser.press('Allow');
     const { claims } = await redeem(door, browser);
@@ -589,7 +608,7 @@ for (const kind of kinds) {
       ['a cookie without its signature', unsigned] as const,
       ['a cookie with the signature of another', wronglySigned] as const,
     ]) {
-      for (const page of ['', '/ways', '/restart', '/recovery', '/enrol']) {
+      for (const page of ['', '/ways', '/recovery', '/enrol']) {
         await intruder.open(`${door.issuer}${path}${page}`);
         t.is(intruder.status, 400, `${what}: ${page}`);
         t.false(intruder.text.includes('ada'), what);
@@ -938,7 +957,7 @@ for (const kind of kinds) {
     nextStep(door);
     await page.press('Verify', { code: door.code() });
     t.is(page.status, 400);
-    for (const path of [`/interaction/${uid}`, `/auth/${uid}`, `/interaction/${uid}/restart`]) {
+    for (const path of [`/interaction/${uid}`, `/auth/${uid}`]) {
       await page.open(`${door.issuer}${path}`);
       t.is(page.status, 400, path);
     }
