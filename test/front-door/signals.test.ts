@@ -311,6 +311,17 @@ for (const kind of kinds) {
       ),
       settings: { outboundAllow: [] },
     });
+    await door.apply({
+      providers: [
+        {
+          slug: 'inside',
+          name: 'Inside',
+          issuer: new URL(sink.url).origin,
+          clientId: 'sallyport',
+          clientSecret: 'x',
+        },
+      ],
+    });
     const token = await tokenFor(door, 'siem');
     const call = async (path: string, json: object) =>
       (
@@ -331,7 +342,16 @@ for (const kind of kinds) {
       };
       await call('/verify', { stream_id });
     }
-    // Logout tokens and applications' keys go the same way.
+    // What a provider says of itself, logout tokens and applications' keys go the same way.
+    const there = door.browser();
+    await there.authorize();
+    await there.press('Sign in with Inside');
+    t.regex(there.alert, /cannot be reached/);
+    const told = await fetch(`${door.issuer}/upstream/inside/backchannel-logout`, {
+      method: 'POST',
+      body: new URLSearchParams({ logout_token: 'a.b.c' }),
+    });
+    t.is(told.status, 400);
     const browser = door.browser();
     await signIn(door, browser, { params: { client_id: 'told' } });
     await browser.open('/session/end');
