@@ -12,7 +12,7 @@ import { waysBackRoutes } from './account/ways-back.ts';
 import { apiRoutes } from './api/routes.ts';
 import { ssfRoutes } from './api/ssf.ts';
 import { projectRoot, type Settings } from './config/settings.ts';
-import { type Database, pendingMigrations } from './entities/database.ts';
+import { type Database, pendingMigrations, SchemaTooNew } from './entities/database.ts';
 import { factors } from './factors/index.ts';
 import { checkKeys } from './flows/check-keys.ts';
 import { passOnSignals } from './flows/pass-on-signals.ts';
@@ -231,9 +231,11 @@ async function readiness(ctx: Context, db: Database): Promise<void> {
     const pending = await pendingMigrations(db);
     ctx.status = pending.length === 0 ? 200 : 503;
     ctx.body = { status: pending.length === 0 ? 'ready' : 'schema is not current', pending };
-  } catch {
+  } catch (error) {
     ctx.status = 503;
     ctx.set('Retry-After', '5');
-    ctx.body = { status: 'the database cannot be reached' };
+    ctx.body = {
+      status: error instanceof SchemaTooNew ? error.message : 'the database cannot be reached',
+    };
   }
 }

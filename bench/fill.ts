@@ -38,7 +38,10 @@ export async function fill(databaseUrl: string, email: string, count: number): P
     const soon = Date.now() + 30 * 60_000;
     const templates = new Map<string, Row[]>();
     for (const [table, column] of tables) {
-      const found = await store.rows(`SELECT * FROM ${table} WHERE ${column} = ?`, [person.id as string]);
+      const one = table === 'audit_events' ? 'ORDER BY id DESC LIMIT 1' : '';
+      const found = await store.rows(`SELECT * FROM ${table} WHERE ${column} = ? ${one}`, [
+        person.id as string,
+      ]);
       templates.set(
         table,
         found.filter(

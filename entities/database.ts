@@ -1,7 +1,7 @@
 import type { DataSource } from 'typeorm';
 import type { DatabaseTls } from '../config/settings.ts';
 import type { Clock } from '../lib/clock.ts';
-import { migrations } from '../migrations/index.ts';
+import { migrations, neededMigrationKey } from '../migrations/index.ts';
 import { openMysql } from './mysql.ts';
 import { openSqlite } from './sqlite.ts';
 
@@ -88,9 +88,29 @@ export class DatabaseUnreachable extends Error {
   }
 }
 
-/** Names of the migrations that have not run yet; empty where the schema is current. */
+/** A later version took something away from the schema that this one reads or writes. */
+export class SchemaTooNew extends Error {
+  override name = 'SchemaTooNew';
+
+  constructor(needed: string) {
+    super(
+      `This version is too old for the database: a later one has changed the schema in a way that needs "${needed}", which this version does not know. Start a later version.`,
+    );
+  }
+}
+
+/**
+ * Names of the migrations that have not run yet; empty where the schema is current. Those of later versions may have run: they only
+ * add, until one says which migration a server must know to live with it (migrations/index.ts).
+ *
+ * @throws SchemaTooNew where that is one that this version does not know
+ */
 export async function pendingMigrations(database: Database): Promise<string[]> {
   const done = new Set((await appliedMigrations(database)).map((row) => row.name));
+  const needed = done.size === 0 ? null : await neededMigration(database);
+  if (needed !== null && !migrations.some(({ name }) => name === needed)) {
+    throw new SchemaTooNew(needed);
+  }
   return migrations.map((migration) => migration.name).filter((name) => !done.has(name));
 }
 
@@ -100,6 +120,20 @@ async function appliedMigrations(database: Database): Promise<{ name: string }[]
   } catch (error) {
     if (isNoSuchTable(error)) {
       return [];
+    }
+    throw error;
+  }
+}
+
+async function neededMigration(database: Database): Promise<string | null> {
+  try {
+    const row = await database.row<{ value: string }>('SELECT value FROM instance WHERE name = ?', [
+      neededMigrationKey,
+    ]);
+    return row?.value ?? null;
+  } catch (error) {
+    if (isNoSuchTable(error)) {
+      return null;
     }
     throw error;
   }

@@ -8,6 +8,7 @@ import { type Database, migrate, openDatabase } from '../../entities/database.ts
 import { type KeyRing, newKey, openKeyRing } from '../../lib/key-ring.ts';
 import { createPasswords, type Passwords } from '../../lib/password-hash.ts';
 import { createWorkQueue } from '../../lib/work-queue.ts';
+import { expandSchema } from './next-schema.ts';
 import { borrowDatabase, copyTemplate, isShared } from './shared-databases.ts';
 
 const mysqlUrl = process.env.TEST_MYSQL_URL;
@@ -49,18 +50,21 @@ export async function freshUrl(t: ExecutionContext, kind: Kind, dir: string): Pr
 
 /** The address of a database of this test's own, with all tables and nothing in them. Whoever changes a table changes it back. */
 export async function migratedUrl(t: ExecutionContext, kind: Kind, dir: string): Promise<string> {
-  if (isShared && kind === 'MariaDB') {
+  // `npm run test:upgrade`: all of it again, on the schema of a next version.
+  const isOfNext = process.env.TEST_NEXT_SCHEMA === '1';
+  if (isShared && !isOfNext && kind === 'MariaDB') {
     const { url, giveBack } = await borrowDatabase();
     t.teardown(giveBack);
     return url;
   }
   const url = await freshUrl(t, kind, dir);
-  if (isShared) {
+  if (isShared && !isOfNext) {
     await copyTemplate(path.join(dir, 'test.sqlite'));
     return url;
   }
   const db = await openDatabase(url);
   await migrate(db);
+  if (isOfNext) await expandSchema(db);
   await db.close();
   return url;
 }
