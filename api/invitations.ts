@@ -41,7 +41,7 @@ export const invitationOperations = [
     problems: [404],
     handle: async ({ site, caller, params }) => {
       const visit = await organizationFor(site, caller, params.organization);
-      return { body: { data: (await readInvitations(site.services, visit)).map(shown) } };
+      return { body: { data: (await readInvitations(site.services, visit)).rows.map(shown) } };
     },
   }),
   operation({
@@ -68,10 +68,11 @@ export const invitationOperations = [
         email: body.email,
         name: body.name ?? null,
         role: body.role,
+        again: true,
       });
       switch (outcome.kind) {
         case 'invited': {
-          const rows = await readInvitations(site.services, visit);
+          const { rows } = await readInvitations(site.services, visit);
           const row = rows.find((one) => one.id === outcome.id);
           if (!row) throw new RequestError('conflict');
           return { status: 201, body: shown(row) };
@@ -82,6 +83,7 @@ export const invitationOperations = [
           });
         case 'role_too_high':
           throw new RequestError('not_permitted');
+        case 'already_invited':
         case 'already_member':
           throw new RequestError('conflict');
         case 'too_many':

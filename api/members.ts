@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { changeRole, removeMember } from '../flows/change-member.ts';
-import { importMembers, planImport } from '../flows/import-members.ts';
+import { importMembers, type ListProblem, planImport } from '../flows/import-members.ts';
 import { type MemberEntry, readMember, readMembers } from '../flows/read-members.ts';
 import { removeMemberFactor } from '../flows/remove-member-factor.ts';
 import {
@@ -58,7 +58,7 @@ export const memberOperations = [
     verb: 'get',
     path: '/organizations/{organization}/members',
     tag: 'Members',
-    summary: 'Members by address, with filters',
+    summary: 'Members by address or name, with filters; a search has an order of its own',
     scope: 'members:read',
     fresh: false,
     params: inOrganization,
@@ -69,6 +69,7 @@ export const memberOperations = [
       method: method.optional(),
       role: role.optional(),
       state: z.enum(['must_act', 'overdue', 'in_grace', 'never_signed_in', 'disabled']).optional(),
+      sort: z.enum(['email', 'name', 'surname']).optional(),
     }),
     body: null,
     status: 200,
@@ -86,6 +87,7 @@ export const memberOperations = [
           ...(filter.method ? { method: filter.method } : {}),
           ...(filter.role ? { role: filter.role } : {}),
           ...(filter.state ? { state: filter.state } : {}),
+          sort: filter.sort ?? 'email',
         },
         from ?? null,
         limit,
@@ -161,9 +163,10 @@ export const memberOperations = [
     verb: 'post',
     path: '/organizations/{organization}/members/import',
     tag: 'Members',
-    summary: 'Invites the people of a CSV text with the columns email, name and role',
+    summary:
+      'Invites the people of a CSV text with the columns email, name and role, or of a list of addresses',
     description:
-      'With dryRun nothing happens: fresh are those who would be invited, wrong the lines that cannot be read and why. Otherwise at most 500 are invited by one request; where more are left, send the same again with behind as next says.',
+      'With dryRun nothing happens: fresh are those who would be invited, wrong the lines that cannot be read and why: those with an open invitation among them. Otherwise at most 500 are invited by one request; where more are left, send the same again with behind as next says.',
     scope: 'members:write',
     fresh: true,
     params: inOrganization,
@@ -187,11 +190,11 @@ export const memberOperations = [
       const visit = await organizationFor(site, caller, params.organization);
       if (body.dryRun) {
         const plan = await planImport(site.services, visit, body.csv);
-        if (!plan) throw noList();
+        if (typeof plan === 'string') throw noList(plan);
         return { body: { invited: 0, fresh: [...plan.fresh], wrong: [...plan.wrong], next: null } };
       }
       const done = await importMembers(site.services, visit, body.csv, body.behind);
-      if (!done) throw noList();
+      if (typeof done === 'string') throw noList(done);
       return {
         body: {
           invited: done.invited,
@@ -254,10 +257,14 @@ export const memberOperations = [
   }),
 ];
 
-const noList = (): RequestError =>
-  new RequestError('invalid', {
-    errors: [{ pointer: '#/csv', detail: 'has no first line that names an email column' }],
-  });
+const listProblems: Readonly<Record<ListProblem, string>> = {
+  empty: 'must hold at least one line',
+  open_quote: 'has a quotation mark that is never closed',
+  no_addresses: 'has no first line that names an email column or begins with an address',
+};
+
+const noList = (why: ListProblem): RequestError =>
+  new RequestError('invalid', { errors: [{ pointer: '#/csv', detail: listProblems[why] }] });
 
 function refuseUnlessDone(outcome: ResetOutcome): void {
   switch (outcome.kind) {

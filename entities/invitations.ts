@@ -28,12 +28,64 @@ export const openInvitation = (db: Database, tokenDigest: string, now: Date) =>
     [tokenDigest, now.getTime()],
   );
 
-/** Invitations that wait for an answer, newest first; those that have expired are among them until they are purged. */
-export const waitingInvitations = (db: Database, organizationId: string) =>
+/** Invitations that wait for an answer, newest first. */
+export const waitingInvitations = (db: Database, organizationId: string, now: Date) =>
   db.rows<InvitationRow>(
-    `SELECT * FROM invitations WHERE organization_id = ? AND accepted_at IS NULL AND revoked_at IS NULL
+    `SELECT * FROM invitations WHERE organization_id = ? AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?
      ORDER BY created_at DESC, id LIMIT 500`,
-    [organizationId],
+    [organizationId, now.getTime()],
+  );
+
+/** The invitation of an address that can be answered now. */
+export const openInvitationOf = (db: Database, organizationId: string, email: string, now: Date) =>
+  db.row<InvitationRow>(
+    `SELECT * FROM invitations WHERE organization_id = ? AND email = ? AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?
+     ORDER BY created_at DESC LIMIT 1`,
+    [organizationId, email, now.getTime()],
+  );
+
+/** Of these addresses, those whose invitation can be answered now. */
+export async function openInvitationsAmong(
+  db: Database,
+  organizationId: string,
+  emails: readonly string[],
+  now: Date,
+): Promise<Set<string>> {
+  if (emails.length === 0) return new Set();
+  const rows = await db.rows<{ email: string }>(
+    `SELECT email FROM invitations WHERE organization_id = ? AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?
+     AND email IN (${emails.map(() => '?').join(', ')})`,
+    [organizationId, now.getTime(), ...emails],
+  );
+  return new Set(rows.map(({ email }) => email));
+}
+
+/** Whom an invitation of this organization went to; null where there is none. */
+export const invitedAddress = async (
+  db: Database,
+  organizationId: string,
+  id: string,
+): Promise<string | null> =>
+  (
+    await db.row<{ email: string }>('SELECT email FROM invitations WHERE id = ? AND organization_id = ?', [
+      id,
+      organizationId,
+    ])
+  )?.email ?? null;
+
+/** How many wait for an answer. */
+export const countWaitingInvitations = async (
+  db: Database,
+  organizationId: string,
+  now: Date,
+): Promise<number> =>
+  Number(
+    (
+      await db.row<{ n: number | string }>(
+        `SELECT COUNT(*) AS n FROM invitations WHERE organization_id = ? AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?`,
+        [organizationId, now.getTime()],
+      )
+    )?.n ?? 0,
   );
 
 /** The write that decides which of several answers was first. */

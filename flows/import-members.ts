@@ -1,4 +1,5 @@
 import { auditEvent } from '../audit/audit.ts';
+import { openInvitationsAmong } from '../entities/invitations.ts';
 import { canonicalEmail } from '../entities/users.ts';
 import { readCsv } from '../lib/csv.ts';
 import { asciiAddress } from '../lib/email-address.ts';
@@ -19,6 +20,7 @@ export type RowProblem =
   | 'unknown_role'
   | 'role_too_high'
   | 'already_member'
+  | 'already_invited'
   | 'too_many'
   | 'too_long';
 
@@ -35,27 +37,37 @@ export interface ImportPlan {
   readonly wrong: readonly { readonly line: number; readonly text: string; readonly why: RowProblem }[];
 }
 
+/** Why a text is no list: nothing stands in it, a quote is left open, or no column is named `email` and the first holds no addresses. */
+export type ListProblem = 'empty' | 'open_quote' | 'no_addresses';
+
 /**
- * What a CSV text with the columns email, name and role asks for. Null where it is no such text: there is no heading that names an
- * `email` column, or a quote is left open. Rows that are wrong are told one by one; the others stand.
+ * What a CSV text with the columns email, name and role asks for; without a heading, the first column is the addresses, and the rest is
+ * read as name and role. Rows that are wrong are told one by one; the others stand. Whoever has an open invitation is left out, so a list
+ * that was broken off goes on where it stopped when it is given again.
  */
 export async function planImport(
   services: Pick<Services, 'db'>,
   visit: OrganizationVisit,
   text: string,
-): Promise<ImportPlan | null> {
+): Promise<ImportPlan | ListProblem> {
   requirePermission(visit.actor, 'members.import');
   const lines = readCsv(text);
-  const heading = lines?.[0]?.map((name) => name.trim().toLowerCase());
-  const column = (name: string) => heading?.indexOf(name) ?? -1;
+  if (!lines) return 'open_quote';
+  const first = lines.findIndex((fields) => fields.some((field) => field.trim() !== ''));
+  const top = lines[first]?.map((name) => name.trim().toLowerCase());
+  if (!top) return 'empty';
+  const hasHeading = top.includes('email');
+  if (!hasHeading && asciiAddress(canonicalEmail(top[0] ?? '')) === null) return 'no_addresses';
+  const heading = hasHeading ? top : ['email', 'name', 'role'];
+  const column = (name: string) => heading.indexOf(name);
   const emailAt = column('email');
-  if (!lines || emailAt < 0) return null;
 
   const fresh: ImportRow[] = [];
   const wrong: ImportPlan['wrong'][number][] = [];
   const seen = new Set<string>();
   for (const [index, fields] of lines.entries()) {
-    if (index === 0 || fields.every((field) => field.trim() === '')) continue;
+    if (index < first || (hasHeading && index === first) || fields.every((field) => field.trim() === ''))
+      continue;
     const line = index + 1;
     const email = canonicalEmail(fields[emailAt] ?? '');
     const given = (fields[column('role')] ?? '').trim().toLowerCase() || 'member';
@@ -69,13 +81,23 @@ export async function planImport(
     }
   }
   const members = await membersAmong(services, visit, fresh);
+  const { db } = services;
+  const invited = await openInvitationsAmong(
+    db,
+    visit.organization.id,
+    fresh.map(({ email }) => email),
+    db.clock.now(),
+  );
+  const leftOut = (email: string): RowProblem | null =>
+    members.has(email) ? 'already_member' : invited.has(email) ? 'already_invited' : null;
   return {
-    fresh: fresh.filter(({ email }) => !members.has(email)),
+    fresh: fresh.filter(({ email }) => leftOut(email) === null),
     wrong: [
       ...wrong,
-      ...fresh
-        .filter(({ email }) => members.has(email))
-        .map(({ line, email }) => ({ line, text: email, why: 'already_member' as const })),
+      ...fresh.flatMap(({ line, email }) => {
+        const why = leftOut(email);
+        return why === null ? [] : [{ line, text: email, why }];
+      }),
     ].sort((a, b) => a.line - b.line),
   };
 }
@@ -110,27 +132,29 @@ async function membersAmong(
 
 /**
  * Invites those whom the text names rightly, behind one of its lines, and no more than `importedAtOnce`: nobody becomes a member of
- * anything without having said yes. Null where the text is none that can be read.
- */
+ * anything without having said yes. */
 export async function importMembers(
   services: Pick<Services, 'db' | 'notify' | 'settings'>,
   visit: OrganizationVisit,
   text: string,
   behind = 0,
-): Promise<{
-  readonly invited: number;
-  readonly wrong: ImportPlan['wrong'];
-  /** Who is still to be invited, and behind which line that begins; null where everybody was. */
-  readonly rest: { readonly rows: readonly ImportRow[]; readonly behind: number } | null;
-} | null> {
+): Promise<
+  | {
+      readonly invited: number;
+      readonly wrong: ImportPlan['wrong'];
+      /** Who is still to be invited, and behind which line that begins; null where everybody was. */
+      readonly rest: { readonly rows: readonly ImportRow[]; readonly behind: number } | null;
+    }
+  | ListProblem
+> {
   const plan = await planImport(services, visit, text);
-  if (!plan) return null;
+  if (typeof plan === 'string') return plan;
   const wrong: ImportPlan['wrong'][number][] = [];
   const rows = plan.fresh.filter(({ line }) => line > behind);
   const now = rows.slice(0, importedAtOnce);
   let invited = 0;
   for (const { line, email, name, role } of now) {
-    const outcome = await inviteMember(services, visit, { email, name, role });
+    const outcome = await inviteMember(services, visit, { email, name, role, again: false });
     if (outcome.kind === 'invited') invited += 1;
     else wrong.push({ line, text: email, why: outcome.kind });
     await new Promise(setImmediate);

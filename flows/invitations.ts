@@ -3,8 +3,11 @@ import { isDuplicate } from '../entities/database.ts';
 import {
   acceptInvitation as accepted,
   addInvitation,
+  countWaitingInvitations,
   type InvitationRow,
+  invitedAddress,
   openInvitation,
+  openInvitationOf,
   replaceInvitations,
   revokeInvitation as revoked,
   waitingInvitations,
@@ -37,13 +40,15 @@ export type InviteOutcome =
   | { readonly kind: 'invited'; readonly id: string }
   | { readonly kind: 'bad_address' }
   | { readonly kind: 'already_member' }
+  /** An invitation of this address can be answered still; nothing was sent. */
+  | { readonly kind: 'already_invited'; readonly id: string; readonly until: Date }
   /** Nobody gives a role above their own. */
   | { readonly kind: 'role_too_high' }
   | { readonly kind: 'too_many'; readonly retryAt: Date | null };
 
 /**
- * Invites somebody by mail: once, for a week, bound to the address. A newer invitation to it replaces the older. Whether the address has
- * an account here is not told.
+ * Invites somebody by mail: once, for a week, bound to the address. Where an invitation is open, another mail goes out only on `again`,
+ * and the newer one replaces the older. Whether the address has an account here is not told.
  *
  * @throws NotPermitted
  */
@@ -55,6 +60,7 @@ export async function inviteMember(
     readonly name?: string | null;
     readonly role: Role;
     readonly locale?: string | null;
+    readonly again: boolean;
   },
 ): Promise<InviteOutcome> {
   requirePermission(actor, 'members.invite');
@@ -69,6 +75,10 @@ export async function inviteMember(
   const user = await userByEmail(db, email);
   if (user && (await activeMembership(db, user.id, organization.id))) {
     return { kind: 'already_member' };
+  }
+  const open = input.again ? null : await openInvitationOf(db, organization.id, email, db.clock.now());
+  if (open) {
+    return { kind: 'already_invited', id: open.id, until: new Date(open.expires_at) };
   }
   const attempt = await countAttempt(
     db,
@@ -100,7 +110,7 @@ export async function inviteMember(
       type: 'invitation.sent',
       userId: user?.id ?? null,
       organizationId: organization.id,
-      data: { ...actorData(actor), role: input.role, invitation: id },
+      data: { ...actorData(actor), to: email, role: input.role, invitation: id },
     }),
     notify.mail({
       to: email,
@@ -119,16 +129,20 @@ export async function inviteMember(
 }
 
 /**
- * Invitations that wait for an answer.
+ * Invitations that wait for an answer, the newest first: so many in all, and at most five hundred of them.
  *
  * @throws NotPermitted
  */
-export function readInvitations(
+export async function readInvitations(
   { db }: Pick<Services, 'db'>,
   { organization, actor }: OrganizationVisit,
-): Promise<InvitationRow[]> {
+): Promise<{ readonly rows: readonly InvitationRow[]; readonly total: number }> {
   requirePermission(actor, 'members.invite');
-  return waitingInvitations(db, organization.id);
+  const now = db.clock.now();
+  return {
+    rows: await waitingInvitations(db, organization.id, now),
+    total: await countWaitingInvitations(db, organization.id, now),
+  };
 }
 
 /**
@@ -136,18 +150,20 @@ export function readInvitations(
  *
  * @throws NotPermitted
  */
-export function revokeInvitation(
+export async function revokeInvitation(
   { db }: Pick<Services, 'db'>,
   { organization, actor }: OrganizationVisit,
   id: string,
 ): Promise<boolean> {
   requirePermission(actor, 'members.invite');
+  const email = await invitedAddress(db, organization.id, id);
+  if (email === null) return false;
   return db.together([
     revoked(organization.id, id, db.clock.now()),
     auditEvent(db, actor.origin, {
       type: 'invitation.revoked',
       organizationId: organization.id,
-      data: { ...actorData(actor), invitation: id },
+      data: { ...actorData(actor), to: email, invitation: id },
     }),
   ]);
 }

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { applicationById } from '../entities/applications.ts';
 import { factorsOf } from '../entities/factors.ts';
 import {
+  type Counted,
   countDirectory,
   countGraceOver,
   countListedPasskeys,
@@ -38,6 +39,8 @@ export const memberFilter = z.object({
   method: z.enum(methods).optional(),
   role: z.enum(roles).optional(),
   state: z.enum(['must_act', 'overdue', 'in_grace', 'never_signed_in', 'disabled']).optional(),
+  /** What the list is in order of; a search has its own. */
+  sort: z.enum(directoryOrders).default('email'),
 });
 export type MemberFilter = z.infer<typeof memberFilter>;
 
@@ -71,7 +74,7 @@ export interface MemberPage {
 const cursor = z.tuple([z.enum(directoryOrders), z.string().max(400), z.string().max(64)]);
 
 /**
- * The members of an organization by address, some at a time. A search lists those whose address begins so, then those whose name does, then those whose last name does.
+ * The members of an organization by address or name, some at a time. A search lists those whose address begins so, then those whose name does, then those whose last name does.
  * It costs the same for a hundred thousand members as for a thousand.
  *
  * @param from what an earlier page called `next`; anything else begins at the start
@@ -99,7 +102,8 @@ export async function readMembers(
   const prefixes = { email: canonicalEmail(filter.search), name: nameKey(filter.search) };
   const found: FoundMember[] = [];
   // One after the other: whoever was found by their address is not listed again by their name, and so on.
-  const orders: readonly DirectoryOrder[] = filter.search === '' ? ['email'] : directoryOrders;
+  const isSearch = filter.search !== '';
+  const orders: readonly DirectoryOrder[] = isSearch ? directoryOrders : [filter.sort];
   const begun = place === null ? 0 : Math.max(0, orders.indexOf(place.order));
   for (const order of orders.slice(begun)) {
     if (found.length > size) break;
@@ -108,8 +112,8 @@ export async function readMembers(
       order,
       prefix: order === 'email' ? prefixes.email : prefixes.name,
       unless: {
-        ...(order === 'email' ? {} : { email: prefixes.email }),
-        ...(order === 'surname' ? { name: prefixes.name } : {}),
+        ...(isSearch && order !== 'email' ? { email: prefixes.email } : {}),
+        ...(isSearch && order === 'surname' ? { name: prefixes.name } : {}),
       },
       after: place?.order === order ? place : null,
       limit: size + 1 - found.length,
@@ -163,6 +167,41 @@ export async function* allMembers(
     // Others get their turn: with the embedded database, nothing here waits for anything.
     await new Promise(setImmediate);
   } while (from !== null);
+}
+
+/** How many members a filter finds; null for a search, which is not counted. */
+export async function countMembers(
+  { db }: Pick<Services, 'db'>,
+  visit: OrganizationVisit,
+  filter: MemberFilter,
+): Promise<number | null> {
+  requirePermission(visit.actor, 'members.read');
+  if (filter.search !== '') return null;
+  const { id } = visit.organization;
+  const policy = policyFrom(visit.policy);
+  const over = graceOver(policy, db.clock.now());
+  const models = policy.passkeyModels ?? [];
+  const kinds = new Map((await recentCounts(db, id)).map((row) => [row.facets, row.members]));
+  let found = 0;
+  for (const { facets, grace, passkey } of wantedOf(policy, filter, [...kinds.keys()])) {
+    const all = kinds.get(facets) ?? 0;
+    const members = await withPasskey(db, id, { facets, members: all, passkey, models });
+    const overdue =
+      grace === 'any' ? 0 : await countGraceOver(db, id, { facets, members, passkey, models }, over);
+    found += { any: members, over: overdue, running: members - overdue }[grace];
+  }
+  return found;
+}
+
+/** Of the members of one number, those with a passkey that is listed, or without. */
+async function withPasskey(
+  db: Services['db'],
+  organizationId: string,
+  { facets, members, passkey, models }: Counted,
+): Promise<number> {
+  if (passkey === 'any') return members;
+  const listed = await countListedPasskeys(db, organizationId, facets, models);
+  return passkey === 'listed' ? listed : members - listed;
 }
 
 /** Which of an organization's numbers a filter is about. */
@@ -436,9 +475,7 @@ async function countFigures(
     for (const { passkey, hasListedPasskey } of standings(policy, facets)) {
       if (!facets.isReset && !mustAct({ policy, ...facets, hasListedPasskey })) continue;
       const models = policy.passkeyModels ?? [];
-      const listed =
-        passkey === 'any' ? 0 : await countListedPasskeys(db, organizationId, row.facets, models);
-      const members = { any: row.members, listed, unlisted: row.members - listed }[passkey];
+      const members = await withPasskey(db, organizationId, { ...row, passkey, models });
       const overdue = hadGraceBefore(facets)
         ? members
         : await countGraceOver(db, organizationId, { facets: row.facets, members, passkey, models }, over);

@@ -59,7 +59,7 @@ export async function resetTwoFactorNow(
   const { user } = target;
   if (user.home_organization_id !== organization.id) return { kind: 'not_home' };
   if (user.email_verified !== 1) return { kind: 'no_verified_email' };
-  if (!(await hasSomething(services, user.id))) return { kind: 'nothing_to_reset' };
+  if (!(await hasSomethingToReset(services, user.id))) return { kind: 'nothing_to_reset' };
 
   const now = db.clock.now();
   const acting = stillActing(actor, organization.id);
@@ -115,7 +115,7 @@ export async function resetTwoFactorByMail(
   if (target.kind !== 'found') return target;
   const { user } = target;
   if (user.email_verified !== 1) return { kind: 'no_verified_email' };
-  if (!(await hasSomething(services, user.id))) return { kind: 'nothing_to_reset' };
+  if (!(await hasSomethingToReset(services, user.id))) return { kind: 'nothing_to_reset' };
   const attempt = await countAttempt(db, rules.send, limitSubject(rules.send, user.id, 'reset link'));
   if (!attempt.ok) return { kind: 'too_many', retryAt: attempt.retryAt };
 
@@ -165,7 +165,8 @@ export async function resetOfLink(
   return openReset(services.db, digest(secret), services.db.clock.now());
 }
 
-async function hasSomething({ db }: Pick<Services, 'db'>, userId: string): Promise<boolean> {
+/** Whether anybody could reset anything: a factor, or recovery codes that are left. */
+export async function hasSomethingToReset({ db }: Pick<Services, 'db'>, userId: string): Promise<boolean> {
   const row = await db.row(
     `SELECT 1 AS found FROM users u WHERE u.id = ? AND (EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id)
        OR EXISTS (SELECT 1 FROM recovery_codes c WHERE c.user_id = u.id AND c.used_at IS NULL))`,

@@ -1,4 +1,4 @@
-import { eventWords } from './event-words.ts';
+import { eventGroups } from './event-words.ts';
 import type { GalleryPage } from './gallery.ts';
 import type { Chart, Drawing, MemberRow, Option, OrganizationPages } from './organization-pages.ts';
 import type { FramedPage, Sentence } from './pages.ts';
@@ -103,7 +103,8 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
         { name: 'Ben Okafor', email: 'ben@acme.test', role: 'Member', by },
         { name: 'Elif Demir', email: 'elif@acme.test', role: 'Admin', by: null },
       ],
-      more: 12,
+      first: `${base}/two-factor?requirement=required_for_all`,
+      next: `${base}/two-factor?requirement=required_for_all&after=x`,
     },
   } as const;
   const rows: readonly MemberRow[] = [
@@ -156,7 +157,8 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
       option('disabled', 'Disabled'),
     ],
     isFiltered: false,
-    total: 31,
+    count: { sentence: '{of}', values: { of: 31 } },
+    sort: [option('email', 'E-mail address', true), option('name', 'Name')],
     rows,
     first: null,
     next: `${base}/members?after=x`,
@@ -172,7 +174,7 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
     role: 'Member',
     tag: { tone: 'ok', text: 'Set up' },
     joinedAt: at,
-    lastSignIn: { at, how: 'with a second factor', application: 'Flight Planner' },
+    lastSignIn: { at, how: 'with a second factor', application: 'Sallyport: account or organization pages' },
     factors: [
       { label: 'Authenticator app', name: 'Phone', addedAt: at, lastUsedAt: at, tag: null },
       {
@@ -238,10 +240,17 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
   const figures = [
     {
       value: '74 %',
-      text: { sentence: 'have a second factor ({n} of {of})', values: { n: 23, of: 31 } },
+      text: {
+        sentence: 'has a second factor ({n} of {of})|have a second factor ({n} of {of})',
+        values: { n: 23, of: 31 },
+      },
       url: `${base}/members`,
     },
-    { value: '8', text: 'still to set up', url: `${base}/members` },
+    {
+      value: '8',
+      text: { sentence: 'still to set up|still to set up', values: { n: 8 } },
+      url: `${base}/members`,
+    },
     { value: '96 %', text: "of last week's sign-ins used one", url: null },
   ] as const;
   const drawing: Drawing = {
@@ -310,16 +319,17 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
   const audit = {
     ...shared,
     action: `${base}/audit`,
-    types: [
-      option('', 'Everything', true),
-      ...Object.entries(eventWords).map(([value, label]) => option(value, label)),
-    ],
+    types: [option('', 'Everything', true)],
+    typeGroups: Object.entries(eventGroups).map(([label, words]) => ({
+      label,
+      options: Object.entries(words).map(([value, word]) => option(value, word)),
+    })),
     person: '',
     applications: [option('', 'Any application', true)],
     since: '',
     until: '',
     isFiltered: false,
-    problem: null,
+    problems: {},
     rows: [
       {
         at,
@@ -414,6 +424,8 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
     email: '',
     name: '',
     emailError: null,
+    again: null,
+    waitingMore: 0,
     roles: [option('member', 'Member', true), option('admin', 'Admin'), option('owner', 'Owner')],
     importing: `${base}/members-import`,
     csv: '',
@@ -544,13 +556,24 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
     { name: 'organizations/invite', state: 'one waits', locals: invite },
     {
       name: 'organizations/invite',
+      state: 'invited already',
+      locals: {
+        ...invite,
+        email: 'tom@acme.test',
+        emailError: 'An invitation to this address is open already.',
+        again: 'tom@acme.test',
+        waitingMore: 12,
+      },
+    },
+    {
+      name: 'organizations/invite',
       state: 'wrong',
       locals: {
         ...invite,
         email: 'tom',
         emailError: 'This is no e-mail address.',
         csvError:
-          'This is no list that can be read. Its first line must name the columns: email, name, role.',
+          'No e-mail addresses were found. Put one on each line, or name the columns in the first line: email, name, role.',
         waiting: [],
       },
     },
@@ -567,6 +590,7 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
           wrong: [
             { line: 3, text: 'nonsense', why: 'This is no e-mail address.' },
             { line: 4, text: 'ada@acme.test', why: 'This person is a member already.' },
+            { line: 4, text: 'uwe@acme.test', why: 'An invitation to this address is open already.' },
             { line: 5, text: 'tom@acme.test', why: 'This address stands here twice.' },
             { line: 6, text: 'eve@acme.test, Eve, king', why: 'The role must be owner, admin or member.' },
             { line: 7, text: 'eve@acme.test, Eve, owner', why: 'You cannot give a role above your own.' },
@@ -730,7 +754,7 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
         rows: [],
         isFiltered: true,
         since: '2026-99-99',
-        problem: 'One of these filters cannot be read.',
+        problems: { since: 'This filter cannot be read, so nothing is shown. Choose another, or show all.' },
         first: `${base}/audit`,
         next: null,
       },
@@ -838,6 +862,7 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
         ...members,
         search: 'zz',
         isFiltered: true,
+        count: { sentence: '{found} of {of}', values: { found: 0, of: 31 } },
         rows: [],
         next: null,
         first: `${base}/members`,
@@ -871,7 +896,7 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
       locals: {
         ...member,
         tag: { tone: 'warn', text: 'Reset, sets up anew' },
-        lastSignIn: { at, how: 'on a remembered device', application: null },
+        lastSignIn: { at, how: 'on a remembered device', application: 'one of another organization' },
         reset: null,
         why: 'This is you. Another owner or admin can change your role, or reset your second factor; your account page has the rest.',
       },

@@ -33,8 +33,9 @@ export interface PreviewList {
     readonly role: Sentence;
     readonly by: Date | null;
   }[];
-  /** More than are listed. */
-  readonly more: number;
+  /** Where the others are; null where there are none. */
+  readonly first: string | null;
+  readonly next: string | null;
 }
 
 export interface TwoFactorPage extends FramedPage {
@@ -112,7 +113,9 @@ export interface MembersPage extends FramedPage {
   readonly role: readonly Option[];
   readonly state: readonly Option[];
   readonly isFiltered: boolean;
-  readonly total: number;
+  /** How many there are, and of how many. */
+  readonly count: Sentence;
+  readonly sort: readonly Option[];
   readonly rows: readonly MemberRow[];
   readonly first: string | null;
   readonly next: string | null;
@@ -132,8 +135,7 @@ export interface MemberPage extends FramedPage {
   readonly lastSignIn: {
     readonly at: Date;
     readonly how: Sentence;
-    /** Null: an application of another organization. */
-    readonly application: string | null;
+    readonly application: Sentence;
   } | null;
   readonly factors: readonly {
     readonly label: Sentence;
@@ -234,12 +236,14 @@ export interface PasskeysPage extends FramedPage {
 export interface AuditPage extends FramedPage {
   readonly action: string;
   readonly types: readonly Option[];
+  readonly typeGroups: readonly { readonly label: Sentence; readonly options: readonly Option[] }[];
   readonly person: string;
   readonly applications: readonly Option[];
   readonly since: string;
   readonly until: string;
   readonly isFiltered: boolean;
-  readonly problem: Sentence | null;
+  /** What is wrong, by field. */
+  readonly problems: { readonly [field: string]: Sentence };
   readonly rows: readonly {
     readonly at: Date;
     readonly what: Sentence;
@@ -322,6 +326,10 @@ export interface InvitePage extends FramedPage {
   readonly email: string;
   readonly name: string;
   readonly emailError: Sentence | null;
+  /** The address that an open invitation has, which may be sent again; null otherwise. */
+  readonly again: string | null;
+  /** More than are listed. */
+  readonly waitingMore: number;
   readonly roles: readonly Option[];
   /** POST csv; with `confirmed` once the plan was seen. */
   readonly importing: string;

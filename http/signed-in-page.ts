@@ -20,6 +20,13 @@ export function framed(visit: SignedIn, section: Section): Common & { readonly f
   const home = memberships.find(({ organization }) => organization.id === user.home_organization_id);
   const mine = home ?? memberships[0];
   const own = brandOf(mine?.organization.name ?? null, mine?.branding);
+  // Where there is only the one whose page this is, there is nothing to choose.
+  const organizations = memberships
+    .filter(({ role }) => role !== 'member')
+    .map(({ organization }) => ({
+      name: organization.name,
+      url: `/organizations/${encodeURIComponent(organization.slug)}`,
+    }));
   const item = ({ label, path }: Section['pages'][number]): NavItem => ({
     label,
     url: path,
@@ -37,12 +44,7 @@ export function framed(visit: SignedIn, section: Section): Common & { readonly f
       pages: section.pages.map(item),
       person: user.name ?? user.email,
       account: '/account',
-      organizations: memberships
-        .filter(({ role }) => role !== 'member')
-        .map(({ organization }) => ({
-          name: organization.name,
-          url: `/organizations/${encodeURIComponent(organization.slug)}`,
-        })),
+      organizations: organizations.some(({ url }) => url !== section.pages[0]?.path) ? organizations : [],
       signOut: '/account/sign-out',
       flash: takeFlash(ctx, site.services.ring),
     },

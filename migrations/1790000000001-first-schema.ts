@@ -404,6 +404,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
       'sign_ins_by_expiry ON sign_ins (expires_at)',
       'held_forms_by_expiry ON held_forms (expires_at)',
       'invitations_by_organization ON invitations (organization_id, created_at)',
+      'invitations_by_address ON invitations (organization_id, email)',
       'invitations_by_expiry ON invitations (expires_at)',
       'one_time_links_by_user ON one_time_links (user_id)',
       'one_time_links_by_expiry ON one_time_links (expires_at)',

@@ -6,7 +6,7 @@ import { organizationApplications } from '../flows/organization-applications.ts'
 import { type AuditFilter, exportAudit, readAudit } from '../flows/read-audit.ts';
 import { deviceName } from '../http/device-name.ts';
 import { RequestError } from '../http/errors.ts';
-import { eventWords } from '../http/event-words.ts';
+import { eventGroups, eventWords } from '../http/event-words.ts';
 import { show } from '../http/show.ts';
 import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
 import { days } from '../lib/clock.ts';
@@ -34,7 +34,7 @@ export function auditRoutes({ get }: SignedInRoutes): void {
     const read = readQuestion(visit);
     const { format } = ctx.query;
     const known = auditFormats.find((one) => one === format);
-    if (!read.ok || !known) throw new RequestError('bad_request');
+    if (read.wrong.length > 0 || !known) throw new RequestError('bad_request');
     const there = await organizationOf(visit);
     const pages = exportAudit(site.services, there, read.filter);
     ctx.attachment(`audit-${there.organization.slug}.${known}`);
@@ -43,7 +43,13 @@ export function auditRoutes({ get }: SignedInRoutes): void {
   });
 }
 
-function readQuestion(visit: SignedIn): { ok: boolean; given: Record<string, string>; filter: AuditFilter } {
+interface Question {
+  readonly wrong: readonly string[];
+  readonly given: Record<string, string>;
+  readonly filter: AuditFilter;
+}
+
+function readQuestion(visit: SignedIn): Question {
   const given = Object.fromEntries(
     names.flatMap((name) => {
       const value = textOf(visit.ctx.query[name]).trim();
@@ -51,19 +57,23 @@ function readQuestion(visit: SignedIn): { ok: boolean; given: Record<string, str
     }),
   );
   const read = question.safeParse(given);
-  if (!read.success) return { ok: false, given, filter: {} };
+  if (!read.success)
+    return { wrong: read.error.issues.map(({ path }) => String(path[0])), given, filter: {} };
   const { application, ...rest } = read.data;
-  return { ok: true, given, filter: { ...rest, ...(application ? { clientId: application } : {}) } };
+  return { wrong: [], given, filter: { ...rest, ...(application ? { clientId: application } : {}) } };
 }
 
 const factsOf = (event: ChainedEvent): Record<string, unknown> =>
   JSON.parse(event.data) as Record<string, unknown>;
 
+const unreadable = 'This filter cannot be read, so nothing is shown. Choose another, or show all.';
+
 async function showAudit(visit: SignedIn): Promise<void> {
   const { ctx, site } = visit;
   const there = await organizationOf(visit);
   const base = basePath(ctx);
-  const { ok, given, filter } = readQuestion(visit);
+  const { wrong, given, filter } = readQuestion(visit);
+  const ok = wrong.length === 0;
   const position = Number(textOf(ctx.query.before));
   const before = Number.isSafeInteger(position) && position > 0 ? position : null;
   const { events, next } = ok
@@ -84,7 +94,11 @@ async function showAudit(visit: SignedIn): Promise<void> {
     {
       ...(await framedBy(visit)),
       action: `${base}/audit`,
-      types: options([['', 'Everything'], ...Object.entries(eventWords)], given.type ?? ''),
+      types: options([['', 'Everything']], given.type ?? ''),
+      typeGroups: Object.entries(eventGroups).map(([label, words]) => ({
+        label,
+        options: options(Object.entries(words), given.type ?? ''),
+      })),
       person: given.person ?? '',
       applications: options(
         [
@@ -99,7 +113,7 @@ async function showAudit(visit: SignedIn): Promise<void> {
       since: given.since ?? '',
       until: given.until ?? '',
       isFiltered: query.size > 0,
-      problem: ok ? null : 'One of these filters cannot be read.',
+      problems: Object.fromEntries(wrong.map((name) => [name, unreadable])),
       rows: events.map((event) => {
         const { by, ...facts } = factsOf(event);
         return {

@@ -38,7 +38,11 @@ export function enrolmentChart(overview: Overview, now: Date): Chart {
     const y = (n: number) => round(bottom - (n / most) * (bottom - top));
     // Its word stands where there is room for it.
     const isEarly = (place: number) => place < left + 80;
-    const path = known.map(({ at, setUp }, n) => `${n === 0 ? 'M' : 'L'}${x(at)} ${y(setUp)}`).join(' ');
+    // One day alone is a point: a line needs two.
+    const path =
+      known.length === 1 && last
+        ? `M${x(last.at)} ${y(last.setUp)}h6`
+        : known.map(({ at, setUp }, n) => `${n === 0 ? 'M' : 'L'}${x(at)} ${y(setUp)}`).join(' ');
     return {
       width,
       height: 210,
@@ -191,8 +195,9 @@ export function signInsChart(overview: Overview): Chart {
   return {
     title: 'Sign-ins with a second factor',
     label: {
-      sentence: 'In the last seven days, {strong} of {all} sign-ins used a second factor.',
-      values: { strong: overview.lastWeek.strong, all: overview.lastWeek.signIns },
+      sentence:
+        'In the last seven days, {strong} of {n} sign-in used a second factor.|In the last seven days, {strong} of {n} sign-ins used a second factor.',
+      values: { strong: overview.lastWeek.strong, n: overview.lastWeek.signIns },
     },
     wide: draw(wide),
     narrow: draw(narrow),

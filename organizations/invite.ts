@@ -1,4 +1,11 @@
-import { type ImportPlan, importMembers, planImport, type RowProblem } from '../flows/import-members.ts';
+import { canonicalEmail } from '../entities/users.ts';
+import {
+  type ImportPlan,
+  importMembers,
+  type ListProblem,
+  planImport,
+  type RowProblem,
+} from '../flows/import-members.ts';
 import { inviteMember, readInvitations, revokeInvitation } from '../flows/invitations.ts';
 import { RequestError } from '../http/errors.ts';
 import { leaveFlash } from '../http/flash.ts';
@@ -18,6 +25,7 @@ const problems: Readonly<Record<RowProblem, string>> = {
   unknown_role: 'The role must be owner, admin or member.',
   role_too_high: 'You cannot give a role above your own.',
   already_member: 'This person is a member already.',
+  already_invited: 'An invitation to this address is open already.',
   too_many: 'This address has had several invitations. Wait a while.',
   too_long: 'At most 10000 people in one list. Import the rest afterwards.',
 };
@@ -27,6 +35,8 @@ interface Shown {
   readonly name?: string;
   readonly role?: string;
   readonly emailError?: Sentence;
+  /** Sent once more on a second press: an invitation of this address is open. */
+  readonly again?: boolean;
   readonly csv?: string;
   readonly csvError?: Sentence;
   readonly plan?: ImportPlan;
@@ -42,7 +52,15 @@ export function inviteRoutes({ get, post }: SignedInRoutes): void {
     const [email, name] = [textOf(form.email), textOf(form.name)];
     const role = roles.find((known) => known === form.role);
     if (!role) throw new RequestError('bad_request');
-    const outcome = await inviteMember(site.services, await organizationOf(visit), { email, name, role });
+    const outcome = await inviteMember(site.services, await organizationOf(visit), {
+      email,
+      name,
+      role,
+      again: textOf(form.again) !== '' && canonicalEmail(textOf(form.again)) === canonicalEmail(email),
+    });
+    if (outcome.kind === 'already_invited') {
+      return showInvite(visit, { email, name, role, again: true, emailError: problems.already_invited }, 409);
+    }
     if (outcome.kind !== 'invited') {
       return showInvite(visit, { email, name, role, emailError: problems[outcome.kind] }, 422);
     }
@@ -75,10 +93,10 @@ export function importRoutes({ get, post }: SignedInRoutes): void {
     const csv = file ? textIn(file) : textOf(form.csv);
     if (file || form.confirmed !== '1') {
       const plan = await planImport(site.services, there, csv);
-      return plan ? showInvite(visit, { csv, plan }) : unreadable(visit, csv);
+      return typeof plan === 'string' ? unreadable(visit, csv, plan) : showInvite(visit, { csv, plan });
     }
     const done = await importMembers(site.services, there, csv, countIn(form.behind));
-    if (!done) return unreadable(visit, csv);
+    if (typeof done === 'string') return unreadable(visit, csv, done);
     const invited = countIn(form.invited) + done.invited;
     if (done.rest) {
       const { rows, behind } = done.rest;
@@ -100,15 +118,15 @@ export function importRoutes({ get, post }: SignedInRoutes): void {
 /** Only ever shown, or a place in the person's own list. */
 const countIn = (typed: unknown): number => (/^\d{1,6}$/.test(textOf(typed)) ? Number(typed) : 0);
 
-const unreadable = (visit: SignedIn, csv: string): Promise<void> =>
-  showInvite(
-    visit,
-    {
-      csv,
-      csvError: 'This is no list that can be read. Its first line must name the columns: email, name, role.',
-    },
-    422,
-  );
+const unreadable = (visit: SignedIn, csv: string, why: ListProblem): Promise<void> =>
+  showInvite(visit, { csv, csvError: listProblems[why] }, 422);
+
+const listProblems: Readonly<Record<ListProblem, string>> = {
+  empty: 'Choose a file or paste a list: there is nothing in it yet.',
+  open_quote: 'A quotation mark is never closed, so nobody can say where a line ends.',
+  no_addresses:
+    'No e-mail addresses were found. Put one on each line, or name the columns in the first line: email, name, role.',
+};
 
 /** A page for ten thousand people would be none that anybody reads. */
 const shownRows = 200;
@@ -117,12 +135,13 @@ async function showInvite(visit: SignedIn, given: Shown, status = 200): Promise<
   const { ctx, site } = visit;
   const there = await organizationOf(visit);
   const base = basePath(ctx);
-  const waiting = await readInvitations(site.services, there);
+  const { rows: waiting, total } = await readInvitations(site.services, there);
   const page: Omit<InvitePage, keyof Awaited<ReturnType<typeof framedBy>>> = {
     action: `${base}/members-invite`,
     email: given.email ?? '',
     name: given.name ?? '',
     emailError: given.emailError ?? null,
+    again: given.again ? (given.email ?? '') : null,
     roles: options(
       rolesToGive(there.actor.role)
         .toReversed()
@@ -145,7 +164,8 @@ async function showInvite(visit: SignedIn, given: Shown, status = 200): Promise<
         }
       : null,
     going: given.going ?? null,
-    waiting: waiting.slice(0, 200).map((row) => ({
+    waitingMore: Math.max(0, total - shownRows),
+    waiting: waiting.slice(0, shownRows).map((row) => ({
       email: row.email,
       role: roleLabels[roles.find((known) => known === row.role) ?? 'member'],
       until: new Date(row.expires_at),

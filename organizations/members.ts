@@ -4,6 +4,7 @@ import { helpWanted } from '../flows/ask-for-help.ts';
 import { changeRole, type MemberOutcome, removeMember } from '../flows/change-member.ts';
 import { exportMembers } from '../flows/export-members.ts';
 import {
+  countMembers,
   type MemberEntry,
   memberFilter,
   readMember,
@@ -11,6 +12,7 @@ import {
   readMembers,
 } from '../flows/read-members.ts';
 import {
+  hasSomethingToReset,
   identityChecks,
   type ResetOutcome,
   resetReason,
@@ -27,6 +29,7 @@ import type { Form, SignedIn, SignedInRoutes } from '../http/signed-in.ts';
 import { csvLine } from '../lib/csv.ts';
 import { mayOverMember, rolesToGive } from '../policy/permissions.ts';
 import { roles } from '../policy/types.ts';
+import { ownClientId } from '../provider/own-application.ts';
 import { basePath, framedBy, inSession, organizationOf, textOf, withProof } from './visit.ts';
 import { memberRow, methodLabel, options, roleLabels, signInWords, stateTag } from './words.ts';
 
@@ -103,7 +106,7 @@ export function memberRoutes({ get, post }: SignedInRoutes): void {
 
 const filterGiven = ({ ctx }: SignedIn): Record<string, string> =>
   Object.fromEntries(
-    ['search', 'twoFactor', 'method', 'role', 'state'].flatMap((name) => {
+    ['search', 'twoFactor', 'method', 'role', 'state', 'sort'].flatMap((name) => {
       const value = textOf(ctx.query[name]);
       return value === '' ? [] : [[name, value]];
     }),
@@ -155,6 +158,16 @@ async function showMembers(visit: SignedIn): Promise<void> {
   const { members, next } = await readMembers(site.services, there, filter, from);
   const figures = await readMemberFigures(site.services, there.organization.id, there.policy);
   const query = new URLSearchParams(given);
+  const isFiltered = Object.keys(given).some((name) => name !== 'sort');
+  const found = isFiltered ? await countMembers(site.services, there, filter) : null;
+  const total = figures.members + figures.disabled;
+  // A search is not counted; what one page holds is.
+  const known = found ?? (from === null && next === null ? members.length : null);
+  const count: Sentence = !isFiltered
+    ? { sentence: '{of}', values: { of: total } }
+    : known === null
+      ? { sentence: 'more than {size} of {of}', values: { size: 50, of: total } }
+      : { sentence: '{found} of {of}', values: { found: known, of: total } };
   const now = site.services.db.clock.now();
   const pageAfter = (after: string) => {
     const params = new URLSearchParams(query);
@@ -185,8 +198,16 @@ async function showMembers(visit: SignedIn): Promise<void> {
       ],
       filter.state ?? '',
     ),
-    isFiltered: query.size > 0,
-    total: figures.members + figures.disabled,
+    sort: options(
+      [
+        ['email', 'E-mail address'],
+        ['name', 'Name'],
+        ['surname', 'Last name'],
+      ],
+      filter.sort,
+    ),
+    isFiltered,
+    count,
     rows: members.map((member) => memberRow(member, base, now)),
     first: from === null ? null : `${base}/members${query.size > 0 ? `?${query}` : ''}`,
     next: next === null ? null : pageAfter(next),
@@ -223,7 +244,12 @@ async function showMember(visit: SignedIn): Promise<void> {
     lastSignIn: member.lastSignIn && {
       at: member.lastSignIn.at,
       how: signInWords(member.lastSignIn),
-      application: member.lastApplicationName,
+      application:
+        member.lastSignIn.clientId === ownClientId
+          ? 'Sallyport: account or organization pages'
+          : member.lastApplicationName === null
+            ? 'one of another organization'
+            : { sentence: '{application}', values: { application: member.lastApplicationName } },
     },
     factors: member.factors.map((factor) => ({
       label: methodLabel(factor.method),
@@ -233,7 +259,10 @@ async function showMember(visit: SignedIn): Promise<void> {
       tag: factorTag(factor),
     })),
     audit: `${basePath(ctx)}/audit?person=${encodeURIComponent(member.email)}`,
-    reset: may('members.reset_two_factor') ? `${own}/reset` : null,
+    reset:
+      may('members.reset_two_factor') && (await hasSomethingToReset(site.services, member.id))
+        ? `${own}/reset`
+        : null,
     roles: may('members.change_role')
       ? {
           action: `${own}/role`,

@@ -85,13 +85,21 @@ async function showOverview(visit: SignedIn): Promise<void> {
       {
         value: percent(figures.twoFactorOn, figures.members),
         text: {
-          sentence: 'have a second factor ({n} of {of})',
+          sentence: 'has a second factor ({n} of {of})|have a second factor ({n} of {of})',
           values: { n: figures.twoFactorOn, of: figures.members },
         },
         url: `${base}/members?twoFactor=on`,
       },
-      { value: String(figures.mustAct), text: 'still to set up', url: `${base}/members?state=must_act` },
-      { value: String(figures.overdue), text: 'are overdue', url: `${base}/members?state=overdue` },
+      {
+        value: String(figures.mustAct),
+        text: { sentence: 'still to set up|still to set up', values: { n: figures.mustAct } },
+        url: `${base}/members?state=must_act`,
+      },
+      {
+        value: String(figures.overdue),
+        text: { sentence: 'is overdue|are overdue', values: { n: figures.overdue } },
+        url: `${base}/members?state=overdue`,
+      },
       {
         value: percent(lastWeek.strong, lastWeek.signIns),
         text: "of last week's sign-ins used one",

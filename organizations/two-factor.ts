@@ -35,6 +35,10 @@ const requirementLabels: Readonly<Record<PolicyRules['requirement'], readonly [s
 
 interface Shown {
   readonly form: PolicyForm;
+  /** As it was sent: a preview of it has an address. */
+  readonly given?: Given;
+  /** Where the list of the preview begins; null at its start. */
+  readonly from?: string | null;
   readonly preview: PolicyPreview | null;
   readonly note: Note | null;
   readonly code: TwoFactorPage['code'];
@@ -55,24 +59,22 @@ export function twoFactorRoutes({ get, post }: SignedInRoutes): void {
     }
     const form = readPolicyForm(given, there.policy);
     if (isWrong(form)) return showPage(visit, there, { form, preview: null, note: wrong(form), code: null });
-    const preview = await previewPolicy(visit.site.services, there, form.values);
+    const from = given === visit.held ? null : textOf(visit.ctx.query.after) || null;
+    const preview = await previewPolicy(visit.site.services, there, form.values, from);
     const note: Note | null =
       given === visit.held
         ? { tone: 'info', text: 'You have confirmed that it is you. Look at it once more, then save.' }
         : preview.isChange
           ? null
           : { tone: 'info', text: 'Nothing is changed: this is the policy as it is saved.' };
-    return showPage(visit, there, { form, preview, note, code: null });
+    return showPage(visit, there, { form, given, from, preview, note, code: null });
   });
 
   /** Leads to an address that can be sent to a colleague, with the fields and without the form's token. */
   post('/:slug/two-factor/preview', inSession('policy.read'), async (visit, given) => {
     const { ctx } = visit;
-    const fields = policyFields.flatMap((name): [string, string][] =>
-      [given[name]].flat().flatMap((value) => (typeof value === 'string' ? [[name, value]] : [])),
-    );
-    const address = `${basePath(ctx)}/two-factor?${new URLSearchParams(fields)}`;
-    if (address.length <= longestAddress) {
+    const address = previewAddress(visit, given);
+    if (address !== null) {
       ctx.status = 303;
       return ctx.redirect(address);
     }
@@ -132,6 +134,24 @@ export function twoFactorRoutes({ get, post }: SignedInRoutes): void {
   });
 }
 
+type Given = { readonly [field: string]: unknown };
+
+/** Where a preview of these fields is to be found; null where that would be too long to be asked for. */
+function previewAddress(
+  { ctx }: SignedIn,
+  given: Given,
+  more: Readonly<Record<string, string>> = {},
+): string | null {
+  const fields = policyFields.flatMap((name): [string, string][] =>
+    textsOrText(given[name]).map((value) => [name, value]),
+  );
+  const address = `${basePath(ctx)}/two-factor?${new URLSearchParams([...fields, ...Object.entries(more)])}`;
+  return address.length <= longestAddress ? address : null;
+}
+
+const textsOrText = (value: unknown): string[] =>
+  [value].flat().filter((one): one is string => typeof one === 'string');
+
 /** Servers and proxies take 8 kB with everything else that a request says. */
 const longestAddress = 4000;
 
@@ -158,7 +178,7 @@ async function save(visit: SignedIn, given: Form): Promise<void> {
   const { values } = form;
   const again = async (note: Note | null, code: TwoFactorPage['code'], status = 200) => {
     const preview = await previewPolicy(services, there, values);
-    return showPage(visit, there, { form, preview, note, code }, status);
+    return showPage(visit, there, { form, given, preview, note, code }, status);
   };
   const preview = await previewPolicy(services, there, values);
   if (preview.isChange && textOf(given.previewed) !== nameOf(values)) {
@@ -234,7 +254,7 @@ const nameOf = (values: PolicyRules): string => digest(JSON.stringify(values)).s
 async function showPage(
   visit: SignedIn,
   there: OrganizationVisit,
-  { form, preview, note, code }: Shown,
+  { form, given, from = null, preview, note, code }: Shown,
   status = 200,
 ): Promise<void> {
   const { ctx, site } = visit;
@@ -323,13 +343,17 @@ async function showPage(
                 values.sessions.absoluteMinutes < there.policy.sessions.absoluteMinutes ||
                 values.sessions.offlineDays < there.policy.sessions.offlineDays,
               list: {
-                rows: preview.mustAct.members.slice(0, 50).map((member) => ({
+                rows: preview.mustAct.members.map((member) => ({
                   name: member.name ?? member.email,
                   email: member.email,
                   role: roleLabels[member.role],
                   by: member.state.kind === 'in_grace' ? member.state.until : null,
                 })),
-                more: Math.max(0, preview.after.mustAct - Math.min(50, preview.mustAct.members.length)),
+                first: given && from !== null ? previewAddress(visit, given) : null,
+                next:
+                  given && preview.mustAct.next !== null
+                    ? previewAddress(visit, given, { after: preview.mustAct.next })
+                    : null,
               },
             }
           : null,

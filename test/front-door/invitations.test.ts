@@ -24,10 +24,11 @@ async function invited(
   by: string,
   email: string,
   role: 'owner' | 'admin' | 'member' = 'member',
+  again = true,
 ) {
   door.clock.forward(1000);
   const { services, visit } = await visitAs(door, by);
-  const outcome = await inviteMember(services, visit, { email, role });
+  const outcome = await inviteMember(services, visit, { email, role, again });
   if (outcome.kind !== 'invited') return outcome.kind;
   const browser = door.browser();
   await browser.open('/dev/inbox');
@@ -107,6 +108,11 @@ for (const kind of kinds) {
       ),
     });
     const first = await invited(door, 'ada@acme.test', 'gus@birch.test');
+    t.is(
+      await invited(door, 'ada@acme.test', 'Gus@birch.test', 'member', false),
+      'already_invited',
+      'no second mail without a word',
+    );
     const second = await invited(door, 'ada@acme.test', 'gus@birch.test');
     const gus = door.browser();
     await gus.open(first);
@@ -127,7 +133,9 @@ for (const kind of kinds) {
 
     const third = await invited(door, 'ada@acme.test', 'new@acme.test');
     const { services, visit } = await visitAs(door, 'ada@acme.test');
-    const [waiting] = await readInvitations(services, visit);
+    const { rows, total } = await readInvitations(services, visit);
+    const [waiting] = rows;
+    t.is(total, 1);
     t.is(waiting?.email, 'new@acme.test');
     const other = await visitAs(door, 'gus@birch.test', 'birch');
     t.false(
@@ -142,5 +150,7 @@ for (const kind of kinds) {
     door.clock.forward(days(7) + 1);
     await gus.open(fourth);
     t.is(gus.status, 410);
+    t.is((await readInvitations(services, visit)).total, 0, 'what has ended waits no more');
+    t.regex(await invited(door, 'ada@acme.test', 'new@acme.test', 'member', false), /invitation/);
   });
 }

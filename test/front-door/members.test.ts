@@ -6,6 +6,7 @@ import { NotPermitted, visitOrganization } from '../../flows/organization-actor.
 import { previewPolicy } from '../../flows/preview-policy.ts';
 import {
   allMembers,
+  countMembers,
   type MemberFilter,
   memberFilter,
   readMember,
@@ -61,6 +62,8 @@ const lists: readonly [Partial<MemberFilter>, string][] = [
   [{ search: '%' }, ''],
   [{ search: "' OR 1=1 --" }, ''],
   [{ search: 'd', twoFactor: 'off' }, 'dai'],
+  [{ sort: 'name', role: 'member' }, 'ben fay gus hal elif'],
+  [{ sort: 'surname', role: 'member' }, 'ben gus fay elif hal'],
   // By address first, then by name, then by last name; each once.
   [{ search: 'b' }, 'ben ada'],
   [{ search: 'MARTIN' }, 'elif'],
@@ -102,14 +105,17 @@ for (const kind of kinds) {
       [days(3)],
     );
     nextDay(door, 1);
+    const { services, found } = await visit(door);
+    if (!found) return t.fail('no access');
     for (const [filter, expected] of lists) {
       const name = JSON.stringify(filter);
+      const n = expected === '' ? 0 : expected.split(' ').length;
+      const wanted = memberFilter.parse(filter);
+      t.is(await countMembers(services, found, wanted), wanted.search === '' ? n : null, `${name}, counted`);
       t.is(await names(door, filter), expected, name);
       t.is(await names(door, filter, 1), expected, `${name}, one at a time`);
     }
 
-    const { services, found } = await visit(door);
-    if (!found) return t.fail('no access');
     t.deepEqual(await readMemberFigures(services, found.organization.id, found.policy), {
       members: 7,
       disabled: 1,

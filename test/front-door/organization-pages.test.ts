@@ -442,6 +442,27 @@ for (const kind of kinds) {
         ['tom@new.test', 'admin', 'Tom'],
       ],
     );
+    for (const [list, said] of [
+      ['', /there is nothing in it yet/],
+      ['"open', /quotation mark is never closed/],
+      ['name\nkim', /No e-mail addresses were found/],
+    ] as const) {
+      await chiara.open('/organizations/acme/members-import');
+      await chiara.press('Check the list', { csv: list });
+      t.is(chiara.status, 422);
+      t.regex(chiara.alert, said);
+    }
+    // Addresses alone, as they come out of a mail; whoever is invited already is left out.
+    await chiara.press('Check the list', { csv: '\nnew@list.test\n kim@new.test\nada@acme.test' });
+    t.regex(chiara.text, /kim@new\.test[\s\S]*An invitation to this address is open already/);
+    t.truthy(chiara.form('Invite 1 person'));
+    await chiara.open('/organizations/acme/members-invite');
+    await chiara.press('Send invitation', { email: 'tom@new.test', role: 'admin' });
+    t.is(chiara.status, 409);
+    t.is(await count(door, 'invitations', "email = 'tom@new.test'"), 1);
+    await chiara.press('Send it again');
+    t.regex(chiara.text, /is on its way/);
+    t.is(await count(door, 'invitations', "email = 'tom@new.test'"), 2);
     await chiara.press('Take back');
     t.regex(chiara.text, /was taken back/);
 
