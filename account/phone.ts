@@ -5,7 +5,7 @@ import {
   confirmPhone,
   removePhone,
 } from '../flows/change-phone.ts';
-import { resendForm } from '../http/factor-form.ts';
+import { resendForm, wasSent } from '../http/factor-form.ts';
 import type { Sentence } from '../http/pages.ts';
 import { blocked, notSent, type Problem, wrong, wrongSent } from '../http/problems.ts';
 import { show } from '../http/show.ts';
@@ -58,10 +58,13 @@ export function phoneRoutes({ get, post }: SignedInRoutes): void {
     }
   });
 
-  post('/phone/code/:id/send', own, async (visit) => {
+  post('/phone/code/:id/send', own, async (visit, answer) => {
     const asked = await current(visit);
     if (!asked) {
       return gone(visit);
+    }
+    if (wasSent(answer, asked.sentAt)) {
+      return showCode(visit, asked, null);
     }
     const problem = await ask(visit, asked.number);
     if (problem) {

@@ -4,7 +4,7 @@ import { confirmEnrolment, startEnrolment } from '../flows/enrol-factor.ts';
 import { issuerNameFor } from '../flows/home-organization.ts';
 import { beginSetUp, endSetUp, findSetUp, methodsToAdd, type SetUp } from '../flows/set-up.ts';
 import { deviceName } from '../http/device-name.ts';
-import { methodChoices, resendForm, shownFactor } from '../http/factor-form.ts';
+import { methodChoices, resendForm, shownFactor, wasSent } from '../http/factor-form.ts';
 import type { Common } from '../http/pages.ts';
 import { blocked, notSent, type Problem, wrong, wrongAnswer } from '../http/problems.ts';
 import { sendCodesFile } from '../http/recovery-codes-file.ts';
@@ -42,10 +42,13 @@ export function setUpRoutes({ get, post }: SignedInRoutes): void {
     return setUp ? showStep(visit, setUp, null) : gone(visit);
   });
 
-  post('/set-up/:id/send', own, async (visit) => {
+  post('/set-up/:id/send', own, async (visit, form) => {
     const setUp = await current(visit);
     if (!setUp?.signIn.state.enrolment) {
       return gone(visit);
+    }
+    if (wasSent(form, setUp.signIn.state.enrolment.sentAt)) {
+      return onward(visit, setUp.id);
     }
     const problem = await start(visit, setUp, setUp.signIn.state.enrolment.method);
     return problem ? showStep(visit, setUp, problem) : onward(visit, setUp.id);

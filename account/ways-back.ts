@@ -2,6 +2,7 @@ import type Router from '@koa/router';
 import { notMe } from '../flows/not-me.ts';
 import { findLink } from '../flows/one-time-link.ts';
 import { askForPasswordReset, resetPassword } from '../flows/reset-password.ts';
+import { undoOf } from '../flows/security-mail.ts';
 import { linkEnded } from '../http/errors.ts';
 import { type OpenRoutes, type OpenVisit, openRoutes } from '../http/open-pages.ts';
 import type { Sentence } from '../http/pages.ts';
@@ -78,9 +79,20 @@ function resetRoutes({ get, post }: OpenRoutes): void {
 
 function notMeRoutes({ get, post }: OpenRoutes): void {
   get('/not-me/:id', aLink, async (visit) => {
-    await linkOf(visit, 'not_me');
+    const {
+      restoreEmail,
+      closeFactors = [],
+      dropCodes,
+      disconnect,
+    } = undoOf((await linkOf(visit, 'not_me')).data);
     const { ctx, site, shared } = visit;
-    show(ctx, site.renderer, 'not-me', { ...shared, action: ctx.path });
+    const undoes = [
+      ...(restoreEmail === undefined ? [] : (['address'] as const)),
+      ...(closeFactors.length === 0 ? [] : (['factor'] as const)),
+      ...(dropCodes ? (['codes'] as const) : []),
+      ...(disconnect === undefined ? [] : (['connection'] as const)),
+    ];
+    show(ctx, site.renderer, 'not-me', { ...shared, action: ctx.path, undoes });
   });
 
   post('/not-me/:id', aLink, async (visit) => {

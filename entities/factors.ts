@@ -87,6 +87,12 @@ export const useFactor = (
   rows: 1,
 });
 
+/** Nobody signs in with it any more; it still stands in the way of whoever has the password alone. */
+export const closeFactor = (userId: string, id: string, now: Date): Statement => ({
+  sql: 'UPDATE factors SET disabled_at = ? WHERE id = ? AND user_id = ? AND disabled_at IS NULL',
+  values: [now.getTime(), id, userId],
+});
+
 /** Only the person's own; the batch is undone where it is not there any more. */
 export const removeFactorOf = (userId: string, id: string): Statement => ({
   sql: 'DELETE FROM factors WHERE id = ? AND user_id = ?',

@@ -201,6 +201,7 @@ export const copied = (services: Services, user: UserRow, origin: Origin, row: F
   ...securityMail(services, user, origin, {
     template: 'account-changed',
     values: { change: 'passkey_copied', what: row.name ?? '' },
+    undo: { closeFactors: [row.id] },
     key: `passkey-copied ${row.id} ${row.last_used_at ?? 0}`,
   }),
 ];

@@ -110,7 +110,7 @@ export async function confirmEmail(
         template: 'account-changed',
         values: { change: 'email_changed', what: email },
         to: user.email,
-        restoreEmail: user.email,
+        undo: { restoreEmail: user.email },
       }),
     ]);
   } catch (error) {

@@ -146,7 +146,15 @@ export async function confirmPhone(
         userId: user.id,
         data: { secondStep: moved.length > 0 },
       }),
-      ...changeMail(services, user, actor.origin, 'phone_changed', { what: maskedPhoneNumber(number) }),
+      ...changeMail(
+        services,
+        user,
+        actor.origin,
+        'phone_changed',
+        { what: maskedPhoneNumber(number) },
+        undefined,
+        { closeFactors: moved.map(({ id }) => id) },
+      ),
       ...(await tellOldNumber(services, { actor, assessment })),
     ]);
     return done ? { kind: 'done', proof: moved[0] ? proofOf(moved[0].id, now) : null } : { kind: 'conflict' };

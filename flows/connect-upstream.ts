@@ -206,10 +206,11 @@ export async function finishConnection(
     }
     const link = await linkOf(db, provider, identity.subject);
     if (link) return { kind: link.user_id === user.id ? 'done' : 'taken', name: provider.name };
+    const id = newId(now);
     const done = await db.together([
       stillSignedIn(services, actor),
       addUpstreamLink(db, {
-        id: newId(now),
+        id,
         userId: user.id,
         provider,
         subject: identity.subject,
@@ -223,7 +224,9 @@ export async function finishConnection(
         organizationId: provider.organization_id,
         data: { provider: nameKey },
       }),
-      ...changeMail(services, user, actor.origin, 'upstream_linked', { what: provider.name }),
+      ...changeMail(services, user, actor.origin, 'upstream_linked', { what: provider.name }, undefined, {
+        disconnect: id,
+      }),
     ]);
     return done ? { kind: 'done', name: provider.name } : { kind: 'conflict' };
   } catch (error) {

@@ -186,6 +186,8 @@ export async function confirmEnrolment(
     ...securityMail(services, user, input.origin, {
       template: 'factor-added',
       values: { factor: factor.label },
+      // With the first one come recovery codes, which whoever set it up has seen.
+      undo: { closeFactors: [id], dropCodes: codes !== null },
     }),
     ...(input.also ?? []),
   ]);

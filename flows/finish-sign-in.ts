@@ -198,6 +198,7 @@ async function joining(
     return null;
   }
   const now = db.clock.now();
+  const id = newId(now);
   const { subject, joins, email } = join;
   // As it is now, not as it was when the page was shown: whoever was removed meanwhile stays removed.
   const history = joins === null ? null : await membershipHistory(db, user.id, joins.organizationId);
@@ -205,7 +206,7 @@ async function joining(
     return null;
   }
   return [
-    addUpstreamLink(db, { id: newId(now), userId: user.id, provider, subject, email, now }),
+    addUpstreamLink(db, { id, userId: user.id, provider, subject, email, now }),
     ...(joins === null || history === 'member'
       ? []
       : [joinForTheFirstTime(db, { ...joins, userId: user.id, now })]),
@@ -216,7 +217,9 @@ async function joining(
       clientId,
       data: { provider: provider.name_key },
     }),
-    ...changeMail(services, user, origin, 'upstream_linked', { what: provider.name }),
+    ...changeMail(services, user, origin, 'upstream_linked', { what: provider.name }, undefined, {
+      disconnect: id,
+    }),
   ];
 }
 

@@ -1,6 +1,10 @@
 import { auditEvent, type Origin } from '../audit/audit.ts';
+import { closeFactor, factorsOf } from '../entities/factors.ts';
+import { refreshDirectory } from '../entities/member-directory.ts';
 import { dropLinks, useLink } from '../entities/one-time-links.ts';
+import { forgetRecoveryCodes } from '../entities/recovery-codes.ts';
 import { forgetRememberedDevices } from '../entities/remembered-devices.ts';
+import { removeUpstreamLink, upstreamLinksOf } from '../entities/upstream-links.ts';
 import {
   disconnectUser,
   restoreEmail,
@@ -11,12 +15,15 @@ import {
 } from '../entities/users.ts';
 import { endingSessionsOf } from './end-sessions.ts';
 import { type FoundLink, makeLink } from './one-time-link.ts';
+import { undoOf } from './security-mail.ts';
 import type { Services } from './services.ts';
+import { signsInElsewhere } from './signs-in-elsewhere.ts';
 
 /**
  * "This was not me": whoever is signed in, is not any more; the password that somebody else may know opens nothing; remembered devices
- * are forgotten; an address that was changed is put back. Factors stay. Returns the name of the link by which a new password is chosen,
- * null where somebody was first.
+ * are forgotten. What the mail told of is undone: an address is put back, a factor closed, recovery codes dropped, another provider's
+ * account disconnected; all other factors stay. Returns where to go on: to the link by which a new password is chosen, or, for somebody who
+ * has none, to the sign-in. Null where somebody was first.
  */
 export async function notMe(
   services: Services,
@@ -27,22 +34,41 @@ export async function notMe(
   if (!user || user.disabled_at !== null) {
     return null;
   }
-  const before = link.data.restoreEmail;
+  const { restoreEmail: before, closeFactors = [], dropCodes, disconnect } = undoOf(link.data);
   const isFree = before !== undefined && before !== user.email && (await userByEmail(db, before)) === null;
-  const next = makeLink(services, 'reset_password', user.id, { email: before ?? user.email });
+  const isElsewhere = (await signsInElsewhere(services, user)) !== null && disconnect === undefined;
+  const next = isElsewhere
+    ? null
+    : makeLink(services, 'reset_password', user.id, { email: before ?? user.email });
   const now = db.clock.now();
+  const closed = (await factorsOf(db, user.id)).filter(({ id }) => closeFactors.includes(id));
+  const connected = (await upstreamLinksOf(db, user.id)).filter(({ id }) => id === disconnect);
   const first = await db.together([
     useLink(link.idDigest, now),
     dropLinks(user.id, 'reset_password', now),
     dropLinks(user.id, 'confirm_email', now),
-    next.statement,
+    ...(next === null ? [] : [next.statement]),
     setPasswordHash(user.id, null),
     ...(isFree ? [restoreEmail(user.id, before)] : []),
+    ...closed.flatMap(({ id, method }) => [
+      closeFactor(user.id, id, now),
+      auditEvent(db, origin, { type: 'factor.disabled', userId: user.id, data: { method, factor: id } }),
+    ]),
+    ...(closed.length > 0 ? [refreshDirectory([user.id])] : []),
+    ...(dropCodes ? [forgetRecoveryCodes(user.id)] : []),
+    ...connected.flatMap(({ id, provider_name }) => [
+      ...removeUpstreamLink(user.id, id),
+      auditEvent(db, origin, {
+        type: 'upstream.unlinked',
+        userId: user.id,
+        data: { provider: provider_name },
+      }),
+    ]),
     securityChanged(user.id, now),
     disconnectUser(user.id, now),
     forgetRememberedDevices(user.id, now),
     ...(await endingSessionsOf(services, user.id, origin, 'by_the_person')),
     auditEvent(db, origin, { type: 'not_me', userId: user.id, data: { addressRestored: isFree } }),
   ]);
-  return first ? next.url : null;
+  return first ? (next?.url ?? new URL('/account', services.settings.issuer).href) : null;
 }

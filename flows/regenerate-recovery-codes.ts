@@ -28,7 +28,7 @@ export async function regenerateRecoveryCodes(
     setUpStatement(services, setUp, { newRecoveryCodes: codes }),
     forgetRememberedDevices(user.id, now),
     auditEvent(db, actor.origin, { type: 'recovery_codes.made', userId: user.id }),
-    ...changeMail(services, user, actor.origin, 'recovery_codes_made'),
+    ...changeMail(services, user, actor.origin, 'recovery_codes_made', {}, undefined, { dropCodes: true }),
   ]);
   return done ? setUp.id : null;
 }

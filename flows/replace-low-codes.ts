@@ -33,6 +33,6 @@ export async function replaceLowCodes(
     }),
     forgetRememberedDevices(user.id, now),
     auditEvent(db, origin, { type: 'recovery_codes.made', userId: user.id }),
-    ...changeMail(services, user, origin, 'recovery_codes_made'),
+    ...changeMail(services, user, origin, 'recovery_codes_made', {}, undefined, { dropCodes: true }),
   ]);
 }

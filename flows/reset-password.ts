@@ -18,6 +18,7 @@ import { type NewPasswordProblem, newPasswordProblem } from './new-password.ts';
 import { type FoundLink, makeLink } from './one-time-link.ts';
 import { changeMail } from './security-mail.ts';
 import type { Services } from './services.ts';
+import { signsInElsewhere } from './signs-in-elsewhere.ts';
 
 /** Long enough for all that is done for an account that exists, so that the time says nothing (security.md T144). */
 const answerAfter = 400;
@@ -54,6 +55,30 @@ async function sendReset(services: Services, email: unknown, origin: Origin): Pr
   if (counted.kind !== 'ok') {
     return;
   }
+  const happened = {
+    name: user.name,
+    at: db.clock.now().toISOString(),
+    ip: origin.ip,
+    userAgent: origin.userAgent,
+  };
+  const locale = user.locale ?? origin.language ?? user.last_language;
+  const provider = await signsInElsewhere(services, user);
+  if (provider !== null) {
+    await db.together([
+      auditEvent(db, origin, {
+        type: 'password.reset_asked',
+        userId: user.id,
+        data: { known: true, elsewhere: true },
+      }),
+      notify.mail({
+        to: user.email,
+        locale,
+        template: 'password-elsewhere',
+        values: { ...happened, provider },
+      }),
+    ]);
+    return;
+  }
   const link = makeLink(services, 'reset_password', user.id, { email: user.email });
   await db.together([
     // Of several mails the newest counts.
@@ -62,16 +87,9 @@ async function sendReset(services: Services, email: unknown, origin: Origin): Pr
     auditEvent(db, origin, { type: 'password.reset_asked', userId: user.id, data: { known: true } }),
     notify.mail({
       to: user.email,
-      locale: user.locale ?? origin.language ?? user.last_language,
+      locale,
       template: 'password-reset',
-      values: {
-        name: user.name,
-        at: db.clock.now().toISOString(),
-        ip: origin.ip,
-        userAgent: origin.userAgent,
-        url: link.url,
-        minutes: 60,
-      },
+      values: { ...happened, url: link.url, minutes: 60 },
     }),
   ]);
 }

@@ -5,6 +5,38 @@ import type { MessageValues } from '../notifications/outbox.ts';
 import { makeLink } from './one-time-link.ts';
 import type { Services } from './services.ts';
 
+/** What "this was not me" undoes of what the mail tells, beside ending everything that somebody else may be in by. */
+export interface Undo {
+  /** The address from before. */
+  readonly restoreEmail?: string;
+  /** They are closed, not removed: who reads somebody's mail must not be able to turn their second factor off. */
+  readonly closeFactors?: readonly string[];
+  /** Somebody else may know the recovery codes. */
+  readonly dropCodes?: boolean;
+  /** The connection to an account of another provider. */
+  readonly disconnect?: string;
+}
+
+const linkData = ({ restoreEmail, closeFactors = [], dropCodes, disconnect }: Undo) => ({
+  ...(restoreEmail === undefined ? {} : { restoreEmail }),
+  ...(closeFactors.length === 0 ? {} : { closeFactors: closeFactors.join(' ') }),
+  ...(dropCodes === true ? { dropCodes: 'yes' } : {}),
+  ...(disconnect === undefined ? {} : { disconnect }),
+});
+
+/** What the link of such a mail would undo. */
+export const undoOf = ({
+  restoreEmail,
+  closeFactors,
+  dropCodes,
+  disconnect,
+}: Readonly<Record<string, string>>): Undo => ({
+  ...(restoreEmail === undefined ? {} : { restoreEmail }),
+  closeFactors: closeFactors?.split(' ') ?? [],
+  dropCodes: dropCodes !== undefined,
+  ...(disconnect === undefined ? {} : { disconnect }),
+});
+
 /**
  * Tells a person what happened to their account: when, from where, and with a link for the case that it was not them. To stand in the
  * batch of what it tells of. `to` is where it goes instead of their address of today.
@@ -18,8 +50,7 @@ export function securityMail(
     readonly template: string;
     readonly values?: MessageValues;
     readonly to?: string;
-    /** What "this was not me" puts back. */
-    readonly restoreEmail?: string;
+    readonly undo?: Undo;
     /** The same key is one mail. */
     readonly key?: string;
     /** In whose name and look it is written, where that is not the person's own organization. */
@@ -28,12 +59,7 @@ export function securityMail(
     readonly expiresAt?: Date;
   },
 ): Statement[] {
-  const link = makeLink(
-    services,
-    'not_me',
-    user.id,
-    mail.restoreEmail === undefined ? {} : { restoreEmail: mail.restoreEmail },
-  );
+  const link = makeLink(services, 'not_me', user.id, linkData(mail.undo ?? {}));
   return [
     link.statement,
     services.notify.mail({
@@ -79,9 +105,11 @@ export const changeMail = (
   change: AccountChange,
   values: MessageValues = {},
   to?: string,
+  undo: Undo = {},
 ): Statement[] =>
   securityMail(services, user, origin, {
     template: 'account-changed',
     values: { change, ...values },
+    undo,
     ...(to === undefined ? {} : { to }),
   });

@@ -32,7 +32,9 @@ export async function showRecoveryCodes(
   const told = await db.together([
     stillSignedIn(services, actor),
     auditEvent(db, actor.origin, { type: 'recovery_codes.shown', userId }),
-    ...changeMail(services, assessment.user, actor.origin, 'recovery_codes_shown'),
+    ...changeMail(services, assessment.user, actor.origin, 'recovery_codes_shown', {}, undefined, {
+      dropCodes: true,
+    }),
   ]);
   return told
     ? unused.flatMap(({ id, sealed }) =>

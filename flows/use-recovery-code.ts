@@ -106,7 +106,11 @@ export async function useRecoveryCode(
     securityChanged(user.id, now),
     ...subjects.map(attemptSucceeded),
     auditEvent(db, input.origin, { ...event, type: 'recovery_code.used', data: { left } }),
-    ...securityMail(services, user, input.origin, { template: 'recovery-code-used', values: { left } }),
+    ...securityMail(services, user, input.origin, {
+      template: 'recovery-code-used',
+      values: { left },
+      undo: { dropCodes: true },
+    }),
   ]);
   if (!first) {
     await audit(db, input.origin, { ...event, type: 'recovery_code.failed' });

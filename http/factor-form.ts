@@ -4,6 +4,7 @@ import { factorFor } from '../factors/index.ts';
 import { seconds } from '../lib/clock.ts';
 import type { Method } from '../policy/types.ts';
 import type { EnrolPage, Resend, ShownFactor } from './pages.ts';
+import type { Form } from './signed-in.ts';
 import type { Site } from './site.ts';
 
 /** What a factor's own view is given. */
@@ -25,8 +26,12 @@ export function resendForm(
     return null;
   }
   const left = sentAt + resendAfter - site.services.db.clock.now().getTime();
-  return { action, secondsLeft: Math.max(0, Math.ceil(left / 1000)) };
+  return { action, after: sentAt, secondsLeft: Math.max(0, Math.ceil(left / 1000)) };
 }
+
+/** True of a form whose message was sent already: shown is what is so now. */
+export const wasSent = (form: Form, sentAt: number | null): boolean =>
+  typeof form.after === 'string' && form.after !== String(sentAt ?? 0);
 
 /** The methods to choose from. The first is preferred; where scripts do not run, the first that works without is checked. */
 export function methodChoices(

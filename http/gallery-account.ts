@@ -122,7 +122,7 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
     number: '+49 1511 2345678',
     typed: '',
     action: '#code',
-    resend: { action: '#send', secondsLeft: 24 },
+    resend: { action: '#send', after: 0, secondsLeft: 24 },
     error: null,
     another: '#phone',
     back: '#profile',
@@ -364,6 +364,11 @@ export function wayBackPages(shared: Common): readonly GalleryPage[] {
       state: 'common password',
       locals: { ...register, step: 'password', error: passwordWords.common },
     },
-    { name: 'not-me', state: 'first', locals: { ...shared, action: '#not-me' } },
+    { name: 'not-me', state: 'first', locals: { ...shared, action: '#not-me', undoes: [] } },
+    {
+      name: 'not-me',
+      state: 'everything undone',
+      locals: { ...shared, action: '#not-me', undoes: ['address', 'factor', 'codes', 'connection'] },
+    },
   ];
 }

@@ -198,7 +198,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     typed: '',
     error: null,
     note: null,
-    resend: { action: '#resend', secondsLeft: 27 },
+    resend: { action: '#resend', after: 0, secondsLeft: 27 },
   };
   const recoveryCodes = {
     ...shared,
@@ -227,6 +227,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     ...shared,
     why: 'no_usable_factor',
     organizationName: 'Acme Aviation',
+    help: '#help',
     contact: { label: 'Write to your administrators', url: 'mailto:it@acme.test' },
     cancel: '#cancel',
   } as const;
@@ -401,7 +402,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
         ...challenge,
         rememberDays: 1,
         factor: { method: 'email', to: 'a••@acme.test' },
-        resend: { action: '#resend', secondsLeft: 27 },
+        resend: { action: '#resend', after: 0, secondsLeft: 27 },
       },
     },
     {
@@ -410,7 +411,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
       locals: {
         ...challenge,
         factor: { method: 'sms', to: '+49 ••••• 78' },
-        resend: { action: '#resend', secondsLeft: 0 },
+        resend: { action: '#resend', after: 0, secondsLeft: 0 },
         note: { tone: 'ok', text: 'A new code is on its way.' },
       },
     },
@@ -437,7 +438,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
       locals: {
         ...challenge,
         factor: { ...waiting, word: 'denied' },
-        resend: { action: '#resend', secondsLeft: 0 },
+        resend: { action: '#resend', after: 0, secondsLeft: 0 },
       },
     },
     {
@@ -446,7 +447,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
       locals: {
         ...challenge,
         factor: { ...waiting, word: 'ended' },
-        resend: { action: '#resend', secondsLeft: 0 },
+        resend: { action: '#resend', after: 0, secondsLeft: 0 },
       },
     },
     { name: 'challenge-recovery', state: 'first', locals: recovery },
@@ -531,7 +532,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
       locals: {
         ...totp,
         factor: { method: 'sms' as const, to: '+49 ••••• 78', another: 'Use another number' },
-        resend: { action: '#resend', secondsLeft: 27 },
+        resend: { action: '#resend', after: 0, secondsLeft: 27 },
       },
     },
     {
@@ -577,7 +578,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
       locals: {
         ...totp,
         factor: { method: 'email' as const, to: 'a••@acme.test' },
-        resend: { action: '#resend', secondsLeft: 27 },
+        resend: { action: '#resend', after: 0, secondsLeft: 27 },
         back: '#methods',
       },
     },
@@ -591,7 +592,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
         typed: '123456',
         error: 'That code is not right, or is too old. Enter the newest one, or ask for another.',
         note: { tone: 'ok', text: 'A new code is on its way.' },
-        resend: { action: '#resend', secondsLeft: 0 },
+        resend: { action: '#resend', after: 0, secondsLeft: 0 },
       },
     },
 
@@ -888,6 +889,15 @@ export function galleryMails(lang: Language = 'en'): readonly GalleryMail[] {
     {
       name: 'password-reset',
       locals: { ...shared, ...happening, url: 'https://id.acme.test/reset-password/sample', minutes: 60 },
+    },
+    {
+      name: 'password-elsewhere',
+      locals: {
+        ...shared,
+        ...happening,
+        provider: 'Acme Keycloak',
+        accountUrl: 'https://id.acme.test/account',
+      },
     },
     { name: 'new-device', locals: { ...shared, ...happening, days: 30 } },
     {

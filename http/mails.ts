@@ -21,6 +21,7 @@ const names: { readonly [name in keyof Mails]: true } = {
   'membership-changed': true,
   'account-changed': true,
   'password-reset': true,
+  'password-elsewhere': true,
   'sign-in-denied': true,
   invitation: true,
   'confirm-email': true,

@@ -381,6 +381,8 @@ export interface RegisterPage extends Common {
 }
 
 export interface NotMePage extends Common {
+  /** What of the mail's news is undone. */
+  readonly undoes: readonly ('address' | 'factor' | 'codes' | 'connection')[];
   /** POST. */
   readonly action: string;
 }
@@ -440,6 +442,8 @@ export interface SignInPage extends Common {
 /** "Send a new code": POST to `action`; the server's own limit decides, the seconds are for the count-down. */
 export interface Resend {
   readonly action: string;
+  /** When the one was sent that the new one takes the place of: a form that comes once more sends nothing. */
+  readonly after: number;
   readonly secondsLeft: number;
 }
 
@@ -687,6 +691,8 @@ export interface ErrorPage extends Common {
 export interface RefusedPage extends Common {
   readonly why: 'no_method_available' | 'no_usable_factor' | 'no_verified_email' | 'unknown_acr';
   readonly organizationName: string | null;
+  /** GET: a word to those who can help; null where they could not do anything. */
+  readonly help: string | null;
   /** https or mailto of who can help; null where none is known. */
   readonly contact: Link | null;
   /** POST: back to the application. */
@@ -917,6 +923,13 @@ export interface PasswordResetMail extends MailCommon, Happening {
   readonly url: string;
   readonly minutes: number;
 }
+
+/** Somebody without a password has asked for a new one. */
+export interface PasswordElsewhereMail extends MailCommon, Happening {
+  /** The provider that signs the person in. */
+  readonly provider: string;
+  readonly accountUrl: string;
+}
 export interface SignInDeniedMail extends MailCommon, Happening {}
 
 export interface NewDeviceMail extends MailCommon, Happening {
@@ -955,6 +968,7 @@ export interface Mails {
   readonly 'membership-changed': MembershipChangedMail;
   readonly 'account-changed': AccountChangedMail;
   readonly 'password-reset': PasswordResetMail;
+  readonly 'password-elsewhere': PasswordElsewhereMail;
   readonly 'sign-in-denied': SignInDeniedMail;
   readonly invitation: InvitationMail;
   readonly 'confirm-email': ConfirmEmailMail;

@@ -7,6 +7,7 @@ import { type Ending, endingOf } from '../flows/finish-sign-in.ts';
 import { issuerNameFor } from '../flows/home-organization.ts';
 import { type ChallengeStart, startChallenge } from '../flows/start-challenge.ts';
 import { streamEvent } from '../http/event-stream.ts';
+import { wasSent } from '../http/factor-form.ts';
 import type { Problem } from '../http/problems.ts';
 import { blocked, notSent, wrong, wrongAnswer } from '../http/problems.ts';
 import type { ConfirmedFactor } from '../policy/types.ts';
@@ -22,8 +23,12 @@ type ShowNext = (visit: Visit, next: Next) => Promise<void>;
 export function challengeRoutes({ site: { services }, get, postIn }: Steps, showNext: ShowNext): void {
   get('/ways', (visit, next) => (next.kind === 'challenge' ? showWays(visit, next) : showNext(visit, next)));
 
-  postIn('challenge', '/challenge/:factorId/send', async (visit, next) => {
+  postIn('challenge', '/challenge/:factorId/send', async (visit, next, form) => {
     const factorId = String(visit.ctx.params.factorId);
+    const { challenge } = visit.signIn.state;
+    if (wasSent(form, challenge?.factorId === factorId ? challenge.sentAt : null)) {
+      return onward(visit, factorId);
+    }
     const outcome = await begin(visit, next, factorId);
     const factor = next.decision.factors.find(({ id }) => id === factorId);
     const problem = notSent(visit, outcome);

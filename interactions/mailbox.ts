@@ -1,4 +1,5 @@
 import { answerMailboxCode, sendMailboxCode } from '../flows/mailbox-code.ts';
+import { wasSent } from '../http/factor-form.ts';
 import { blocked, notSent, wrong, wrongSent } from '../http/problems.ts';
 import { showMailbox } from './pages.ts';
 import { onward, type StepOf, type Steps } from './steps.ts';
@@ -18,7 +19,10 @@ export function mailboxRoutes({ site: { services }, postIn }: Steps): void {
     showMailbox(visit, next.assessment, problem);
   });
 
-  postIn('mailbox', '/mailbox/send', async (visit, next) => {
+  postIn('mailbox', '/mailbox/send', async (visit, next, form) => {
+    if (wasSent(form, visit.signIn.state.mailbox?.sentAt ?? null)) {
+      return onward(visit);
+    }
     const outcome = await sendMailboxCode(services, inputFor(visit, next));
     const problem = notSent(visit, outcome);
     return problem ? showMailbox(visit, next.assessment, problem) : onward(visit);

@@ -239,7 +239,11 @@ function waitingFor(
 const askAgain = (visit: Visit, { id }: ConfirmedFactor, word: Approval['decision'] | null): Resend | null =>
   word === 'waiting' || word === 'approved'
     ? null
-    : { action: at(visit, `/challenge/${id}/send`), secondsLeft: 0 };
+    : {
+        action: at(visit, `/challenge/${id}/send`),
+        after: visit.signIn.state.challenge?.sentAt ?? 0,
+        secondsLeft: 0,
+      };
 
 /** One entry per way: all passkeys are one, since the browser asks which. */
 export function waysOf(factors: readonly ConfirmedFactor[]): ConfirmedFactor[] {
@@ -444,7 +448,9 @@ export function showRefused(visit: Visit, next: StepOf<'refuse'>): void {
   const locals: Pages['refused'] = {
     ...commonOf(visit, next.assessment),
     why: next.decision.why,
-    organizationName: organizationNameFor(visit, next.assessment),
+    // Who can help is of the person's own organization, whosever application this is.
+    organizationName: organizationNameOf(next.assessment),
+    help: next.decision.why === 'no_usable_factor' ? at(visit, '/help') : null,
     contact: null,
     cancel: at(visit, '/cancel'),
   };

@@ -5,6 +5,7 @@ import type { SendOutcome } from '../flows/send-step.ts';
 import type { SignInState } from '../flows/sign-in-state.ts';
 import { skipSetup } from '../flows/skip-setup.ts';
 import { deviceName } from '../http/device-name.ts';
+import { wasSent } from '../http/factor-form.ts';
 import type { Problem } from '../http/problems.ts';
 import { blocked, notSent, wrong, wrongAnswer } from '../http/problems.ts';
 import { type Method, methods } from '../policy/types.ts';
@@ -37,9 +38,9 @@ export function setUpRoutes(
     return problem ? showEnrol(visit, next, problem) : onward(visit);
   });
 
-  postIn('enrol', '/enrol/send', async (visit, next) => {
+  postIn('enrol', '/enrol/send', async (visit, next, form) => {
     const { enrolment } = visit.signIn.state;
-    if (!enrolment) {
+    if (!enrolment || wasSent(form, enrolment.sentAt)) {
       return showNext(visit, next);
     }
     const outcome = await start(visit, next, enrolment.method);

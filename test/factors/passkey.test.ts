@@ -402,6 +402,22 @@ test('where models are listed, only one that its maker attests can be set up, an
       { attestation: { ...attester, model: other } },
     ],
     ['a model that is not in the list', { ...strict, passkeyModels: [other] }, { attestation: attester }],
+    // Formats whose statement the device's own software writes, so that it can name any model, or that know no models (0026).
+    ...['tpm', 'android-key', 'android-safetynet', 'apple', 'fido-u2f', 'compound'].map((fmt) => [
+      `format ${fmt}`,
+      strict,
+      {
+        attestation: {
+          fmt,
+          attStmt: new Map<string, unknown>([
+            ['alg', -7],
+            ['sig', new Uint8Array(70)],
+            ['ver', '2.0'],
+            ['x5c', attester.certificates],
+          ]) as never,
+        },
+      },
+    ]),
     ['a list that is empty', { ...strict, passkeyModels: [] }, { attestation: attester }],
     ['nobody is trusted', { ...strict, passkeyRoots: [] }, { attestation: attester }],
     ['a certificate that was changed', strict, { attestation: { ...attester, certificates: broken } }],
@@ -418,7 +434,15 @@ test('where models are listed, only one that its maker attests can be set up, an
       { attestation: attester },
     ],
   ] as readonly (readonly [string, Subject, Lies])[]) {
-    t.false((await setUp(subject, lies)).ok, what);
+    const outcome = await setUp(subject, lies);
+    t.false(outcome.ok, what);
+    if (what.startsWith('format')) {
+      t.regex(
+        (!outcome.ok && outcome.error) || '',
+        /Only certain models of passkeys/,
+        `${what}: it says why`,
+      );
+    }
   }
   t.false(
     (await setUp({ ...strict, passkeyModels: null }, { attestation: attester })).ok,

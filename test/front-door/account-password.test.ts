@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { Browser } from './browser.ts';
-import { acme, type FrontDoor, frontDoor, kinds, nextDay, nextStep, password, secret } from './rig.ts';
+import { acme, type FrontDoor, frontDoor, kinds, nextStep, password, secret } from './rig.ts';
 
 async function signedIn(door: FrontDoor, who = 'ada', word = password): Promise<Browser> {
   const browser = door.browser();
@@ -141,7 +141,10 @@ for (const kind of kinds) {
 
   test(`${kind}: "this was not me" closes the account to whoever is in it, and signs nobody in (T146)`, async (t) => {
     const door = await frontDoor(t, kind, {
-      configuration: acme({ rememberDeviceDays: 30 }, { ada: { totp: secret } }),
+      configuration: acme(
+        { rememberDeviceDays: 30 },
+        { ada: { totp: secret }, ben: {}, cy: { role: 'owner' } },
+      ),
     });
     const thief = door.browser();
     await thief.open('/account');
@@ -169,6 +172,36 @@ for (const kind of kinds) {
     t.is(ada.heading, 'Two-factor authentication');
     await ada.open(link);
     t.is(ada.status, 410);
-    nextDay(door, 8);
+
+    // What the mail tells of is undone: a thief's own factor and the codes that came with it are no way in any more.
+    const stranger = await signedIn(door, 'ben');
+    await stranger.press('Enable');
+    if (stranger.buttons.includes('Continue')) await stranger.press('Continue', { method: 'totp' });
+    const typed = stranger.totpSecret;
+    await stranger.press('Confirm setup', { code: door.code(0, typed) });
+    t.is(stranger.recoveryCodes.length, 8);
+    const added = await mailTo(door, 'ben@acme.test', /was set up for your account/);
+    const ben = door.browser();
+    await ben.open(added.links.find((url) => url.includes('/not-me/')) ?? '');
+    t.regex(ben.text, /The way to sign in that the mail names is closed.*Your recovery codes stop working/s);
+    await ben.press('It was not me');
+    await ben.press('Save the password', { password: next });
+    for (const [table, where] of [
+      ['factors', 'disabled_at IS NULL AND'],
+      ['recovery_codes', ''],
+    ]) {
+      const left = await door.db.rows(
+        `SELECT id FROM ${table} WHERE ${where} user_id = (SELECT id FROM users WHERE email = 'ben@acme.test')`,
+      );
+      t.deepEqual(left, [], table);
+    }
+    // And no way round it for whoever reads Ben's mail: those who know him must help.
+    nextStep(door);
+    await ben.open('/account');
+    await ben.press('Sign in', { email: 'ben@acme.test', password: next });
+    t.is(ben.heading, 'You cannot sign in here now');
+    await ben.follow('Ask for help');
+    await ben.press('Ask them for help');
+    t.regex(ben.text, /The owners and admins of Acme Aviation have a mail/);
   });
 }

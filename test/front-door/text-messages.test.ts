@@ -136,6 +136,11 @@ for (const kind of kinds) {
     door.clock.forward(seconds(1));
     await ada.open(action, { fields });
     t.is((await texts(door)).at(-1)?.to, number, 'whatever the request names (T038)');
+    const bySecond = (await texts(door)).length;
+    door.clock.forward(seconds(1));
+    await ada.open(action, { fields });
+    t.is((await texts(door)).length, bySecond, 'the same form once more sends nothing (T031)');
+    t.true(ada.buttons.includes('Verify'), 'and shows the step');
     await ada.press('Verify', { code });
     t.is(ada.status, 422, 'a new one makes the old one worthless');
     const fresh = await textedCode(door);

@@ -1,5 +1,6 @@
 import parallel from 'ava';
 import type { Browser } from './browser.ts';
+import { mails } from './evidence.ts';
 import { fakeDns } from './fake-dns.ts';
 import { fakeUpstream, type Lie, provider } from './fake-upstream.ts';
 import {
@@ -218,6 +219,21 @@ for (const kind of kinds) {
       t.like(claims, { acr }, JSON.stringify(said));
       t.deepEqual(claims.amr, amr, JSON.stringify(said));
     }
+
+    // Whoever has come in only by the provider gets no password by mail: it would let them in past the provider (T014).
+    const mailbox = door.browser();
+    await mailbox.open('/forgotten-password');
+    await mailbox.press('Send the link', { email: 'zoe@acme.test' });
+    t.regex(mailbox.text, /If there is an account with this address, a mail is on its way/);
+    t.deepEqual(
+      await door.db.rows("SELECT id_digest FROM one_time_links WHERE purpose = 'reset_password'"),
+      [],
+    );
+    const instead = await mails(door, 'password-elsewhere');
+    t.deepEqual(
+      instead.map(({ to, values }) => [to, values.provider]),
+      [['zoe@acme.test', 'Fake']],
+    );
 
     // At a device, with the second factor that it demands: only where the provider says so, in a word that it is trusted with (T072).
     for (const [said, inside] of [

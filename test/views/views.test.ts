@@ -166,6 +166,7 @@ test('a mail about a change says when it was, and has the link for "this was not
   const others = [
     'code',
     'password-reset',
+    'password-elsewhere',
     'confirm-email',
     'invitation',
     'register',
