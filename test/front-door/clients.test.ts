@@ -158,7 +158,7 @@ for (const kind of kinds) {
     t.is(browser.callback?.get('error'), 'login_required');
   });
 
-  test(`${kind}: oauth4webapi signs in with DPoP, gets tokens for a resource server that checks them, and for a program`, async (t) => {
+  test(`${kind}: oauth4webapi signs in with DPoP, gets tokens for a resource server that checks them, steps up, refreshes, signs out, and gets one for a program`, async (t) => {
     const door = await setUp(t, kind);
     const insecure = { [oauth.allowInsecureRequests]: true };
     const issuer = new URL(door.issuer);
@@ -221,6 +221,52 @@ for (const kind of kinds) {
     });
     t.is(claims.client_id, 'rp');
     t.deepEqual(claims.amr, ['pwd', 'otp', 'mfa']);
+
+    const before = oauth.getValidatedIdTokenClaims(tokens)?.auth_time ?? 0;
+    nextStep(door);
+    const second = oauth.generateRandomCodeVerifier();
+    await browser.authorize({
+      client_id: 'rp',
+      scope: 'openid',
+      acr_values: acr2fa,
+      max_age: '0',
+      code_challenge: await oauth.calculatePKCECodeChallenge(second),
+    });
+    if (browser.heading.startsWith('Sign in')) {
+      await browser.press('Sign in', { email: 'ada@acme.test', password: 'correct horse battery staple' });
+    }
+    await browser.press('Verify', { code: door.code() });
+    const back = oauth.validateAuthResponse(as, client, browser.callback ?? new URLSearchParams(), 'state');
+    const stepped = await oauth.processAuthorizationCodeResponse(
+      as,
+      client,
+      await oauth.authorizationCodeGrantRequest(as, client, auth, back, redirectUri, second, insecure),
+      { requireIdToken: true, maxAge: 60 },
+    );
+    const idToken = stepped.id_token ?? '';
+    t.like(await independently(t, door, idToken, { aud: 'rp' }), { acr: acr2fa });
+    t.true((oauth.getValidatedIdTokenClaims(stepped)?.auth_time ?? 0) > before, 'a fresh factor');
+
+    const refresh = async () =>
+      oauth.processRefreshTokenResponse(
+        as,
+        client,
+        await oauth.refreshTokenGrantRequest(as, client, auth, stepped.refresh_token ?? '', insecure),
+      );
+    const renewed = await refresh();
+    t.not(renewed.refresh_token, stepped.refresh_token);
+    t.like(await independently(t, door, renewed.id_token ?? '', { aud: 'rp' }), { acr: acr2fa });
+    t.like(await t.throwsAsync(refresh()), { error: 'invalid_grant' });
+
+    const end = new URL(as.end_session_endpoint ?? '');
+    end.search = String(
+      new URLSearchParams({ id_token_hint: idToken, post_logout_redirect_uri: `${redirectUri}/bye` }),
+    );
+    await browser.open(end.href);
+    await browser.press('Sign out', { logout: 'yes' });
+    t.truthy(browser.callback);
+    await browser.authorize({ client_id: 'rp', prompt: 'none' });
+    t.is(browser.callback?.get('error'), 'login_required');
 
     const program: oauth.Client = { client_id: 'machine' };
     const granted = await oauth.processClientCredentialsResponse(
