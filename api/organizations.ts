@@ -8,8 +8,10 @@ import { rulesOf } from '../flows/change-policy.ts';
 import { policyChange } from '../flows/configuration-file.ts';
 import { remindNow } from '../flows/notify-members.ts';
 import { actorData, type OrganizationVisit, requirePermission } from '../flows/organization-actor.ts';
+import { passkeysOfOrganization } from '../flows/passkeys-of-organization.ts';
 import { policyVersion, previewPolicy, whoWouldBeStopped } from '../flows/preview-policy.ts';
 import { readMemberFigures } from '../flows/read-members.ts';
+import { readOverview } from '../flows/read-overview.ts';
 import { RequestError } from '../http/errors.ts';
 import { days } from '../lib/clock.ts';
 import { issueRegistrationToken } from '../provider/registration.ts';
@@ -333,6 +335,96 @@ export const organizationOperations = [
     handle: async ({ site, caller, params }) => {
       const visit = await organizationFor(site, caller, params.organization);
       return { body: await readMemberFigures(site.services, visit.organization.id, visit.policy) };
+    },
+  }),
+  operation({
+    id: 'getOverview',
+    verb: 'get',
+    path: '/organizations/{organization}/overview',
+    tag: 'Statistics',
+    summary: 'Four weeks, day by day, and the deadline',
+    description: 'Days of which nothing is known are left out; today is the last.',
+    scope: 'statistics:read',
+    fresh: false,
+    params: inOrganization,
+    query: null,
+    body: null,
+    status: 200,
+    answer: z.object({
+      /** When the grace of those who were here at the beginning of the requirement ends; null where nobody must. */
+      deadline: z.string().nullable(),
+      days: z.array(
+        z.object({
+          day: z.string(),
+          members: z.number().int().nullable(),
+          twoFactorOn: z.number().int().nullable(),
+          signIns: z.number().int(),
+          signInsWithSecondFactor: z.number().int(),
+        }),
+      ),
+    }),
+    problems: [404],
+    handle: async ({ site, caller, params }) => {
+      const visit = await organizationFor(site, caller, params.organization);
+      const { deadline, days } = await readOverview(site.services, visit);
+      return {
+        body: {
+          deadline: deadline?.toISOString() ?? null,
+          days: days.map(({ at, members, setUp, signIns, strong }) => ({
+            day: at.toISOString().slice(0, 10),
+            members,
+            twoFactorOn: setUp,
+            signIns,
+            signInsWithSecondFactor: strong,
+          })),
+        },
+      };
+    },
+  }),
+  operation({
+    id: 'getPasskeyReport',
+    verb: 'get',
+    path: '/organizations/{organization}/passkeys',
+    tag: 'Statistics',
+    summary: 'How many members have passkeys, how many no second factor, and the last registrations',
+    scope: 'members:read',
+    fresh: false,
+    params: inOrganization,
+    query: null,
+    body: null,
+    status: 200,
+    answer: z.object({
+      members: z.number().int(),
+      withPasskey: z.number().int(),
+      withoutTwoFactor: z.number().int(),
+      recent: z.array(
+        z.object({
+          user: z.string(),
+          email: z.string(),
+          name: z.string().nullable(),
+          passkey: z.string().nullable(),
+          registeredAt: z.string(),
+        }),
+      ),
+    }),
+    problems: [404],
+    handle: async ({ site, caller, params }) => {
+      const visit = await organizationFor(site, caller, params.organization);
+      const { figures: now, recent } = await passkeysOfOrganization(site.services, visit);
+      return {
+        body: {
+          members: now.members,
+          withPasskey: now.byMethod.passkey,
+          withoutTwoFactor: now.members - now.twoFactorOn,
+          recent: recent.map((row) => ({
+            user: row.user_id,
+            email: row.email,
+            name: row.name,
+            passkey: row.passkey,
+            registeredAt: new Date(row.confirmed_at).toISOString(),
+          })),
+        },
+      };
     },
   }),
 ];

@@ -403,6 +403,16 @@ for (const kind of kinds) {
     const birch = asker(door, await tokenFor(door, 'birch-api'));
     const organization = '/organizations/acme';
 
+    t.deepEqual((await api('get', `${organization}/passkeys`)).body, {
+      members: 5,
+      withPasskey: 0,
+      withoutTwoFactor: 1,
+      recent: [],
+    });
+    const { days, deadline } = (await api('get', `${organization}/overview`)).body;
+    t.is(deadline, null);
+    t.like(days.at(-1), { day: '2026-03-02', members: 5, twoFactorOn: 4, signIns: 0 });
+
     const branding = `${organization}/branding`;
     t.deepEqual((await api('get', branding)).body, { name: 'Acme Aviation', accent: null, logoUrl: null });
     const png = Buffer.from(
