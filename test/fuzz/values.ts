@@ -138,13 +138,19 @@ function textOf({ pattern, format, minLength = 0, maxLength = 40 }: Schema): fc.
     case 'date-time':
       return fc.date({ noInvalidDate: true }).map((date) => date.toISOString());
     default:
-      if (pattern === undefined) return plain;
-      try {
-        return fc.stringMatching(new RegExp(pattern, 'u'), { maxLength: 200 });
-      } catch {
-        return plain;
-      }
+      return pattern === undefined ? plain : (matching(pattern) ?? plain);
   }
+}
+
+const known = new Map<string, fc.Arbitrary<string> | null>();
+
+/** Text of this pattern, made once; null where that would mean to go through all of Unicode, which takes seconds. */
+function matching(pattern: string): fc.Arbitrary<string> | null {
+  if (!known.has(pattern)) {
+    const isLarge = /\\p\{|\[\^/i.test(pattern);
+    known.set(pattern, isLarge ? null : fc.stringMatching(new RegExp(pattern, 'u'), { maxLength: 200 }));
+  }
+  return known.get(pattern) ?? null;
 }
 
 /** A path segment as it may be on the wire: encoded as it should be, or hardly. */
