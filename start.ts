@@ -192,6 +192,8 @@ async function listen(app: App, settings: Settings): Promise<Server> {
       maxHeaderSize: 16_384,
       requestTimeout: seconds(30),
       headersTimeout: seconds(15),
+      // Node looks only so often whether either is over.
+      connectionsCheckingInterval: seconds(5),
       keepAliveTimeout: seconds(65),
     },
     app.handle,

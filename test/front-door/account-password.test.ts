@@ -78,6 +78,38 @@ for (const kind of kinds) {
     t.regex((await mailTo(door, 'ada@acme.test', /password of your account/)).text, /Everywhere else/);
   });
 
+  test(`${kind}: a password is all that was typed, however long and odd: nothing is cut off, composed letters are one whichever way they come (T122)`, async (t) => {
+    const door = await frontDoor(t, kind, { configuration: acme({}, { ada: {} }) });
+    const long = Array.from({ length: 1100 }, (_, n) => 'qwxzjkvbpf'[(n * n + n) % 10]).join('');
+    let current = password;
+    for (const [what, chosen, others] of [
+      ['64', long.slice(0, 64), [long.slice(0, 63), long.slice(0, 65)]],
+      ['73, which bcrypt would cut', long.slice(0, 73), [long.slice(0, 72), `${long.slice(0, 72)}y`]],
+      ['128', long.slice(0, 128), [long.slice(0, 127)]],
+      ['1024, the most', long.slice(0, 1024), [long.slice(0, 1023), long.slice(0, 1025), long]],
+      ['NUL in the middle', 'seven\0otters juggle', ['seven', 'seven\0otters']],
+      ['letters apart', 'Zu\u0308rich Cafe\u0301 lanterns', ['Zurich Cafe lanterns']],
+      ['ligature and blanks', ' ﬁfteen otters  ', ['ﬁfteen otters', 'fifteen otters']],
+    ] as const) {
+      const ada = await signedIn(door, 'ada', current);
+      await ada.follow('Change password');
+      await ada.press('Change password', { password: chosen });
+      t.regex(ada.text, /Your password is changed/, `${what}: ${ada.alert}`);
+      current = chosen;
+      for (const other of others) {
+        const stranger = await signedIn(door, 'ada', other);
+        t.regex(stranger.alert, /not right/, `${what}: ${other.length}`);
+      }
+      const same = chosen.normalize('NFC');
+      t.is((await signedIn(door, 'ada', same)).status, 200, what);
+      door.clock.forward(3_600_000);
+    }
+    const ada = await signedIn(door, 'ada', current);
+    await ada.follow('Change password');
+    await ada.press('Change password', { password: long });
+    t.regex(ada.alert, /at most 1024/);
+  });
+
   test(`${kind}: a forgotten password is reset by a link, once; nobody is signed in by it and the second step stays (T014)`, async (t) => {
     const door = await frontDoor(t, kind, {
       configuration: acme({ rememberDeviceDays: 30 }, { ada: { totp: secret }, ben: {} }),

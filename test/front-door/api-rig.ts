@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Operation } from '../../api/operation.ts';
 import { operations } from '../../api/operations.ts';
 import { apiScopes } from '../../policy/api-scopes.ts';
-import { application, type FrontDoor } from './rig.ts';
+import { application, type FrontDoor, secret } from './rig.ts';
 
 /** An application that may do everything at the API, for its organization; without one, for the instance. */
 export const apiClient = (clientId: string, organization?: string, more: object = {}): object =>
@@ -78,6 +78,12 @@ export function asker(door: FrontDoor, token: string, replica = 0): Ask {
 
 const always = [400, 401, 403, 404, 409, 413, 415, 422, 429];
 
+/** Hashes of passwords, what is sealed, the secret of an authenticator app, the names of columns that hold such (T138). */
+const neverTold = new RegExp(
+  `\\$argon2|"v1\\.|${secret}|password_?hash|_digest"|sealed|security_?version`,
+  'i',
+);
+
 /** @throws where an answer is none that the document has, or not of the form that it has there. */
 export function check(
   operation: Operation,
@@ -87,6 +93,7 @@ export function check(
 ): void {
   const what = `${operation.id} ${path} ${response.status} ${JSON.stringify(answer)}`;
   statuses.add(`${operation.id} ${response.status}`);
+  if (neverTold.test(JSON.stringify(answer))) throw new Error(`it tells what nobody is to know: ${what}`);
   if (response.status === operation.status) {
     if (operation.files) {
       if (typeof answer !== 'string') throw new Error(`no file of the document: ${what}`);

@@ -152,7 +152,7 @@ async function personToken(door: FrontDoor, who: string): Promise<string> {
 for (const kind of kinds) {
   const test = kind === 'MariaDB' ? parallel.serial : parallel;
 
-  test(`${kind}: every operation does what its document says, for its own tenant and for nobody else (T100, T104)`, async (t) => {
+  test(`${kind}: every operation does what its document says, for its own tenant and for nobody else, and tells no field beside it (T100, T104, T138)`, async (t) => {
     const door = await frontDoor(t, kind, { configuration, replicas: 2 });
     const ada = await idOf(door, 'ada@acme.test');
     await signIn(door, door.browser(), { remember: true });

@@ -544,7 +544,7 @@ for (const kind of kinds) {
     t.deepEqual((await redeem(door, browser)).claims.amr, ['pwd']);
   });
 
-  test(`${kind}: signing out ends the session and keeps what was remembered, which still asks for the password (T056)`, async (t) => {
+  test(`${kind}: signing out ends the session and keeps what was remembered, which still asks for the password; an answer that was lost on its way locks nobody out (T054, T056)`, async (t) => {
     const door = await frontDoor(t, kind, {
       configuration: acme({ rememberDeviceDays: 30 }, { ada: { totp: secret } }),
     });
@@ -559,6 +559,20 @@ for (const kind of kinds) {
     const other = door.browser();
     await passwordStep(other);
     t.is(other.heading, 'Two-factor authentication');
+
+    // What the cookie proves stays the same, so the value from before an answer that never came is as good as the one in it.
+    const lost = withoutSession(ada.copy());
+    const [before] = entriesOf(door, lost);
+    await passwordStep(withoutSession(ada));
+    t.deepEqual(entriesOf(door, ada)[0]?.device, before?.device);
+    await passwordStep(lost);
+    t.true(lost.callback?.has('code'));
+    // Forgotten, it is forgotten in every value that it ever had.
+    await ada.open('/account');
+    await ada.press('Forget this device');
+    for (const browser of [withoutSession(ada), withoutSession(lost)]) {
+      t.true(await asked(browser), 'asked again');
+    }
   });
 
   test(`${kind}: it never stands for the password (T050)`, async (t) => {
