@@ -155,7 +155,7 @@ for (const kind of kinds) {
   for (const fault of faults[kind].filter((one) => chosen?.includes(one) ?? true)) {
     for (const { name, prepare, run, check, isWhole } of journeys) {
       test(title(kind, fault, name), async (t) => {
-        const at = await place(t, kind);
+        const at = await place(t, kind, { empty: true });
         await at.apply(
           acme({ requirement: 'required_for_all', graceDays: 0, methods: ['totp'] }, {
             ...people('p', secret),

@@ -8,6 +8,7 @@ import { projectRoot } from '../../config/settings.ts';
 import { newKey } from '../../lib/key-ring.ts';
 import { freshDir, freshUrl, type Kind, kinds } from '../configuration/fresh-database.ts';
 import { model, root } from '../factors/maker.ts';
+import { compileCache } from '../processes/process-rig.ts';
 
 const bin = path.join(projectRoot, 'cli/sallyport.js');
 const acme = path.join(projectRoot, 'examples/configuration/acme.yaml');
@@ -36,6 +37,7 @@ async function desk(t: ExecutionContext, kind: Kind = 'SQLite'): Promise<Desk> {
     SECRET_KEYS: newKey(),
     DATA_DIR: path.join(dir, 'data'),
     ISSUER: 'http://127.0.0.1:9',
+    ...compileCache,
   };
   return {
     dir,

@@ -70,7 +70,7 @@ export async function migratedUrl(t: ExecutionContext, kind: Kind, dir: string):
 }
 
 async function onServer(sql: string): Promise<void> {
-  const connection = await createConnection(mysqlUrl ?? '');
+  const connection = await createConnection({ uri: mysqlUrl ?? '', connectTimeout: 120_000 });
   await connection.query(sql);
   await connection.end();
 }

@@ -15,6 +15,8 @@ export const isShared = run !== undefined;
 const dir = path.join(tmpdir(), `sallyport-test-${run}`);
 const prefix = `sp_test_${run}_`;
 const mysqlUrl = process.env.TEST_MYSQL_URL;
+/** Milliseconds. A test of the same file may keep this process busy for long while the server has answered. */
+const patience = 120_000;
 
 /** Where a database with all tables and nothing in them is now. */
 export async function copyTemplate(file: string): Promise<void> {
@@ -61,7 +63,7 @@ let turn: Promise<unknown> = Promise.resolve();
 
 /** Work on the keeping connection, one after another. Its locks are its own, and so end with the process however that ends. */
 function inTurn<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result> {
-  keeping ??= createConnection({ uri: mysqlUrl ?? '', multipleStatements: true });
+  keeping ??= createConnection({ uri: mysqlUrl ?? '', multipleStatements: true, connectTimeout: patience });
   const result = Promise.all([keeping, turn]).then(async ([connection]) => {
     // Between turns it keeps nobody from ending.
     const { stream } = (connection as unknown as { connection: { stream: Socket } }).connection;

@@ -8,11 +8,16 @@ import { createGuardrails, generateSync } from 'otplib';
 import { projectRoot } from '../../config/settings.ts';
 import { type Database, openDatabase } from '../../entities/database.ts';
 import { newKey } from '../../lib/key-ring.ts';
-import { freshDir, freshUrl, type Kind } from '../configuration/fresh-database.ts';
+import { freshDir, freshUrl, type Kind, migratedUrl } from '../configuration/fresh-database.ts';
 import { Browser } from '../front-door/browser.ts';
 import { redirectUri, secret } from '../front-door/rig.ts';
 
 const bin = path.join(projectRoot, 'cli/sallyport.js');
+
+/** For processes of the product: what another one has compiled before (test/one-run.js). */
+export const compileCache: Readonly<Record<string, string>> = process.env.NODE_COMPILE_CACHE
+  ? { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE }
+  : {};
 
 export interface Running {
   readonly url: string;
@@ -66,10 +71,12 @@ export async function place(
     databaseUrl?: (url: string) => Promise<string>;
     /** A database of the test's own. */
     own?: string;
+    /** Where the first start is to make the tables. */
+    empty?: boolean;
   } = {},
 ): Promise<Place> {
   const dir = freshDir(t);
-  const real = options.own ?? (await freshUrl(t, kind, dir));
+  const real = options.own ?? (await (options.empty ? freshUrl : migratedUrl)(t, kind, dir));
   const databaseUrl = (await options.databaseUrl?.(real)) ?? real;
   const ports = [await freePort(), await freePort()];
   const issuer = `http://127.0.0.1:${ports[0]}`;
@@ -81,6 +88,7 @@ export async function place(
     SECRET_KEYS: newKey(),
     DEMO: '0',
     LOG_LEVEL: 'warn',
+    ...compileCache,
   };
   const addresses = ports.map((port) => `http://127.0.0.1:${port}`);
   const sallyport: Place['sallyport'] = (args, more = {}) =>

@@ -49,7 +49,7 @@ for (const kind of kinds) {
     `${kind}: two that start at once on an empty database both get ready, with the same keys`,
     async (t) => {
       for (let round = 0; round < 2; round += 1) {
-        const at = await place(t, kind);
+        const at = await place(t, kind, { empty: true });
         const both = await Promise.all([at.start(0), at.start(1)]);
         const keys = await Promise.all(both.map(async ({ url }) => (await fetch(`${url}/jwks`)).json()));
         t.deepEqual(keys[0], keys[1]);
