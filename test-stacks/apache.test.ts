@@ -2,18 +2,15 @@ import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { type Browser, chromium, type Page } from 'playwright-core';
 import { freshDir } from '../test/configuration/fresh-database.ts';
-import { codeNow, ended, freePort, type Place, place, until } from '../test/processes/process-rig.ts';
+import { codeNow, ended, freePort, until } from '../test/processes/process-rig.ts';
+import { endBrowser, heading, press, sallyportFor, signIn, totpSecret, typeCode, visitor } from './stack.ts';
 
 /** `npm run test:stacks`: what docs/other-stacks.md says of Apache with mod_auth_openidc, as Debian has them. */
 const modules = '/usr/lib/apache2/modules';
 const apache = '/usr/sbin/apache2';
-const password = 'correct horse battery staple';
-const totpSecret = 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP';
 
-let browser: Browser | null = null;
-test.after.always(() => browser?.close());
+test.after.always(endBrowser);
 
 /** Apache with a page that shows who came and how, by the very lines that the documentation has. */
 async function startApache(t: ExecutionContext, issuer: string, url: string): Promise<void> {
@@ -101,69 +98,26 @@ OIDCSessionType server-cache:persistent
   }
 }
 
-async function world(t: ExecutionContext): Promise<{ sallyport: Place; url: string }> {
-  const sallyport = await place(t, 'SQLite');
-  const url = `http://127.0.0.1:${await freePort()}`;
-  const person = (name: string, more: object = {}) => ({
-    email: `${name}@acme.test`,
-    password,
-    emailVerified: true,
-    memberships: [{ organization: 'acme', role: 'member' }],
-    ...more,
-  });
-  await sallyport.apply({
-    organizations: [{ slug: 'acme', name: 'Acme', policy: { methods: ['totp'] } }],
-    users: [person('ada', { factors: { totp: totpSecret } }), person('ben')],
-    applications: [
-      {
-        client_id: 'apache',
-        client_secret: 'apache-secret-of-32-letters-00000',
-        name: 'Intranet',
-        firstParty: true,
-        redirect_uris: [`${url}/oidc/callback`],
-        post_logout_redirect_uris: [`${url}/bye.html`],
-        backchannel_logout_uri: `${url}/oidc/callback?logout=backchannel`,
-        backchannel_logout_session_required: true,
-      },
-    ],
-  });
-  await sallyport.start();
-  await startApache(t, sallyport.issuer, url);
-  return { sallyport, url };
-}
-
-async function visitor(t: ExecutionContext): Promise<Page> {
-  browser ??= await chromium.launch({
-    executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
-    args: ['--no-sandbox'],
-  });
-  const context = await browser.newContext({ reducedMotion: 'reduce', locale: 'en' });
-  t.teardown(() => context.close());
-  const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
-  return page;
-}
-
-const press = (page: Page, name: string) => page.getByRole('button', { name, exact: true }).click();
-const heading = (page: Page, name: string) => page.getByRole('heading', { level: 1, name }).waitFor();
-
-async function signIn(page: Page, who: string): Promise<void> {
-  await page.getByLabel('Email', { exact: true }).fill(`${who}@acme.test`);
-  await page.getByLabel('Password', { exact: true }).fill(password);
-  await press(page, 'Sign in');
-}
-
 const run = existsSync(apache) && existsSync(`${modules}/mod_auth_openidc.so`) ? test : test.skip;
 
 run(
   'behind Apache: who came and how is told, a page for second factors gets one, and signing out on either side ends both',
   async (t) => {
-    const { sallyport, url } = await world(t);
+    const url = `http://127.0.0.1:${await freePort()}`;
+    const sallyport = await sallyportFor(t, {
+      client_id: 'apache',
+      client_secret: 'apache-secret-of-32-letters-00000',
+      name: 'Intranet',
+      redirect_uris: [`${url}/oidc/callback`],
+      post_logout_redirect_uris: [`${url}/bye.html`],
+      backchannel_logout_uri: `${url}/oidc/callback?logout=backchannel`,
+      backchannel_logout_session_required: true,
+    });
+    await startApache(t, sallyport.issuer, url);
     const ada = await visitor(t);
     await ada.goto(url);
     await signIn(ada, 'ada');
-    await ada.locator('input[autocomplete="one-time-code"]').first().fill(codeNow(totpSecret));
-    await press(ada, 'Verify');
+    await typeCode(ada, codeNow(totpSecret));
     await heading(ada, 'Intranet');
     t.is(await ada.locator('#seen').textContent(), 'ada@acme.test urn:sallyport:acr:2fa pwd,otp,mfa');
     await ada.goto(`${url}/strong/`);
