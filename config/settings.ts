@@ -331,8 +331,8 @@ const secretNames: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Reads every setting from the environment, from `NAME_FILE` or from the file that `SETTINGS_FILE` names (NAME=value lines),
- * in that order.
+ * Reads every setting from the environment, from `NAME_FILE` or from the file that `SETTINGS_FILE` names (NAME=value lines, NAME_FILE
+ * among them), in that order.
  *
  * @throws SettingsError with all problems at once
  */
@@ -471,6 +471,14 @@ function gather(
       }
     } else if (fromFile[name] !== undefined && fromFile[name] !== '') {
       given[name] = fromFile[name];
+      if (fromFile[`${name}_FILE`]) {
+        problems.push(`SETTINGS_FILE has ${name} and ${name}_FILE; keep one`);
+      }
+    } else if (fromFile[`${name}_FILE`]) {
+      const text = readText(fromFile[`${name}_FILE`] ?? '', `${name}_FILE`, problems);
+      if (text !== null) {
+        given[name] = text.trim();
+      }
     }
   }
   return given;
@@ -491,7 +499,7 @@ function parseSettingsFile(file: string, problems: string[]): Record<string, str
     }
   }
   for (const name of Object.keys(found)) {
-    if (!(name in definitions) && name !== 'NODE_ENV') {
+    if (!(name in definitions) && !(name.replace(/_FILE$/, '') in definitions) && name !== 'NODE_ENV') {
       problems.push(
         `SETTINGS_FILE has ${name}, which is no setting (known: ${Object.keys(definitions).join(', ')})`,
       );

@@ -149,6 +149,16 @@ test('one file can hold all settings; the environment comes before it', (t) => {
   t.is(settings.secretKeys, key);
 });
 
+test('the file of settings may name a file for one of them, as for a certificate; twice is a mistake', (t) => {
+  const folder = folderOf(t);
+  const port = fileIn(folder, '4000\n', 'port');
+  const lines = `SECRET_KEYS=${key}\nPORT_FILE=${port}\n`;
+  t.is(readSettings({ SETTINGS_FILE: fileIn(folder, lines, 'one') }).port, 4000);
+  t.is(readSettings({ SETTINGS_FILE: fileIn(folder, lines, 'two'), PORT: '5000' }).port, 5000);
+  const SETTINGS_FILE = fileIn(folder, `${lines}PORT=4001\n`, 'three');
+  t.deepEqual(problemsOf({ SETTINGS_FILE }), ['SETTINGS_FILE has PORT and PORT_FILE; keep one']);
+});
+
 test('a settings file with a name that is no setting, or that is not there, is refused', (t) => {
   const folder = folderOf(t);
   const SETTINGS_FILE = fileIn(folder, 'PROT=4000\n');
