@@ -5,7 +5,12 @@ export const section: Section = {
   name: 'Your account',
   pages: [
     { label: 'Security', path: '/account' },
-    { label: 'Approvals', path: '/account/approvals' },
+    {
+      label: 'Approvals',
+      path: '/account/approvals',
+      // It asks for a second factor: whoever has no approver would be led into a set-up by looking.
+      isFor: ({ factors }) => factors.some(({ method }) => method === 'device'),
+    },
     { label: 'Sessions', path: '/account/sessions' },
     { label: 'Sign-in history', path: '/account/history' },
     { label: 'Applications', path: '/account/applications' },

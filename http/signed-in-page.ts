@@ -1,3 +1,4 @@
+import type { Assessment } from '../flows/assess-sign-in.ts';
 import { takeFlash } from './flash.ts';
 import type { Common, Frame, NavItem, Sentence } from './pages.ts';
 import { brandOf, common } from './show.ts';
@@ -7,7 +8,12 @@ import type { SignedIn } from './signed-in.ts';
 export interface Section {
   /** Beside the brand: "Your account". */
   readonly name: Sentence;
-  readonly pages: readonly { readonly label: Sentence; readonly path: string }[];
+  readonly pages: readonly {
+    readonly label: Sentence;
+    readonly path: string;
+    /** Where it is of no use to everybody: to whom it is. */
+    readonly isFor?: (assessment: Assessment) => boolean;
+  }[];
   /** The organization whose pages these are; for the account, the person's own. */
   readonly brandName?: string | null;
   readonly branding?: string | null;
@@ -41,7 +47,7 @@ export function framed(visit: SignedIn, section: Section): Common & { readonly f
     }),
     frame: {
       section: section.name,
-      pages: section.pages.map(item),
+      pages: section.pages.filter(({ isFor }) => isFor?.(assessment) ?? true).map(item),
       person: user.name ?? user.email,
       account: '/account',
       organizations: organizations.some(({ url }) => url !== section.pages[0]?.path) ? organizations : [],
