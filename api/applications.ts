@@ -14,6 +14,7 @@ import { RequestError } from '../http/errors.ts';
 import { applicationAssurances } from '../policy/types.ts';
 import { organizationFor } from './caller.ts';
 import { operation } from './operation.ts';
+import { removal } from './removal.ts';
 import { clientId, inOrganization, line, listOf } from './schemas.ts';
 
 const uris = z.array(z.string().max(2000)).max(200);
@@ -200,27 +201,15 @@ export const applicationOperations = [
       return { body: { clientSecret: saved.secret } };
     },
   }),
-  operation({
+  removal({
     id: 'removeApplication',
-    verb: 'delete',
     path: '/organizations/{organization}/applications/{client}',
     tag: 'Applications',
     summary: 'Takes an application away; its tokens are worth nothing any more',
     scope: 'applications:write',
-    fresh: true,
     params: ofApplication,
-    query: null,
-    body: null,
-    status: 204,
-    answer: null,
-    problems: [403, 404],
-    handle: async ({ site, caller, params }) => {
-      const visit = await organizationFor(site, caller, params.organization);
-      if ((await removeApplication(site.services, visit, params.client)) === 'not_found') {
-        throw new RequestError('not_found');
-      }
-      return { status: 204 };
-    },
+    remove: async (services, visit, { client }) =>
+      (await removeApplication(services, visit, client)) !== 'not_found',
   }),
 ];
 

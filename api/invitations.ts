@@ -4,6 +4,7 @@ import { inviteMember, readInvitations, revokeInvitation } from '../flows/invita
 import { RequestError } from '../http/errors.ts';
 import { organizationFor } from './caller.ts';
 import { operation } from './operation.ts';
+import { removal } from './removal.ts';
 import { id, inOrganization, line, listOf, moment, role } from './schemas.ts';
 
 const invitation = z.object({
@@ -91,26 +92,13 @@ export const invitationOperations = [
       }
     },
   }),
-  operation({
+  removal({
     id: 'revokeInvitation',
-    verb: 'delete',
     path: '/organizations/{organization}/invitations/{invitation}',
     tag: 'Invitations',
     summary: 'Takes an invitation back',
     scope: 'members:write',
-    fresh: true,
     params: inOrganization.extend({ invitation: id }),
-    query: null,
-    body: null,
-    status: 204,
-    answer: null,
-    problems: [403, 404],
-    handle: async ({ site, caller, params }) => {
-      const visit = await organizationFor(site, caller, params.organization);
-      if (!(await revokeInvitation(site.services, visit, params.invitation))) {
-        throw new RequestError('not_found');
-      }
-      return { status: 204 };
-    },
+    remove: (services, visit, { invitation: one }) => revokeInvitation(services, visit, one),
   }),
 ];

@@ -14,6 +14,7 @@ import { emailDomain, upstreamSecret, upstreamShape } from '../flows/upstream-en
 import { RequestError } from '../http/errors.ts';
 import { organizationFor } from './caller.ts';
 import { operation } from './operation.ts';
+import { removal } from './removal.ts';
 import { inOrganization, listOf, slug } from './schemas.ts';
 
 const provider = z.object({
@@ -196,26 +197,14 @@ export const providerOperations = [
       };
     },
   }),
-  operation({
+  removal({
     id: 'removeProvider',
-    verb: 'delete',
     path: '/organizations/{organization}/providers/{provider}',
     tag: 'Sign-in providers',
     summary: 'Takes a provider away; sign-ins by it end',
     scope: 'providers:write',
-    fresh: true,
     params: ofProvider,
-    query: null,
-    body: null,
-    status: 204,
-    answer: null,
-    problems: [403, 404],
-    handle: async ({ site, caller, params }) => {
-      const visit = await organizationFor(site, caller, params.organization);
-      if ((await dropUpstream(site.services, visit, params.provider)) === 'not_found') {
-        throw new RequestError('not_found');
-      }
-      return { status: 204 };
-    },
+    remove: async (services, visit, { provider: name }) =>
+      (await dropUpstream(services, visit, name)) !== 'not_found',
   }),
 ];

@@ -1,5 +1,4 @@
-import { auditEvent, type Origin } from '../audit/audit.ts';
-import { isDuplicate } from '../entities/database.ts';
+import { auditEvent } from '../audit/audit.ts';
 import {
   acceptInvitation as accepted,
   addInvitation,
@@ -13,14 +12,7 @@ import {
   waitingInvitations,
 } from '../entities/invitations.ts';
 import { activeMembership, joinOrganization } from '../entities/memberships.ts';
-import {
-  addUser,
-  canonicalEmail,
-  languageFor,
-  proveEmail,
-  userByEmail,
-  userById,
-} from '../entities/users.ts';
+import { canonicalEmail, languageFor, proveEmail, userByEmail, userById } from '../entities/users.ts';
 import { after, days } from '../lib/clock.ts';
 import { digest } from '../lib/digest.ts';
 import { asciiAddress } from '../lib/email-address.ts';
@@ -30,7 +22,7 @@ import { countAttempt, limitSubject, rules } from '../limits/attempts.ts';
 import { rolesToGive } from '../policy/permissions.ts';
 import { type Role, roles } from '../policy/types.ts';
 import { type Actor, stillSignedIn } from './actor.ts';
-import { type NewPasswordProblem, newPasswordProblem } from './new-password.ts';
+import { makeAccount, type NewAccount, type Registration } from './new-account.ts';
 import { actorData, type OrganizationVisit, requirePermission } from './organization-actor.ts';
 import type { Services } from './services.ts';
 
@@ -227,63 +219,18 @@ export async function joinByInvitation(
   ]);
 }
 
-export type Registration =
-  | { readonly kind: 'done' }
-  | { readonly kind: 'refused'; readonly problem: NewPasswordProblem }
-  /** The invitation was answered or taken back meanwhile, or the address has an account by now. */
-  | { readonly kind: 'ended' };
-
 /** Makes the account of somebody who was invited. The link came by mail, so the address is proved. It signs nobody in. */
-export async function registerByInvitation(
+export const registerByInvitation = (
   services: Services,
-  input: {
-    readonly invitation: FoundInvitation;
-    readonly name: string;
-    readonly password: string;
-    readonly locale: string | null;
-    readonly origin: Origin;
-  },
-): Promise<Registration> {
-  const { db, passwords } = services;
-  const { invitation, origin, locale } = input;
+  { invitation, ...typed }: NewAccount & { readonly invitation: FoundInvitation },
+): Promise<Registration> => {
   const { organization, role, email } = invitation;
-  const name = input.name.trim().slice(0, 200) || null;
-  const problem = newPasswordProblem(input.password, {
-    user: { email, name },
-    words: [organization.name],
+  return makeAccount(services, typed, {
+    email,
+    home: organization,
+    use: (now) => accepted(invitation.id, now),
+    join: (userId, now) =>
+      joinOrganization(services.db, { userId, organizationId: organization.id, role, now }),
+    data: { invitation: invitation.id },
   });
-  if (problem) {
-    return { kind: 'refused', problem };
-  }
-  const passwordHash = await passwords.hash(input.password);
-  const now = db.clock.now();
-  const id = newId(now);
-  try {
-    const first = await db.together([
-      accepted(invitation.id, now),
-      addUser(db, {
-        id,
-        email,
-        emailVerified: true,
-        name,
-        locale,
-        passwordHash,
-        homeOrganizationId: organization.id,
-        now,
-      }),
-      ...joinOrganization(db, { userId: id, organizationId: organization.id, role, now }),
-      auditEvent(db, origin, {
-        type: 'user.registered',
-        userId: id,
-        organizationId: organization.id,
-        data: { invitation: invitation.id },
-      }),
-    ]);
-    return { kind: first ? 'done' : 'ended' };
-  } catch (error) {
-    if (isDuplicate(error)) {
-      return { kind: 'ended' };
-    }
-    throw error;
-  }
-}
+};

@@ -1,16 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { auditEvent, type Origin } from '../audit/audit.ts';
-import { isDuplicate } from '../entities/database.ts';
+import type { Origin } from '../audit/audit.ts';
 import { useLink } from '../entities/one-time-links.ts';
 import { isRegistrationOpen } from '../entities/organizations.ts';
-import { addUser, canonicalEmail, languageFor, userByEmail } from '../entities/users.ts';
+import { canonicalEmail, languageFor, userByEmail } from '../entities/users.ts';
 import { addressRange } from '../lib/address-range.ts';
 import { digest } from '../lib/digest.ts';
 import { asciiAddress } from '../lib/email-address.ts';
-import { newId } from '../lib/id.ts';
 import { countAttempt, limitSubject, rules } from '../limits/attempts.ts';
-import type { Registration } from './invitations.ts';
-import { newPasswordProblem } from './new-password.ts';
+import { makeAccount, type NewAccount, type Registration } from './new-account.ts';
 import { type FoundLink, makeLink } from './one-time-link.ts';
 import type { Services } from './services.ts';
 
@@ -74,48 +71,11 @@ async function sendLink(
 /** Makes the account of whoever has followed the link: once, with the address that is proved by it. It signs nobody in. */
 export async function register(
   services: Services,
-  input: {
-    readonly link: FoundLink;
-    readonly name: string;
-    readonly password: string;
-    readonly locale: string | null;
-    readonly origin: Origin;
-  },
+  { link, ...typed }: NewAccount & { readonly link: FoundLink },
 ): Promise<Registration> {
-  const { db, passwords } = services;
-  const { link, origin, locale } = input;
   const { email } = link.data;
-  if (email === undefined || !(await isRegistrationOpen(db))) {
+  if (email === undefined || !(await isRegistrationOpen(services.db))) {
     return { kind: 'ended' };
   }
-  const name = input.name.trim().slice(0, 200) || null;
-  const problem = newPasswordProblem(input.password, { user: { email, name } });
-  if (problem) {
-    return { kind: 'refused', problem };
-  }
-  const passwordHash = await passwords.hash(input.password);
-  const now = db.clock.now();
-  const id = newId(now);
-  try {
-    const first = await db.together([
-      useLink(link.idDigest, now),
-      addUser(db, {
-        id,
-        email,
-        emailVerified: true,
-        name,
-        locale,
-        passwordHash,
-        homeOrganizationId: null,
-        now,
-      }),
-      auditEvent(db, origin, { type: 'user.registered', userId: id }),
-    ]);
-    return { kind: first ? 'done' : 'ended' };
-  } catch (error) {
-    if (isDuplicate(error)) {
-      return { kind: 'ended' };
-    }
-    throw error;
-  }
+  return makeAccount(services, typed, { email, home: null, use: (now) => useLink(link.idDigest, now) });
 }

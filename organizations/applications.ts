@@ -19,6 +19,7 @@ import type { Sentence } from '../http/pages.ts';
 import { show } from '../http/show.ts';
 import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
 import { applicationAssurances } from '../policy/types.ts';
+import { askOnceMore, takeAway } from './confirm.ts';
 import { basePath, framedBy, inSession, organizationOf, textOf, withProof } from './visit.ts';
 import { options } from './words.ts';
 
@@ -32,7 +33,8 @@ const assuranceLabels: Readonly<Record<(typeof applicationAssurances)[number], r
 };
 
 /** Relying parties of the organization: register, change, renew the secret, try, and what to copy. */
-export function applicationRoutes({ get, post }: SignedInRoutes): void {
+export function applicationRoutes(routes: SignedInRoutes): void {
+  const { get, post } = routes;
   get('/:slug/applications', inSession('applications.read'), async (visit) => {
     const { ctx, site } = visit;
     const base = basePath(ctx);
@@ -96,22 +98,15 @@ export function applicationRoutes({ get, post }: SignedInRoutes): void {
   });
 
   get('/:slug/applications/:client/secret', inSession('applications.change'), async (visit) => {
-    const { ctx, site } = visit;
     const entry = await entryOf(visit);
-    show(ctx, site.renderer, 'confirm', {
-      ...(await framedBy(visit)),
+    await askOnceMore(visit, {
       title: { sentence: 'A new secret for {name}?', values: { name: entry.name } },
       consequences: [
         'The old secret is worth nothing from that moment on, and sign-ins to the application fail until it has the new one.',
         'The new one is shown once.',
       ],
-      action: ctx.path,
-      hidden: [],
       button: 'Make a new secret',
-      tone: 'danger',
-      password: false,
-      passwordError: null,
-      cancel: ctx.path.replace(/\/secret$/, ''),
+      cancel: visit.ctx.path.replace(/\/secret$/, ''),
     });
   });
   post('/:slug/applications/:client/secret', withProof('applications.change'), async (visit) => {
@@ -121,34 +116,14 @@ export function applicationRoutes({ get, post }: SignedInRoutes): void {
     await answer(visit, entry, wishFrom(entry), outcome);
   });
 
-  get('/:slug/applications/:client/remove', inSession('applications.change'), async (visit) => {
-    const { ctx, site } = visit;
-    const entry = await entryOf(visit);
-    show(ctx, site.renderer, 'confirm', {
-      ...(await framedBy(visit)),
-      title: { sentence: 'Remove {name}?', values: { name: entry.name } },
-      consequences: [
-        'Nobody can sign in to it any more, and its tokens stop working.',
-        'This cannot be undone.',
-      ],
-      action: ctx.path,
-      hidden: [],
-      button: 'Remove',
-      tone: 'danger',
-      password: false,
-      passwordError: null,
-      cancel: ctx.path.replace(/\/remove$/, ''),
-    });
-  });
-  post('/:slug/applications/:client/remove', withProof('applications.change'), async (visit) => {
-    const { ctx, site } = visit;
-    const there = await organizationOf(visit);
-    if ((await removeApplication(site.services, there, String(ctx.params.client))) === 'not_found') {
-      throw new RequestError('not_found');
-    }
-    leaveFlash(ctx, site.services.ring, { tone: 'ok', text: 'The application was removed.' });
-    ctx.status = 303;
-    ctx.redirect(`${basePath(ctx)}/applications`);
+  takeAway(routes, '/:slug/applications/:client', {
+    action: 'applications.change',
+    nameOf: async (visit) => (await entryOf(visit)).name,
+    consequences: ['Nobody can sign in to it any more, and its tokens stop working.'],
+    remove: async (visit) =>
+      removeApplication(visit.site.services, await organizationOf(visit), String(visit.ctx.params.client)),
+    done: 'The application was removed.',
+    list: 'applications',
   });
 }
 

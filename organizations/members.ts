@@ -30,6 +30,7 @@ import { csvLine } from '../lib/csv.ts';
 import { mayOverMember, rolesToGive } from '../policy/permissions.ts';
 import { roles } from '../policy/types.ts';
 import { ownClientId } from '../provider/own-application.ts';
+import { askOnceMore } from './confirm.ts';
 import { basePath, framedBy, inSession, organizationOf, textOf, withProof } from './visit.ts';
 import { memberRow, methodLabel, options, roleLabels, signInWords, stateTag } from './words.ts';
 
@@ -78,20 +79,14 @@ export function memberRoutes({ get, post }: SignedInRoutes): void {
     const member = await readMember(site.services, there, String(ctx.params.id));
     if (!member) throw new RequestError('not_found');
     const values = { name: member.name ?? member.email, organization: there.organization.name };
-    show(ctx, site.renderer, 'confirm', {
-      ...(await framedBy(visit)),
+    await askOnceMore(visit, {
       title: { sentence: 'Remove {name}?', values },
       consequences: [
         { sentence: '{name} no longer belongs to {organization}, and is told by mail.', values },
         'The account and its factors stay: they belong to the person.',
         'Whoever comes back has the grace that was left, and no new one.',
       ],
-      action: ctx.path,
-      hidden: [],
       button: 'Remove',
-      tone: 'danger',
-      password: false,
-      passwordError: null,
       cancel: `${basePath(ctx)}/members/${encodeURIComponent(member.id)}`,
     });
   });

@@ -17,6 +17,7 @@ import type { Note, Sentence } from '../http/pages.ts';
 import { show } from '../http/show.ts';
 import type { Form, SignedIn, SignedInRoutes } from '../http/signed-in.ts';
 import { upstreamSecondFactors } from '../policy/upstream.ts';
+import { takeAway } from './confirm.ts';
 import { basePath, framedBy, inSession, organizationOf, textOf, withProof } from './visit.ts';
 import { options } from './words.ts';
 
@@ -48,7 +49,8 @@ const secondFactorLabels: Readonly<
 };
 
 /** Other providers that sign the organization's people in: list, add, change, test, prove domains, remove. */
-export function providerRoutes({ get, post }: SignedInRoutes): void {
+export function providerRoutes(routes: SignedInRoutes): void {
+  const { get, post } = routes;
   get('/:slug/providers', inSession('providers.read'), async (visit) => {
     const { ctx, site } = visit;
     const base = basePath(ctx);
@@ -102,35 +104,17 @@ export function providerRoutes({ get, post }: SignedInRoutes): void {
     });
   });
 
-  get('/:slug/providers/:provider/remove', inSession('providers.change'), async (visit) => {
-    const { ctx, site } = visit;
-    const entry = await entryOf(visit);
-    show(ctx, site.renderer, 'confirm', {
-      ...(await framedBy(visit)),
-      title: { sentence: 'Remove {name}?', values: { name: entry.name } },
-      consequences: [
-        'Nobody can sign in by it any more, and sign-ins by it end now.',
-        'Accounts stay. Whoever has no password sets one by mail.',
-        'This cannot be undone.',
-      ],
-      action: ctx.path,
-      hidden: [],
-      button: 'Remove',
-      tone: 'danger',
-      password: false,
-      passwordError: null,
-      cancel: ctx.path.replace(/\/remove$/, ''),
-    });
-  });
-  post('/:slug/providers/:provider/remove', withProof('providers.change'), async (visit) => {
-    const { ctx, site } = visit;
-    const there = await organizationOf(visit);
-    if ((await dropUpstream(site.services, there, String(ctx.params.provider))) === 'not_found') {
-      throw new RequestError('not_found');
-    }
-    leaveFlash(ctx, site.services.ring, { tone: 'ok', text: 'The provider was removed.' });
-    ctx.status = 303;
-    ctx.redirect(`${basePath(ctx)}/providers`);
+  takeAway(routes, '/:slug/providers/:provider', {
+    action: 'providers.change',
+    nameOf: async (visit) => (await entryOf(visit)).name,
+    consequences: [
+      'Nobody can sign in by it any more, and sign-ins by it end now.',
+      'Accounts stay. Whoever has no password sets one by mail.',
+    ],
+    remove: async (visit) =>
+      dropUpstream(visit.site.services, await organizationOf(visit), String(visit.ctx.params.provider)),
+    done: 'The provider was removed.',
+    list: 'providers',
   });
 }
 
