@@ -1,0 +1,39 @@
+import type { GalleryPage } from '../gallery.ts';
+import type { FramedPage } from '../pages.ts';
+import { base } from './samples.ts';
+
+/** Branding, in every state. */
+export function brandingGallery(shared: FramedPage): readonly GalleryPage[] {
+  const branding = {
+    ...shared,
+    action: `${base}/branding`,
+    name: 'Acme Aviation',
+    accent: '#c2410c',
+    hasLogo: true,
+    nameError: null,
+    accentError: null,
+    logoError: null,
+    contrast: {
+      sentence: 'Contrast with white: {ratio} : 1. It reads well as it is.',
+      values: { ratio: '5.2' },
+    },
+    note: null,
+  } as const;
+
+  return [
+    { name: 'organizations/branding', state: 'chosen', locals: branding },
+    {
+      name: 'organizations/branding',
+      state: 'wrong',
+      locals: {
+        ...branding,
+        accent: 'red',
+        hasLogo: false,
+        nameError: 'Enter a name of at most 200 characters.',
+        accentError: 'Enter a colour as # and six digits, like #2453cc.',
+        logoError: 'This is no PNG, JPEG or WebP picture of at most 200 kB and 2048 pixels.',
+        contrast: null,
+      },
+    },
+  ];
+}
