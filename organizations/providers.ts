@@ -153,6 +153,27 @@ const valuesFrom = (entry: UpstreamEntry | null): Values => ({
 
 const wordsIn = (text: string): string[] => [...new Set(text.split(/[\s,]+/).filter((word) => word !== ''))];
 
+const unreadable = 'This cannot be used. Look at what stands below the field.';
+
+const fieldProblems: { readonly [field: string]: Sentence } = {
+  name: 'Enter a name of at most 60 characters.',
+  slug: 'Enter 1 to 63 small letters, digits and inner hyphens.',
+  issuer: 'Enter the issuer as the provider writes it: an https address without query or fragment.',
+  clientId: 'Enter the client ID that the provider gave you, without blanks.',
+  clientSecret: 'Enter the secret as the provider shows it: at most 1024 plain characters.',
+  acr: 'Enter at most 30 words, with spaces between them.',
+  amr: 'Enter at most 30 words, with spaces between them.',
+  domains: 'Enter one domain on each line, such as acme.example.',
+};
+
+/** What the parts lack together, beside the field that would mend it. */
+function problemOf(said: string): Readonly<Record<string, Sentence>> {
+  const [name = ''] = said.split(' ');
+  return name === 'secondFactor'
+    ? { acr: 'Enter at least one word that you trust, here or as amr: without one nobody could come in.' }
+    : { [name]: fieldProblems[name] ?? unreadable };
+}
+
 const slugOf = z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/);
 
 async function save(visit: SignedIn, entry: UpstreamEntry | null, form: Form): Promise<void> {
@@ -174,15 +195,14 @@ async function save(visit: SignedIn, entry: UpstreamEntry | null, form: Form): P
   });
   const domains = z.array(emailDomain).max(200).safeParse(wordsIn(values.domains));
   const secret = secretText === '' ? null : upstreamSecret.safeParse(secretText);
-  const problems: { [field: string]: string } = {};
-  for (const { path, message } of change.error?.issues ?? []) {
-    problems[String(path.at(path[0] === 'trusted' ? 1 : 0))] ??= message;
-  }
-  if (!domains.success) problems.domains = domains.error.issues[0]?.message ?? '';
-  if (secret && !secret.success) problems.clientSecret = secret.error.issues[0]?.message ?? '';
-  if (!slugOf.safeParse(slug).success)
-    problems.slug = 'must be 1 to 63 small letters, digits and inner hyphens';
-  if (!change.success || !domains.success || Object.keys(problems).length > 0) {
+  const wrong = new Set([
+    ...(change.error?.issues ?? []).map(({ path }) => String(path.at(path[0] === 'trusted' ? 1 : 0))),
+    ...(domains.success ? [] : ['domains']),
+    ...(secret && !secret.success ? ['clientSecret'] : []),
+    ...(slugOf.safeParse(slug).success ? [] : ['slug']),
+  ]);
+  const problems = Object.fromEntries([...wrong].map((name) => [name, fieldProblems[name] ?? unreadable]));
+  if (!change.success || !domains.success || wrong.size > 0) {
     return showForm(visit, entry, values, { problems }, 422);
   }
   const there = await organizationOf(visit);
@@ -206,7 +226,7 @@ async function save(visit: SignedIn, entry: UpstreamEntry | null, form: Form): P
         entry,
         values,
         entry === null
-          ? { problems: { slug: 'is taken by another provider of yours' } }
+          ? { problems: { slug: 'Another provider of yours has this short name.' } }
           : {
               note: {
                 tone: 'danger',
@@ -216,13 +236,7 @@ async function save(visit: SignedIn, entry: UpstreamEntry | null, form: Form): P
         409,
       );
     case 'invalid':
-      return showForm(
-        visit,
-        entry,
-        values,
-        { note: { tone: 'danger', text: { sentence: '{problem}', values: { problem: outcome.problem } } } },
-        422,
-      );
+      return showForm(visit, entry, values, { problems: problemOf(outcome.problem) }, 422);
     case 'saved':
       leaveFlash(ctx, site.services.ring, { tone: 'ok', text: 'The provider is saved.' });
       ctx.status = 303;
@@ -235,7 +249,7 @@ async function showForm(
   entry: UpstreamEntry | null,
   values: Values,
   more: {
-    readonly problems?: Readonly<Record<string, string>>;
+    readonly problems?: Readonly<Record<string, Sentence>>;
     readonly note?: Note;
     readonly proved?: readonly string[];
   } | null,
@@ -244,10 +258,7 @@ async function showForm(
   const { ctx, site } = visit;
   const base = basePath(ctx);
   const own = entry === null ? null : `${base}/providers/${entry.slug}`;
-  const errorFor = (name: string): Sentence | null => {
-    const problem = more?.problems?.[name];
-    return problem === undefined ? null : { sentence: '{problem}', values: { problem } };
-  };
+  const errorFor = (name: string): Sentence | null => more?.problems?.[name] ?? null;
   const form: ProviderForm = {
     ...values,
     authentication: options(

@@ -1,7 +1,7 @@
 import type { GalleryPage } from '../gallery.ts';
 import type { OrganizationPages } from '../organization-pages.ts';
 import type { FramedPage } from '../pages.ts';
-import { base, problem } from './samples.ts';
+import { base } from './samples.ts';
 
 /** Sign-in providers, in every state. */
 export function providersGallery(shared: FramedPage): readonly GalleryPage[] {
@@ -133,14 +133,14 @@ export function providersGallery(shared: FramedPage): readonly GalleryPage[] {
         form: {
           ...provider.form,
           errors: {
-            name: problem,
-            slug: problem,
-            issuer: problem,
-            clientId: problem,
-            clientSecret: problem,
-            acr: problem,
-            amr: problem,
-            domains: problem,
+            name: 'Enter a name of at most 60 characters.',
+            slug: 'Another provider of yours has this short name.',
+            issuer: 'Enter the issuer as the provider writes it: an https address without query or fragment.',
+            clientId: 'Enter the client ID that the provider gave you, without blanks.',
+            clientSecret: 'Enter the secret as the provider shows it: at most 1024 plain characters.',
+            acr: 'Enter at least one word that you trust, here or as amr: without one nobody could come in.',
+            amr: 'Enter at most 30 words, with spaces between them.',
+            domains: 'Enter one domain on each line, such as acme.example.',
           },
         },
         settings: [],

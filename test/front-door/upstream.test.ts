@@ -759,6 +759,17 @@ for (const kind of kinds) {
     const olga = await signedIn('olga');
     await olga.open('/organizations/acme/providers-new');
     t.is(olga.heading, 'Add a provider');
+    // What is wrong stands beside its field, in the language of the page, and not in the words of a file.
+    olga.language = 'de';
+    await olga.open('/organizations/acme/providers-new');
+    await olga.press('Speichern', { name: '', slug: 'A', issuer: 'http://x', clientId: 'a b' });
+    t.is(olga.status, 422);
+    t.regex(olga.text, /Kleinbuchstaben[\s\S]*eine https-Adresse ohne[\s\S]*ohne Leerzeichen/);
+    t.notRegex(olga.text, /must be|must not/);
+    await olga.press('Speichern', { name: 'X', slug: 'x', issuer: 'https://x.test', clientId: 'a' });
+    t.regex(olga.text, /id="clientSecret-error"/);
+    olga.language = '';
+    await olga.open('/organizations/acme/providers-new');
     const form = {
       name: 'Fake',
       slug: 'fake',
@@ -773,7 +784,7 @@ for (const kind of kinds) {
       createAccounts: '1',
     };
     for (const [wrong, sentence] of [
-      [{}, /trusted/],
+      [{}, /at least one word that you trust/],
       [{ amr: 'otp', issuer: 'http://evil.example' }, /https/],
       [{ amr: 'otp', domains: 'not a domain' }, /domain/],
       [{ amr: 'otp', clientSecret: '' }, /clientSecret/],
