@@ -92,3 +92,10 @@ test('the lock file has a place for every platform, so that npm ci works on each
   );
   t.deepEqual(missing, []);
 });
+
+test('the container has every folder of the program', (t) => {
+  const beside = /^(\.|test|bench$|docs$|deploy$)/;
+  const folders = new Set(tracked.flatMap((file) => (file.includes('/') ? [file.split('/')[0] ?? ''] : [])));
+  const copied = [...textOf('deploy/Dockerfile').matchAll(/^COPY (\w+) \.\/\1$/gm)].map(([, name]) => name);
+  t.deepEqual(copied.sort(), [...folders].filter((name) => !beside.test(name)).sort());
+});
