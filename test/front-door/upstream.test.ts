@@ -881,6 +881,13 @@ for (const kind of kinds) {
     }
     await adam.open('/account/connections/none/connect');
     t.is(adam.status, 404);
+    // One account there, two people here, at once: it is one person's.
+    fake.person = { sub: 'one-there', amr: ['otp'] };
+    const [his, hers] = [fake.answer(await start(adam)), fake.answer(await start(olga))];
+    await Promise.all([adam.open(his), olga.open(hers)]);
+    t.is([adam, olga].filter(({ text }) => text.includes('Fake is connected.')).length, 1);
+    t.is((await door.db.rows(`SELECT id FROM upstream_links WHERE subject = 'one-there'`)).length, 1);
+    await door.db.change(`DELETE FROM upstream_links WHERE subject = 'one-there'`);
     fake.person = { sub: 'adam-there', amr: ['otp'] };
     const tooLate = fake.answer(await start(adam));
     door.clock.forward(660_000);
@@ -909,6 +916,7 @@ for (const kind of kinds) {
       .toSorted();
     t.deepEqual(kinds, [
       ...Array.from({ length: 4 }, () => 'upstream.failed'),
+      'upstream.linked',
       'upstream.linked',
       'upstream.linked',
       'upstream.unlinked',
