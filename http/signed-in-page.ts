@@ -57,6 +57,6 @@ export function framed(visit: SignedIn, section: Section): Common & { readonly f
   };
 }
 
-/** A page below another one belongs to it, except to the section's own first page. */
+/** A page below another one belongs to it, and so does `members-invite` to `members`; to the section's own first page none does. */
 const isWithin = (path: string, parent: string, { pages }: Section): boolean =>
-  parent !== pages[0]?.path && path.startsWith(`${parent}/`);
+  parent !== pages[0]?.path && (path.startsWith(`${parent}/`) || path.startsWith(`${parent}-`));

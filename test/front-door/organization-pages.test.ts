@@ -413,6 +413,7 @@ for (const kind of kinds) {
   test(`people are invited one by one or from a list, whose wrong lines are told and left out (${kind})`, async (t) => {
     const door = await open(t, kind);
     const chiara = await arrive(door, 'chiara', '/organizations/acme/members-invite');
+    t.regex(chiara.text, /aria-current="true">Members</, 'where one is in the menu');
     await chiara.press('Send invitation', { email: 'nonsense', role: 'member' });
     t.is(chiara.status, 422);
     await chiara.press('Send invitation', { email: 'Tom@new.test', name: 'Tom', role: 'owner' });
