@@ -2,16 +2,22 @@ import oneRun from './test/one-run.js';
 
 /** Those that take longest, longest first: begun last, one of them would run alone at the end. */
 const slow = [
-  'front-door/policy',
+  'configuration/apply',
   'views/look',
-  'front-door/passkeys',
-  'front-door/codes',
-  'front-door/pages',
-  'front-door/email-codes',
-  'front-door/steps',
-  'front-door/assurance',
+  'processes/kill',
+  'front-door/sessions',
   'cli/sallyport',
+  'front-door/pages',
+  'front-door/policy',
+  'front-door/codes',
   'front-door/remembered',
+  'front-door/assurance',
+  'processes/',
+  'front-door/api',
+  'front-door/passkeys',
+  'front-door/steps',
+  'front-door/upstream',
+  'keycloak/',
   'browser/',
 ];
 

@@ -58,6 +58,7 @@ export async function removeSharedDatabases(): Promise<void> {
 const returned: string[] = [];
 const held = new Set<string>();
 let tables: readonly string[] = [];
+let shape = '';
 let keeping: Promise<Connection> | null = null;
 let turn: Promise<unknown> = Promise.resolve();
 
@@ -92,16 +93,28 @@ async function another(connection: Connection): Promise<string> {
 async function empty(connection: Connection, name: string): Promise<void> {
   if (tables.length > 0 && (await isLeft(connection, name))) {
     try {
-      await connection.query(tables.map((table) => `DELETE FROM ${name}.${table}`).join(';'));
-      return;
+      if ((await shapeOf(connection, name)) === shape) {
+        await connection.query(tables.map((table) => `DELETE FROM ${name}.${table}`).join(';'));
+        return;
+      }
     } catch {
-      // It is not there yet, or a test has left it with other tables.
+      // It is not there yet, or a test has taken a table away.
     }
   }
   await connection.query(`DROP DATABASE IF EXISTS ${name}; CREATE DATABASE ${name}`);
   await migrateAt(urlOf(name));
   const [rows] = await connection.query<RowDataPacket[]>(`SHOW TABLES FROM ${name}`);
   tables = rows.flatMap(Object.values).filter((table) => table !== 'migrations');
+  shape = await shapeOf(connection, name);
+}
+
+/** By which it is told that a test has changed tables and has not changed them back. */
+async function shapeOf(connection: Connection, name: string): Promise<string> {
+  const [rows] = await connection.query<RowDataPacket[]>(
+    `SELECT (SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = '${name}') AS fields,
+       (SELECT COUNT(*) FROM ${name}.migrations) AS migrations`,
+  );
+  return JSON.stringify(rows);
 }
 
 /** Whoever had it before has no connection any more, from which something could still come. */
