@@ -500,5 +500,24 @@ for (const kind of kinds) {
     await chiara.press('Go on: 2 more people');
     t.regex(chiara.text, /502 people were invited/);
     t.is(await count(door, 'invitations', "email LIKE '%list.test' AND name LIKE 'Zo\u00eb %'"), 502);
+
+    // Whoever reads the preview of a policy can read all of it.
+    await door.apply({
+      users: Array.from({ length: 60 }, (_, n) => ({
+        email: `q${n}@acme.test`,
+        memberships: [{ organization: 'acme', role: 'member' }],
+      })),
+    });
+    await chiara.open('/organizations/acme/two-factor?requirement=required_for_all&graceDays=0&methods=totp');
+    const mustAct = Number(/data-must-act>(\d+)</.exec(chiara.text)?.[1]);
+    const asked = () =>
+      [...chiara.text.matchAll(/<small>[^<]* · ([^<]+@[^<]+)<\/small>/g)].map(([, who]) => who);
+    const first = asked();
+    t.is(first.length, 50);
+    await chiara.follow('Next page');
+    t.is(new Set([...first, ...asked()]).size, mustAct);
+    t.true(mustAct > 60);
+    await chiara.follow('First page');
+    t.deepEqual(asked(), first);
   });
 }
