@@ -1,8 +1,10 @@
 import type Router from '@koa/router';
+import { userById } from '../entities/users.ts';
 import { notMe } from '../flows/not-me.ts';
 import { findLink } from '../flows/one-time-link.ts';
 import { askForPasswordReset, resetPassword } from '../flows/reset-password.ts';
 import { undoOf } from '../flows/security-mail.ts';
+import { signsInElsewhere } from '../flows/signs-in-elsewhere.ts';
 import { linkEnded } from '../http/errors.ts';
 import { type OpenRoutes, type OpenVisit, openRoutes } from '../http/open-pages.ts';
 import type { Sentence } from '../http/pages.ts';
@@ -79,20 +81,18 @@ function resetRoutes({ get, post }: OpenRoutes): void {
 
 function notMeRoutes({ get, post }: OpenRoutes): void {
   get('/not-me/:id', aLink, async (visit) => {
-    const {
-      restoreEmail,
-      closeFactors = [],
-      dropCodes,
-      disconnect,
-    } = undoOf((await linkOf(visit, 'not_me')).data);
+    const link = await linkOf(visit, 'not_me');
+    const { restoreEmail, closeFactors = [], dropCodes, disconnect } = undoOf(link.data);
     const { ctx, site, shared } = visit;
+    const user = await userById(site.services.db, link.userId);
+    const elsewhere = user && disconnect === undefined ? await signsInElsewhere(site.services, user) : null;
     const undoes = [
       ...(restoreEmail === undefined ? [] : (['address'] as const)),
       ...(closeFactors.length === 0 ? [] : (['factor'] as const)),
       ...(dropCodes ? (['codes'] as const) : []),
       ...(disconnect === undefined ? [] : (['connection'] as const)),
     ];
-    show(ctx, site.renderer, 'not-me', { ...shared, action: ctx.path, undoes });
+    show(ctx, site.renderer, 'not-me', { ...shared, action: ctx.path, undoes, elsewhere });
   });
 
   post('/not-me/:id', aLink, async (visit) => {

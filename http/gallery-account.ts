@@ -364,11 +364,21 @@ export function wayBackPages(shared: Common): readonly GalleryPage[] {
       state: 'common password',
       locals: { ...register, step: 'password', error: passwordWords.common },
     },
-    { name: 'not-me', state: 'first', locals: { ...shared, action: '#not-me', undoes: [] } },
+    { name: 'not-me', state: 'first', locals: { ...shared, action: '#not-me', undoes: [], elsewhere: null } },
     {
       name: 'not-me',
       state: 'everything undone',
-      locals: { ...shared, action: '#not-me', undoes: ['address', 'factor', 'codes', 'connection'] },
+      locals: {
+        ...shared,
+        action: '#not-me',
+        undoes: ['address', 'factor', 'codes', 'connection'],
+        elsewhere: null,
+      },
+    },
+    {
+      name: 'not-me',
+      state: 'no password',
+      locals: { ...shared, action: '#not-me', undoes: [], elsewhere: 'Acme Keycloak' },
     },
   ];
 }

@@ -383,6 +383,8 @@ export interface RegisterPage extends Common {
 export interface NotMePage extends Common {
   /** What of the mail's news is undone. */
   readonly undoes: readonly ('address' | 'factor' | 'codes' | 'connection')[];
+  /** The provider by which somebody signs in who has no password. */
+  readonly elsewhere: string | null;
   /** POST. */
   readonly action: string;
 }
