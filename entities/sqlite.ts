@@ -2,10 +2,28 @@ import { mkdirSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
 import { projectRoot } from '../config/settings.ts';
+import { seconds } from '../lib/clock.ts';
 import { NodeSqlite } from '../lib/node-sqlite.ts';
 import { migrations } from '../migrations/index.ts';
 import type { Database, DatabaseOptions, Value } from './database.ts';
 import { checked, createListeners, statementBuilders, withConsequences } from './statements.ts';
+
+/** How long a write may wait for another process's, and how much of that may hold up everybody here. */
+const patience = seconds(5);
+const blocking = 20;
+
+/** SQLite waits by standing still, and the whole process with it: where another one writes for long, it is asked again instead. */
+async function whenFree<Result>(work: () => Result): Promise<Result> {
+  for (const end = performance.now() + patience; ; ) {
+    try {
+      return work();
+    } catch (error) {
+      const isBusy = ((error as { errcode?: number }).errcode ?? 0) % 256 === 5;
+      if (!isBusy || performance.now() > end) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
 
 /** The embedded database: one connection for everybody. */
 export async function openSqlite(databaseUrl: string, options: DatabaseOptions): Promise<Database> {
@@ -20,6 +38,7 @@ export async function openSqlite(databaseUrl: string, options: DatabaseOptions):
   connection.pragma('synchronous = NORMAL');
   // Some 20 MiB of log between two copies into the database, each of which holds everybody up.
   connection.pragma('wal_autocheckpoint = 5000');
+  connection.pragma(`busy_timeout = ${blocking}`);
   // SQLite's own knows ASCII only; names are found by the same spelling on every database.
   connection.define('lower', (text) => (typeof text === 'string' ? text.toLowerCase() : (text ?? null)));
   connection.define('substring_index', lastPart);
@@ -52,7 +71,12 @@ export async function openSqlite(databaseUrl: string, options: DatabaseOptions):
         migrationsTransactionMode: 'each',
       });
       await source.initialize();
-      return work(source);
+      connection.pragma(`busy_timeout = ${patience}`);
+      try {
+        return await work(source);
+      } finally {
+        connection.pragma(`busy_timeout = ${blocking}`);
+      }
     },
     dialect: 'sqlite',
     clock: options.clock ?? { now: () => new Date() },
@@ -60,27 +84,33 @@ export async function openSqlite(databaseUrl: string, options: DatabaseOptions):
       prepared(sql).all(...checked(values)) as Row[],
     row: async <Row>(sql: string, values: readonly Value[] = []) =>
       (prepared(sql).all(...checked(values))[0] as Row | undefined) ?? null,
-    change: async (sql, values = []) => prepared(sql).run(...checked(values)).changes,
+    change: (sql, values = []) => whenFree(() => prepared(sql).run(...checked(values)).changes),
     /**
      * Nothing is awaited between BEGIN and COMMIT: one connection serves everybody, and a pause would let others in. What people
      * are told has happened is written by a batch: it, and all before it, outlives a power cut, not only a kill.
      */
     together: async (batch) => {
-      connection.exec('BEGIN IMMEDIATE');
-      try {
-        for (const { sql, values, rows } of withConsequences(batch)) {
-          const { changes } = prepared(sql).run(...checked(values));
-          if (rows !== undefined && changes !== rows) {
-            connection.exec('ROLLBACK');
-            return false;
+      const isWritten = await whenFree(() => {
+        connection.exec('BEGIN IMMEDIATE');
+        try {
+          for (const { sql, values, rows } of withConsequences(batch)) {
+            const { changes } = prepared(sql).run(...checked(values));
+            if (rows !== undefined && changes !== rows) {
+              connection.exec('ROLLBACK');
+              return false;
+            }
           }
+          connection.exec('COMMIT');
+          return true;
+        } catch (error) {
+          if (connection.inTransaction) {
+            connection.exec('ROLLBACK');
+          }
+          throw error;
         }
-        connection.exec('COMMIT');
-      } catch (error) {
-        if (connection.inTransaction) {
-          connection.exec('ROLLBACK');
-        }
-        throw error;
+      });
+      if (!isWritten) {
+        return false;
       }
       await log?.flushed();
       tell(batch);

@@ -1,9 +1,31 @@
 import { randomBytes } from 'node:crypto';
+import { DatabaseSync } from 'node:sqlite';
 import test from 'ava';
 import { insertMany } from '../../entities/configuration.ts';
 import { purge } from '../../jobs/purge.ts';
 import { days, hours } from '../../lib/clock.ts';
 import { freshWorld, kinds } from '../configuration/fresh-database.ts';
+
+test('SQLite: while another process writes, a write here waits for it and nothing else does (T150)', async (t) => {
+  const { db, url } = await freshWorld(t, 'SQLite');
+  const other = new DatabaseSync(url.slice('sqlite:'.length));
+  t.teardown(() => other.close());
+  other.exec('BEGIN IMMEDIATE');
+  let turns = 0;
+  const others = setInterval(() => {
+    turns += 1;
+  }, 5);
+  const written = Promise.all([
+    db.change("INSERT INTO instance (name, value) VALUES ('one', '1')"),
+    db.together([db.insert('instance', { name: 'two', value: '2' })]),
+  ]);
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  t.deepEqual(await db.rows("SELECT name FROM instance WHERE name IN ('one', 'two')"), []);
+  other.exec('COMMIT');
+  t.deepEqual(await written, [1, true]);
+  clearInterval(others);
+  t.true(turns >= 4, `${turns} turns in between`);
+});
 
 const name = () => randomBytes(16).toString('hex');
 
