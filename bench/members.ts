@@ -46,6 +46,7 @@ const pages: readonly [string, string][] = [
   ['overdue', '/members?state=overdue'],
   ['in grace', '/members?state=in_grace'],
   ['never signed in', '/members?state=never_signed_in'],
+  ['by last name, overdue admins', '/members?sort=surname&role=admin&state=overdue'],
   ['search by address', '/members?search=user0999'],
   ['search by name', '/members?search=Person%204'],
   ['search, nobody', '/members?search=zzz'],
