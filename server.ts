@@ -20,6 +20,7 @@ import type { Services } from './flows/services.ts';
 import { answering } from './http/answering.ts';
 import { assetRoutes } from './http/assets.ts';
 import { browserCookie } from './http/browser-cookie.ts';
+import { devGalleryRoutes } from './http/dev-gallery.ts';
 import { devInboxRoutes } from './http/dev-inbox.ts';
 import { catchErrors, isDatabaseAway, withoutValues } from './http/errors.ts';
 import { libraryForms, libraryRoutes, selfSubmittingPages } from './http/library-forms.ts';
@@ -149,8 +150,8 @@ export async function createApp(
   const showFor = (ctx: Context, error: Parameters<typeof showError>[2]) => showError(ctx, renderer, error);
   const own = new Router();
   own.get('/', (ctx) => {
-    const inbox = settings.demo ? '/dev/inbox' : null;
-    show(ctx, renderer, 'home', { ...common(ctx), accountPage: '/account', demo: null, inbox });
+    const [inbox, gallery] = settings.demo ? ['/dev/inbox', '/dev/gallery'] : [null, null];
+    show(ctx, renderer, 'home', { ...common(ctx), accountPage: '/account', demo: null, inbox, gallery });
   });
   for (const path of ['/', '/favicon.ico', '/healthz', '/readyz', '/metrics', '/assets/:name']) {
     routes.add(openToAll(path));
@@ -200,9 +201,11 @@ export async function createApp(
     const channels = (['email', 'sms'] as const).filter((channel) =>
       channel === 'email' ? settings.mailUrl === null : settings.smsUrl === null,
     );
-    for (const path of ['/dev/inbox', '/dev/inbox/:id', '/dev/inbox/:id/html']) {
+    const gallery = ['/dev/gallery', '/dev/gallery/:index', '/dev/gallery/mails/:index'];
+    for (const path of ['/dev/inbox', '/dev/inbox/:id', '/dev/inbox/:id/html', ...gallery]) {
       routes.add(openToAll(path));
     }
+    provider.use(answering(devGalleryRoutes(renderer)));
     provider.use(
       answering(devInboxRoutes(createInbox({ db, ring, render, channels }), renderer, settings.mailFrom)),
     );

@@ -255,6 +255,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     accountPage: '/account',
     demo: '/demo',
     inbox: '/dev/inbox',
+    gallery: '/dev/gallery',
   };
 
   return [
@@ -781,8 +782,27 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     ...wayBackPages({ ...nobody, applicationName: null }),
 
     { name: 'home', state: 'development', locals: home },
-    { name: 'home', state: 'production', locals: { ...home, accountPage: null, demo: null, inbox: null } },
+    {
+      name: 'home',
+      state: 'production',
+      locals: { ...home, accountPage: null, demo: null, inbox: null, gallery: null },
+    },
 
+    {
+      name: 'gallery',
+      state: 'some',
+      locals: {
+        ...nobody,
+        applicationName: null,
+        views: [
+          {
+            name: 'sign-in',
+            states: ['first', 'wrong password'].map((state) => ({ state, url: `#${state}` })),
+          },
+          { name: 'mail/code', states: [{ state: '1', url: '#mail' }] },
+        ],
+      },
+    },
     { name: 'inbox', state: 'empty', locals: { ...nobody, applicationName: null, messages: [] } },
     {
       name: 'inbox',

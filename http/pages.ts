@@ -706,6 +706,15 @@ export interface HomePage extends Common {
   readonly accountPage: string | null;
   readonly demo: string | null;
   readonly inbox: string | null;
+  readonly gallery: string | null;
+}
+
+/** Every view with its states, for whoever works on how they look. */
+export interface GalleryIndexPage extends Common {
+  readonly views: readonly {
+    readonly name: string;
+    readonly states: readonly { readonly state: string; readonly url: string }[];
+  }[];
 }
 
 export interface InboxEntry {
@@ -807,6 +816,7 @@ export interface Pages extends OrganizationPages {
   readonly refused: RefusedPage;
   readonly home: HomePage;
   readonly inbox: InboxPage;
+  readonly gallery: GalleryIndexPage;
   readonly 'inbox-message': InboxMessagePage;
 }
 

@@ -159,7 +159,7 @@ test.serial('in production there is no demo: no people, no inbox, no known passw
     DATABASE_URL: `sqlite:${dir}/production.sqlite`,
   });
   const url = `http://127.0.0.1:${port}`;
-  t.is((await fetch(`${url}/dev/inbox`)).status, 404);
+  for (const page of ['inbox', 'gallery', 'gallery/0']) t.is((await fetch(`${url}/dev/${page}`)).status, 404);
   t.notRegex(running.output(), /correct horse|inbox|password/i);
   const discovery = await (await fetch(`${url}/.well-known/openid-configuration`)).json();
   t.is((discovery as { issuer: string }).issuer, production.ISSUER);
