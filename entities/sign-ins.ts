@@ -57,10 +57,13 @@ export function writeSignIn(
   };
 }
 
-/** What was begun with a password of before is worth nothing any more. */
+/**
+ * What was begun with a password of before is worth nothing any more; nor is what was answered, and not handed over yet: its browser
+ * decides when it follows the last redirect.
+ */
 export const dropSignIns = (userId: string, now: Date): Statement => ({
-  sql: 'UPDATE sign_ins SET finished_at = ? WHERE account_id = ? AND finished_at IS NULL',
-  values: [now.getTime(), userId],
+  sql: 'UPDATE sign_ins SET finished_at = COALESCE(finished_at, ?), expires_at = ? WHERE account_id = ? AND expires_at > ?',
+  values: [now.getTime(), now.getTime(), userId, now.getTime()],
 });
 
 export const purgeSignIns = (db: Database, before: Date) =>

@@ -63,6 +63,13 @@ export const userToAssess = (db: Database, id: string) =>
 export const replacePasswordHash = (db: Database, userId: string, before: string, hash: string) =>
   db.change('UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?', [hash, userId, before]);
 
+/** In a batch: undoes it where the password that was compared, or anything else of the person's security, was changed meanwhile. */
+export const sameSecurity = (userId: string, version: number): Statement => ({
+  sql: 'UPDATE users SET security_version = security_version WHERE id = ? AND security_version = ? AND disabled_at IS NULL',
+  values: [userId, version],
+  rows: 1,
+});
+
 /** Null: no password opens this account until a new one is set. */
 export const setPasswordHash = (userId: string, hash: string | null): Statement => ({
   sql: 'UPDATE users SET password_hash = ? WHERE id = ?',

@@ -1,14 +1,14 @@
 import { audit, type Origin } from '../audit/audit.ts';
 import type { Statement } from '../entities/database.ts';
-import { canonicalEmail, replacePasswordHash, type UserRow, userByEmail } from '../entities/users.ts';
+import { canonicalEmail, replacePasswordHash, sameSecurity, type UserRow, userByEmail } from '../entities/users.ts';
 import { digest, keyedDigest } from '../lib/digest.ts';
 import { attemptSucceeded, countAttempt, limitSubject, rules } from '../limits/attempts.ts';
 import type { KnownBrowser } from './known-browser.ts';
 import type { Services } from './services.ts';
 
 export type PasswordOutcome =
-  /** `succeeded` ends the count of wrong ones; to be written together with what the right one changes. */
-  | { readonly kind: 'right'; readonly user: UserRow; readonly succeeded: Statement }
+  /** To be written together with what the right one changes: ends the count of wrong ones, where it is the right one still. */
+  | { readonly kind: 'right'; readonly user: UserRow; readonly succeeded: readonly Statement[] }
   | { readonly kind: 'wrong' }
   /** Not checked: too many wrong ones; null where only another way in is left. */
   | { readonly kind: 'blocked'; readonly retryAt: Date | null };
@@ -56,7 +56,7 @@ export async function checkPassword(
   if (needsRehash && user.password_hash !== null) {
     await replacePasswordHash(db, user.id, user.password_hash, await passwords.hash(password));
   }
-  return { kind: 'right', user, succeeded: attemptSucceeded(subject) };
+  return { kind: 'right', user, succeeded: [sameSecurity(user.id, user.security_version), attemptSucceeded(subject)] };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { auditEvent, type Origin } from '../audit/audit.ts';
 import type { Statement } from '../entities/database.ts';
+import { dropLinks } from '../entities/one-time-links.ts';
 import { forgetRememberedDevices } from '../entities/remembered-devices.ts';
 import { liveSessionsOf } from '../entities/sessions.ts';
 import {
@@ -50,7 +51,7 @@ export async function disconnectUser(services: Services, input: Disconnection): 
     return { kind: 'no_session' };
   }
   const statements: Statement[] = [
-    ...(scope.kind === 'all' ? [everythingBefore(userId, now)] : []),
+    ...(scope.kind === 'all' ? [everythingBefore(userId, now), dropLinks(userId, 'confirm_email', now)] : []),
     requireFreshFactor(userId, now),
     ...(forgetDevices ? [forgetRememberedDevices(userId, now), securityChanged(userId, now)] : []),
     ...ending.flatMap((row) => endingSession(services, row, origin, 'disconnected')),

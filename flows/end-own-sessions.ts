@@ -1,3 +1,4 @@
+import { dropLinks } from '../entities/one-time-links.ts';
 import { sessionRow } from '../entities/sessions.ts';
 import { dropSignIns } from '../entities/sign-ins.ts';
 import { type Actor, stillSignedIn } from './actor.ts';
@@ -12,6 +13,8 @@ export async function endOwnSession(services: Services, actor: Actor, id: string
   }
   return services.db.together([
     stillSignedIn(services, actor),
+    // A new address that was asked for there.
+    dropLinks(actor.user.id, 'confirm_email', services.db.clock.now()),
     ...endingSession(services, row, actor.origin, 'by_the_person'),
   ]);
 }
@@ -22,5 +25,6 @@ export const endOtherSessions = async (services: Services, actor: Actor): Promis
     stillSignedIn(services, actor),
     // Who has proved something elsewhere and waits with the last step is in no list, and stays out too.
     dropSignIns(actor.user.id, services.db.clock.now()),
+    dropLinks(actor.user.id, 'confirm_email', services.db.clock.now()),
     ...(await endingSessionsOf(services, actor.user.id, actor.origin, 'by_the_person', actor.sessionDigest)),
   ]);

@@ -10,7 +10,7 @@ import { emptyState, findSignIn, type SignIn, signInStatement, stillJoining } fr
 export async function takeFirstStep(
   services: Services,
   signIn: SignIn,
-  { user, succeeded }: { readonly user: UserRow; readonly succeeded: Statement },
+  { user, succeeded }: { readonly user: UserRow; readonly succeeded: readonly Statement[] },
 ): Promise<boolean> {
   const proof = {
     kind: 'password' as const,
@@ -26,7 +26,7 @@ export async function takeFirstStep(
     changed: true,
     joining: stillJoining(signIn.state, user.id),
   };
-  const save = (at: SignIn) => services.db.together([signInStatement(services, at, state), succeeded]);
+  const save = (at: SignIn) => services.db.together([signInStatement(services, at, state), ...succeeded]);
   if (await save(signIn)) {
     return true;
   }

@@ -10,6 +10,7 @@ import {
   type ProviderRecordRow,
   replaceRecord,
 } from '../entities/provider-records.ts';
+import { signInByUid } from '../entities/sign-ins.ts';
 import { after, seconds } from '../lib/clock.ts';
 import { digest } from '../lib/digest.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
@@ -70,7 +71,17 @@ export class RecordAdapter implements Adapter {
     // A pushed request that has expired meanwhile must still be seen as used; the library judges its expiry itself.
     const at = this.model === 'PushedAuthorizationRequest' ? new Date(0) : this.db.clock.now();
     const row = await liveRecord(this.db, this.model, digest(id), at);
-    return row ? { ...this.payloadOf(row), jti: id } : undefined;
+    const payload = row ? { ...this.payloadOf(row), jti: id } : undefined;
+    return payload && (await this.mayHandOver(id, payload)) ? payload : undefined;
+  }
+
+  /** The result of a sign-in lets somebody in only while that sign-in was not dropped: by a new password, say. */
+  private async mayHandOver(id: string, { result }: AdapterPayload): Promise<boolean> {
+    if (this.model !== 'Interaction' || (result as { login?: unknown } | undefined)?.login === undefined) {
+      return true;
+    }
+    const signIn = await signInByUid(this.db, digest(id));
+    return signIn !== null && signIn.dead === 0 && signIn.expires_at > this.db.clock.now().getTime();
   }
 
   async findByUserCode(userCode: string): Promise<AdapterPayload | undefined> {

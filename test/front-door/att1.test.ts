@@ -1,0 +1,162 @@
+import test from 'ava';
+import type { Browser } from './browser.ts';
+import { acme, type FrontDoor, frontDoor, nextStep, password, secret } from './rig.ts';
+
+async function signedIn(door: FrontDoor, who = 'ada', word = password): Promise<Browser> {
+  const browser = door.browser();
+  await browser.open('/account');
+  await browser.press('Sign in', { email: `${who}@acme.test`, password: word });
+  if (browser.buttons.includes('Verify')) {
+    nextStep(door);
+    await browser.press('Verify', { code: door.code() });
+  }
+  return browser;
+}
+
+/** Presses a button and does not follow: where it would lead. */
+async function held(browser: Browser, button: string, values: Record<string, string>): Promise<string> {
+  const { action, fields } = browser.form(button);
+  for (const [name, value] of Object.entries(values)) fields.set(name, value);
+  const url = new URL(action, browser.url);
+  const response = await fetch(`${browser.addresses[0]}${url.pathname}${url.search}`, {
+    method: 'POST', body: fields, redirect: 'manual',
+    headers: { Accept: 'text/html', Origin: new URL(browser.issuer).origin,
+      Cookie: [...browser.cookies.values()].filter(({ path }) => url.pathname.startsWith(path)).map(({ value }) => value).join('; ') },
+  });
+  (browser as unknown as { keep(h: string[]): void }).keep(response.headers.getSetCookie());
+  return response.headers.get('Location') ?? `none: ${response.status}`;
+}
+
+const next = 'seven otters juggle lanterns';
+
+for (const kind of ['SQLite'] as const) {
+  for (const way of ['password', 'end others'] as const)
+    test(`${kind}: C a sign-in that was answered and not handed over survives: ${way}`, async (t) => {
+      const door = await frontDoor(t, kind, { configuration: acme({}, { ada: { totp: secret } }) });
+      const ada = await signedIn(door);
+      const thief = door.browser();
+      await thief.open('/account');
+      await thief.press('Sign in', { email: 'ada@acme.test', password });
+      nextStep(door);
+      const resume = await held(thief, 'Verify', { code: door.code() });
+      t.regex(resume, /\/auth\//);
+      if (way === 'password') {
+        await ada.open('/account/password');
+        await ada.press('Change password', { password: next });
+        t.regex(ada.text, /Your password is changed/);
+      } else {
+        await ada.open('/account/sessions');
+        const { fields } = ada.form('Sign out');
+        await ada.open('/account/sessions/end-others', { fields });
+        t.regex(ada.text, /Everywhere else you are signed out/);
+      }
+      await thief.open(resume);
+      t.log(thief.status, thief.heading, thief.url);
+      await thief.open('/account');
+      t.not(thief.heading, 'Security', 'the thief is in');
+    });
+
+  for (const way of ['password', 'reset', 'admin reset'] as const)
+    test(`${kind}: E a link to a new address that was asked for before opens after: ${way}`, async (t) => {
+      const door = await frontDoor(t, kind, {
+        configuration: acme({}, { ada: { totp: secret, extra: { homeOrganization: 'acme' } }, own: { role: 'owner', totp: secret } }),
+      });
+      const thief = await signedIn(door);
+      await thief.open('/account/email');
+      await thief.press(thief.buttons.find((b) => /link|Send|Change/.test(b)) ?? '', { email: 'eve@evil.test' });
+      t.regex(thief.text, /on its way to/);
+      const inbox = async (about: RegExp): Promise<string> => {
+        const b = door.browser();
+        await b.open('/dev/inbox');
+        for (const [, link = ''] of b.text.matchAll(/href="(\/dev\/inbox\/[^"]+)"/g)) {
+          await b.open(link);
+          const found = about.exec(b.text.replace(/<[^>]*>/g, ' '));
+          if (found) return found[0];
+        }
+        return '';
+      };
+      const link = await inbox(/https?:\/\/\S+\/confirm-email\/[\w-]+/);
+      t.not(link, '');
+      if (way === 'password') {
+        const ada = await signedIn(door);
+        await ada.open('/account/password');
+        await ada.press('Change password', { password: next });
+        t.regex(ada.text, /Your password is changed/);
+      } else if (way === 'reset') {
+        const b = door.browser();
+        await b.open('/forgotten-password');
+        await b.press('Send the link', { email: 'ada@acme.test' });
+        await b.open(await inbox(/https?:\/\/\S+\/reset-password\/[\w-]+/));
+        await b.press('Save the password', { password: next });
+        t.is(b.heading, 'Your password is changed');
+      } else {
+        const own = await signedIn(door, 'own');
+        const row = await door.db.row<{ id: string }>('SELECT id FROM users WHERE email = ?', ['ada@acme.test']);
+        await own.open(`/organizations/acme/members/${row?.id}`);
+        t.log(own.status, own.heading, own.buttons.join('|'), [...own.text.matchAll(/href="([^"]*reset[^"]*)"/g)].map((m) => m[1]).join(' '));
+        await own.open(`/organizations/acme/members/${row?.id}/reset`);
+        await own.press('Reset 2FA', { form: 'now', identityCheck: /<option value="([a-z_]+)"/.exec(own.text)?.[1] ?? '', reason: 'stolen' });
+        t.log('RESET', own.status, own.heading, own.alert);
+        t.is((await door.db.rows('SELECT id FROM factors WHERE user_id = ?', [row?.id ?? ''])).length, 0);
+      }
+      const eve = door.browser();
+      await eve.open(link);
+      t.log(eve.status, eve.heading, eve.buttons.join('|'));
+      if (eve.status === 200) await eve.press(eve.buttons.find((b) => /address|Confirm|Yes|Use/.test(b)) ?? '');
+      const row = await door.db.row<{ email: string }>("SELECT email FROM users WHERE email LIKE '%evil%'");
+      t.is(row, null, 'the account is now at the thief’s address');
+    });
+
+  test(`${kind}: F a factor is bound by an interaction of a session that was ended`, async (t) => {
+    const door = await frontDoor(t, kind, { configuration: acme({}, { ada: {} }) });
+    const ada = await signedIn(door);
+    const thief = await signedIn(door);
+    await thief.authorize({ acr_values: 'urn:sallyport:acr:2fa' });
+    t.log(thief.heading, thief.buttons.join('|'));
+    if (thief.totpSecret === '') await thief.press(thief.buttons[0] ?? '', { method: 'totp' });
+    t.not(thief.totpSecret, '');
+    await ada.open('/account/sessions');
+    t.log(ada.buttons.join('|'));
+    const ends = [...ada.text.matchAll(/action="(\/account\/sessions\/[^"/]+\/end)"/g)].map(([, url]) => url ?? '');
+    t.log(ends);
+    const { fields } = ada.form('Sign out');
+    for (const end of ends) await ada.open(end, { fields });
+    const probe = thief.copy();
+    await probe.open('/account');
+    t.is(probe.heading, 'Sign in');
+    const code = door.code(0, thief.totpSecret);
+    await thief.press('Confirm setup', { code });
+    t.log(thief.status, thief.heading);
+    const rows = await door.db.rows('SELECT id FROM factors');
+    t.is(rows.length, 0, 'a factor was bound by a session that was ended');
+  });
+
+  test(`${kind}: G the password is changed while the old one is being checked`, async (t) => {
+    const door = await frontDoor(t, kind, { configuration: acme({}, { ada: {} }) });
+    const ada = await signedIn(door);
+    await ada.open('/account/password');
+    const thief = door.browser();
+    await thief.open('/account');
+    const { passwords } = (door.apps[0] as { services: { passwords: { verify: Function } } }).services;
+    const verify = passwords.verify.bind(passwords);
+    let wait: (() => void) | undefined;
+    const reached = new Promise<void>((resolve) => {
+      passwords.verify = async (hash: string, word: string) => {
+        const outcome = await verify(hash, word);
+        resolve();
+        await new Promise<void>((go) => { wait = go; });
+        return outcome;
+      };
+    });
+    const trying = thief.press('Sign in', { email: 'ada@acme.test', password });
+    await reached;
+    passwords.verify = verify;
+    await ada.press('Change password', { password: next });
+    t.regex(ada.text, /Your password is changed/);
+    wait?.();
+    await trying;
+    t.log(thief.status, thief.heading);
+    await thief.open('/account');
+    t.not(thief.heading, 'Security', 'signed in by the password of before');
+  });
+}
