@@ -28,7 +28,7 @@ export interface SignInWrite {
   readonly expiresAt: Date;
 }
 
-/** `version` 0 makes the row; of two writers that have read the same version, one is late and changes nothing. */
+/** `version` 0 makes the row; of two writers that have read the same version, one is late and changes nothing; so is who has read it before its person was disconnected. */
 export function writeSignIn(
   db: Database,
   write: SignInWrite,
@@ -51,7 +51,8 @@ export function writeSignIn(
   }
   return {
     sql: `UPDATE sign_ins SET account_id = ?, state = ?, version = version + 1, finished_at = ?
-          WHERE uid_digest = ? AND version = ? AND finished_at IS NULL`,
+          WHERE uid_digest = ? AND version = ? AND finished_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = sign_ins.account_id AND (u.disabled_at IS NOT NULL OR u.sessions_valid_after > sign_ins.created_at))`,
     values: [write.accountId, write.state, finishedAt, write.uidDigest, version],
     rows: 1,
   };

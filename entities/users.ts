@@ -201,11 +201,15 @@ export const preferFactor = (userId: string, factorId: string | null): Statement
   rows: 1,
 });
 
-/** A set-up was confirmed: the first one ends all grace for ever, and answers an admin's reset. */
-export const factorConfirmed = (userId: string, now: Date): Statement => ({
+/**
+ * A set-up was confirmed: the first one ends all grace for ever, and answers an admin's reset. What let it be set up must stand still:
+ * whoever was let in before the person had a factor, a new password or a reset is late.
+ */
+export const factorConfirmed = (userId: string, version: number, now: Date): Statement => ({
   sql: `UPDATE users SET security_version = security_version + 1, had_factor_at = COALESCE(had_factor_at, ?), reset_at = NULL,
-          updated_at = ? WHERE id = ?`,
-  values: [now.getTime(), now.getTime(), userId],
+          updated_at = ? WHERE id = ? AND security_version = ?`,
+  values: [now.getTime(), now.getTime(), userId, version],
+  rows: 1,
   followedBy: [refreshDirectory([userId])],
 });
 

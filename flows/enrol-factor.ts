@@ -177,9 +177,9 @@ export async function confirmEnrolment(
       now,
     }),
     ...replaced.map((row) => removeFactor(row.id)),
-    factorConfirmed(user.id, now),
+    factorConfirmed(user.id, user.security_version, now),
     ...(enrolled.phone === undefined ? [] : [phoneProved(user.id, enrolled.phone)]),
-    ...(replacing ? replaceEverything(user.id, replacing.id, state.proofs, now) : []),
+    ...(replacing ? replaceEverything(user.id, replacing.id, signIn.startedAt, state.proofs, now) : []),
     ...(codes?.statements ?? []),
     attemptSucceeded(limit),
     auditEvent(db, input.origin, { ...event, type: 'factor.added' }),
@@ -198,12 +198,14 @@ export async function confirmEnrolment(
 const replaceEverything = (
   userId: string,
   resetId: string,
+  /** The page's script may have begun it before the first proof. */
+  startedAt: Date,
   proofs: readonly { readonly at: number }[],
   now: Date,
 ): Statement[] => [
   useReset(resetId, now),
   forgetRememberedDevices(userId, now),
-  disconnectUser(userId, new Date(Math.min(...proofs.map(({ at }) => at)))),
+  disconnectUser(userId, new Date(Math.min(startedAt.getTime(), ...proofs.map(({ at }) => at)))),
   { sql: 'UPDATE users SET preferred_factor_id = NULL WHERE id = ?', values: [userId] },
 ];
 

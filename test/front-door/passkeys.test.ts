@@ -93,7 +93,7 @@ async function withPasskey(
       highWater: enrolled.highWater,
       now,
     }),
-    factorConfirmed(user.id, now),
+    factorConfirmed(user.id, user.security_version, now),
   ]);
   return key;
 }

@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { Browser } from './browser.ts';
-import { acme, type FrontDoor, frontDoor, nextStep, password, secret } from './rig.ts';
+import { acme, type FrontDoor, frontDoor, kinds, nextStep, password, secret } from './rig.ts';
 
 async function signedIn(door: FrontDoor, who = 'ada', word = password): Promise<Browser> {
   const browser = door.browser();
@@ -29,7 +29,7 @@ async function held(browser: Browser, button: string, values: Record<string, str
 
 const next = 'seven otters juggle lanterns';
 
-for (const kind of ['SQLite'] as const) {
+for (const kind of kinds) {
   for (const way of ['password', 'end others'] as const)
     test(`${kind}: C a sign-in that was answered and not handed over survives: ${way}`, async (t) => {
       const door = await frontDoor(t, kind, { configuration: acme({}, { ada: { totp: secret } }) });
@@ -160,3 +160,55 @@ for (const kind of ['SQLite'] as const) {
     t.not(thief.heading, 'Security', 'signed in by the password of before');
   });
 }
+
+for (const kind of kinds)
+  for (const meanwhile of ['the person sets up', 'the password is reset', 'all sessions end'] as const)
+    test(`${kind}: H a set-up is confirmed by somebody with the password while ${meanwhile}`, async (t) => {
+      const door = await frontDoor(t, kind, { configuration: acme({ requirement: 'required_for_all', graceDays: 0 }, { ada: {} }) });
+      const [thief, ada] = [door.browser(), door.browser()];
+      for (const one of [thief, ada]) {
+        await one.open('/account');
+        await one.press('Sign in', { email: 'ada@acme.test', password });
+        if (one.totpSecret === '') await one.press(one.buttons.find((b) => /Authenticator/.test(b)) ?? one.buttons.at(-1) ?? '', { method: 'totp' });
+        t.not(one.totpSecret, '');
+      }
+      const queue = (door.apps[0] as unknown as { services: { queue: { run: Function } } }).services.queue;
+      const run = queue.run;
+      let go = () => {};
+      const until = new Promise<void>((resolve) => { go = resolve; });
+      const reached = new Promise<void>((resolve) => {
+        queue.run = async function (this: unknown, ...args: unknown[]) {
+          resolve();
+          await until;
+          return run.apply(queue, args);
+        };
+      });
+      const confirming = thief.press('Confirm setup', { code: door.code(0, thief.totpSecret) });
+      await reached;
+      queue.run = run;
+      if (meanwhile === 'the person sets up') {
+        await ada.press('Confirm setup', { code: door.code(0, ada.totpSecret) });
+        t.is(ada.recoveryCodes.length, 8);
+      } else if (meanwhile === 'the password is reset') {
+        const { resetPassword } = await import('../../flows/reset-password.ts');
+        const { makeLink, findLink } = await import('../../flows/one-time-link.ts');
+        const { services } = door.apps[0] as never as { services: never };
+        const row = await door.db.row<{ id: string; email: string }>("SELECT id, email FROM users WHERE email LIKE 'ada%'");
+        const made = makeLink(services, 'reset_password', row?.id ?? '', { email: row?.email ?? '' });
+        door.clock.forward(5);
+        await door.db.together([made.statement]);
+        const link = await findLink(services, 'reset_password', made.url.split('/').at(-1));
+        t.is((await resetPassword(services, { link: link as never, password: next, origin: { ip: null, userAgent: null } as never })).kind, 'done');
+      } else {
+        const { disconnectUser } = await import('../../flows/disconnect-user.ts');
+        const { services } = door.apps[0] as never as { services: never };
+        const row = await door.db.row<{ id: string }>("SELECT id FROM users WHERE email LIKE 'ada%'");
+        door.clock.forward(5);
+        await disconnectUser(services, { userId: row?.id ?? '', reason: 'x', scope: { kind: 'all' }, forgetDevices: false, by: { organizationId: null, clientId: null, userId: null }, origin: { ip: null, userAgent: null } as never });
+      }
+      go();
+      await confirming;
+      t.log(thief.status, thief.heading, thief.alert);
+      const factors = await door.db.rows<{ id: string }>('SELECT id FROM factors');
+      t.is(factors.length, meanwhile === 'the person sets up' ? 1 : 0, 'the factor of a stranger is bound');
+    });
