@@ -1,6 +1,12 @@
 import { audit, type Origin } from '../audit/audit.ts';
 import type { Statement } from '../entities/database.ts';
-import { canonicalEmail, replacePasswordHash, sameSecurity, type UserRow, userByEmail } from '../entities/users.ts';
+import {
+  canonicalEmail,
+  replacePasswordHash,
+  sameSecurity,
+  type UserRow,
+  userByEmail,
+} from '../entities/users.ts';
 import { digest, keyedDigest } from '../lib/digest.ts';
 import { attemptSucceeded, countAttempt, limitSubject, rules } from '../limits/attempts.ts';
 import type { KnownBrowser } from './known-browser.ts';
@@ -56,7 +62,11 @@ export async function checkPassword(
   if (needsRehash && user.password_hash !== null) {
     await replacePasswordHash(db, user.id, user.password_hash, await passwords.hash(password));
   }
-  return { kind: 'right', user, succeeded: [sameSecurity(user.id, user.security_version), attemptSucceeded(subject)] };
+  return {
+    kind: 'right',
+    user,
+    succeeded: [sameSecurity(user.id, user.security_version), attemptSucceeded(subject)],
+  };
 }
 
 /**

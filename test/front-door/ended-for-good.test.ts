@@ -19,9 +19,17 @@ async function held(browser: Browser, button: string, values: Record<string, str
   for (const [name, value] of Object.entries(values)) fields.set(name, value);
   const url = new URL(action, browser.url);
   const response = await fetch(`${browser.addresses[0]}${url.pathname}${url.search}`, {
-    method: 'POST', body: fields, redirect: 'manual',
-    headers: { Accept: 'text/html', Origin: new URL(browser.issuer).origin,
-      Cookie: [...browser.cookies.values()].filter(({ path }) => url.pathname.startsWith(path)).map(({ value }) => value).join('; ') },
+    method: 'POST',
+    body: fields,
+    redirect: 'manual',
+    headers: {
+      Accept: 'text/html',
+      Origin: new URL(browser.issuer).origin,
+      Cookie: [...browser.cookies.values()]
+        .filter(({ path }) => url.pathname.startsWith(path))
+        .map(({ value }) => value)
+        .join('; '),
+    },
   });
   (browser as unknown as { keep(h: string[]): void }).keep(response.headers.getSetCookie());
   return response.headers.get('Location') ?? `none: ${response.status}`;
@@ -31,7 +39,7 @@ const next = 'seven otters juggle lanterns';
 
 for (const kind of kinds) {
   for (const way of ['password', 'end others'] as const)
-    test(`${kind}: C a sign-in that was answered and not handed over survives: ${way}`, async (t) => {
+    test(`${kind}: a sign-in that was answered and not handed over is over after: ${way} (T154)`, async (t) => {
       const door = await frontDoor(t, kind, { configuration: acme({}, { ada: { totp: secret } }) });
       const ada = await signedIn(door);
       const thief = door.browser();
@@ -51,19 +59,26 @@ for (const kind of kinds) {
         t.regex(ada.text, /Everywhere else you are signed out/);
       }
       await thief.open(resume);
-      t.log(thief.status, thief.heading, thief.url);
       await thief.open('/account');
       t.not(thief.heading, 'Security', 'the thief is in');
     });
 
   for (const way of ['password', 'reset', 'admin reset'] as const)
-    test(`${kind}: E a link to a new address that was asked for before opens after: ${way}`, async (t) => {
+    test(`${kind}: a link to a new address that was asked for before opens nothing after: ${way} (T103)`, async (t) => {
       const door = await frontDoor(t, kind, {
-        configuration: acme({}, { ada: { totp: secret, extra: { homeOrganization: 'acme' } }, own: { role: 'owner', totp: secret } }),
+        configuration: acme(
+          {},
+          {
+            ada: { totp: secret, extra: { homeOrganization: 'acme' } },
+            own: { role: 'owner', totp: secret },
+          },
+        ),
       });
       const thief = await signedIn(door);
       await thief.open('/account/email');
-      await thief.press(thief.buttons.find((b) => /link|Send|Change/.test(b)) ?? '', { email: 'eve@evil.test' });
+      await thief.press(thief.buttons.find((b) => /link|Send|Change/.test(b)) ?? '', {
+        email: 'eve@evil.test',
+      });
       t.regex(thief.text, /on its way to/);
       const inbox = async (about: RegExp): Promise<string> => {
         const b = door.browser();
@@ -91,34 +106,37 @@ for (const kind of kinds) {
         t.is(b.heading, 'Your password is changed');
       } else {
         const own = await signedIn(door, 'own');
-        const row = await door.db.row<{ id: string }>('SELECT id FROM users WHERE email = ?', ['ada@acme.test']);
+        const row = await door.db.row<{ id: string }>('SELECT id FROM users WHERE email = ?', [
+          'ada@acme.test',
+        ]);
         await own.open(`/organizations/acme/members/${row?.id}`);
-        t.log(own.status, own.heading, own.buttons.join('|'), [...own.text.matchAll(/href="([^"]*reset[^"]*)"/g)].map((m) => m[1]).join(' '));
         await own.open(`/organizations/acme/members/${row?.id}/reset`);
-        await own.press('Reset 2FA', { form: 'now', identityCheck: /<option value="([a-z_]+)"/.exec(own.text)?.[1] ?? '', reason: 'stolen' });
-        t.log('RESET', own.status, own.heading, own.alert);
+        await own.press('Reset 2FA', {
+          form: 'now',
+          identityCheck: /<option value="([a-z_]+)"/.exec(own.text)?.[1] ?? '',
+          reason: 'stolen',
+        });
         t.is((await door.db.rows('SELECT id FROM factors WHERE user_id = ?', [row?.id ?? ''])).length, 0);
       }
       const eve = door.browser();
       await eve.open(link);
-      t.log(eve.status, eve.heading, eve.buttons.join('|'));
-      if (eve.status === 200) await eve.press(eve.buttons.find((b) => /address|Confirm|Yes|Use/.test(b)) ?? '');
+      if (eve.status === 200)
+        await eve.press(eve.buttons.find((b) => /address|Confirm|Yes|Use/.test(b)) ?? '');
       const row = await door.db.row<{ email: string }>("SELECT email FROM users WHERE email LIKE '%evil%'");
       t.is(row, null, 'the account is now at the thief’s address');
     });
 
-  test(`${kind}: F a factor is bound by an interaction of a session that was ended`, async (t) => {
+  test(`${kind}: no factor is bound by an interaction of a session that was ended (T154)`, async (t) => {
     const door = await frontDoor(t, kind, { configuration: acme({}, { ada: {} }) });
     const ada = await signedIn(door);
     const thief = await signedIn(door);
     await thief.authorize({ acr_values: 'urn:sallyport:acr:2fa' });
-    t.log(thief.heading, thief.buttons.join('|'));
     if (thief.totpSecret === '') await thief.press(thief.buttons[0] ?? '', { method: 'totp' });
     t.not(thief.totpSecret, '');
     await ada.open('/account/sessions');
-    t.log(ada.buttons.join('|'));
-    const ends = [...ada.text.matchAll(/action="(\/account\/sessions\/[^"/]+\/end)"/g)].map(([, url]) => url ?? '');
-    t.log(ends);
+    const ends = [...ada.text.matchAll(/action="(\/account\/sessions\/[^"/]+\/end)"/g)].map(
+      ([, url]) => url ?? '',
+    );
     const { fields } = ada.form('Sign out');
     for (const end of ends) await ada.open(end, { fields });
     const probe = thief.copy();
@@ -126,25 +144,30 @@ for (const kind of kinds) {
     t.is(probe.heading, 'Sign in');
     const code = door.code(0, thief.totpSecret);
     await thief.press('Confirm setup', { code });
-    t.log(thief.status, thief.heading);
     const rows = await door.db.rows('SELECT id FROM factors');
     t.is(rows.length, 0, 'a factor was bound by a session that was ended');
   });
 
-  test(`${kind}: G the password is changed while the old one is being checked`, async (t) => {
+  test(`${kind}: a password that is changed while the old one is being checked opens nothing (T154)`, async (t) => {
     const door = await frontDoor(t, kind, { configuration: acme({}, { ada: {} }) });
     const ada = await signedIn(door);
     await ada.open('/account/password');
     const thief = door.browser();
     await thief.open('/account');
-    const { passwords } = (door.apps[0] as { services: { passwords: { verify: Function } } }).services;
+    const { passwords } = (
+      door.apps[0] as {
+        services: { passwords: { verify: (hash: string, word: string) => Promise<unknown> } };
+      }
+    ).services;
     const verify = passwords.verify.bind(passwords);
     let wait: (() => void) | undefined;
     const reached = new Promise<void>((resolve) => {
       passwords.verify = async (hash: string, word: string) => {
         const outcome = await verify(hash, word);
         resolve();
-        await new Promise<void>((go) => { wait = go; });
+        await new Promise<void>((go) => {
+          wait = go;
+        });
         return outcome;
       };
     });
@@ -155,7 +178,6 @@ for (const kind of kinds) {
     t.regex(ada.text, /Your password is changed/);
     wait?.();
     await trying;
-    t.log(thief.status, thief.heading);
     await thief.open('/account');
     t.not(thief.heading, 'Security', 'signed in by the password of before');
   });
@@ -163,24 +185,35 @@ for (const kind of kinds) {
 
 for (const kind of kinds)
   for (const meanwhile of ['the person sets up', 'the password is reset', 'all sessions end'] as const)
-    test(`${kind}: H a set-up is confirmed by somebody with the password while ${meanwhile}`, async (t) => {
-      const door = await frontDoor(t, kind, { configuration: acme({ requirement: 'required_for_all', graceDays: 0 }, { ada: {} }) });
+    test(`${kind}: a set-up is not confirmed by somebody else with the password while ${meanwhile} (T080, T154)`, async (t) => {
+      const door = await frontDoor(t, kind, {
+        configuration: acme({ requirement: 'required_for_all', graceDays: 0 }, { ada: {} }),
+      });
       const [thief, ada] = [door.browser(), door.browser()];
       for (const one of [thief, ada]) {
         await one.open('/account');
         await one.press('Sign in', { email: 'ada@acme.test', password });
-        if (one.totpSecret === '') await one.press(one.buttons.find((b) => /Authenticator/.test(b)) ?? one.buttons.at(-1) ?? '', { method: 'totp' });
+        if (one.totpSecret === '')
+          await one.press(one.buttons.find((b) => /Authenticator/.test(b)) ?? one.buttons.at(-1) ?? '', {
+            method: 'totp',
+          });
         t.not(one.totpSecret, '');
       }
-      const queue = (door.apps[0] as unknown as { services: { queue: { run: Function } } }).services.queue;
+      const queue = (
+        door.apps[0] as unknown as {
+          services: { queue: { run: (task: () => Promise<unknown>) => Promise<unknown> } };
+        }
+      ).services.queue;
       const run = queue.run;
       let go = () => {};
-      const until = new Promise<void>((resolve) => { go = resolve; });
+      const until = new Promise<void>((resolve) => {
+        go = resolve;
+      });
       const reached = new Promise<void>((resolve) => {
-        queue.run = async function (this: unknown, ...args: unknown[]) {
+        queue.run = async (task) => {
           resolve();
           await until;
-          return run.apply(queue, args);
+          return run.call(queue, task);
         };
       });
       const confirming = thief.press('Confirm setup', { code: door.code(0, thief.totpSecret) });
@@ -193,22 +226,39 @@ for (const kind of kinds)
         const { resetPassword } = await import('../../flows/reset-password.ts');
         const { makeLink, findLink } = await import('../../flows/one-time-link.ts');
         const { services } = door.apps[0] as never as { services: never };
-        const row = await door.db.row<{ id: string; email: string }>("SELECT id, email FROM users WHERE email LIKE 'ada%'");
+        const row = await door.db.row<{ id: string; email: string }>(
+          "SELECT id, email FROM users WHERE email LIKE 'ada%'",
+        );
         const made = makeLink(services, 'reset_password', row?.id ?? '', { email: row?.email ?? '' });
         door.clock.forward(5);
         await door.db.together([made.statement]);
         const link = await findLink(services, 'reset_password', made.url.split('/').at(-1));
-        t.is((await resetPassword(services, { link: link as never, password: next, origin: { ip: null, userAgent: null } as never })).kind, 'done');
+        t.is(
+          (
+            await resetPassword(services, {
+              link: link as never,
+              password: next,
+              origin: { ip: null, userAgent: null } as never,
+            })
+          ).kind,
+          'done',
+        );
       } else {
         const { disconnectUser } = await import('../../flows/disconnect-user.ts');
         const { services } = door.apps[0] as never as { services: never };
         const row = await door.db.row<{ id: string }>("SELECT id FROM users WHERE email LIKE 'ada%'");
         door.clock.forward(5);
-        await disconnectUser(services, { userId: row?.id ?? '', reason: 'x', scope: { kind: 'all' }, forgetDevices: false, by: { organizationId: null, clientId: null, userId: null }, origin: { ip: null, userAgent: null } as never });
+        await disconnectUser(services, {
+          userId: row?.id ?? '',
+          reason: 'x',
+          scope: { kind: 'all' },
+          forgetDevices: false,
+          by: { organizationId: null, clientId: null, userId: null },
+          origin: { ip: null, userAgent: null } as never,
+        });
       }
       go();
       await confirming;
-      t.log(thief.status, thief.heading, thief.alert);
       const factors = await door.db.rows<{ id: string }>('SELECT id FROM factors');
       t.is(factors.length, meanwhile === 'the person sets up' ? 1 : 0, 'the factor of a stranger is bound');
     });
