@@ -195,8 +195,9 @@ export async function finishConnection(
       parameters,
       rule.claims,
     );
-    if (identity.authenticatedAt !== null && identity.authenticatedAt < Number(asked.sentAt) - seconds(30)) {
-      return await refused('too_old', 'it was asked for a new sign-in, and tells of an old one');
+    const { authenticatedAt } = identity;
+    if (authenticatedAt === null || authenticatedAt < Number(asked.sentAt) - seconds(30)) {
+      return await refused('too_old', 'it was asked for a new sign-in, and does not tell of one');
     }
     if (
       rule.secondFactor === 'required' &&
