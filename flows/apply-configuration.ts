@@ -1,6 +1,7 @@
 import { auditEvent } from '../audit/audit.ts';
 import { type ConfigurationDocument, type Problem, readDocument } from '../config/configuration-document.ts';
 import { type StoredConfiguration, storedConfiguration } from '../entities/configuration.ts';
+import type { Database, Statement } from '../entities/database.ts';
 import {
   type Difference,
   type DifferenceServices,
@@ -113,14 +114,30 @@ export async function applyConfiguration(
   const { changes, unchanged, warnings, statements } = difference;
   if (!dryRun && statements.length > 0) {
     onProgress({ stage: 'writing', done: 0, total: 0 });
-    const event = auditEvent(
-      db,
-      { ip: null, userAgent: null },
-      { type: 'configuration.applied', data: { source: source.slice(0, 200), ...counts(difference) } },
-    );
-    await write(services, source, [...statements, event]);
+    await write(services, source, [...statements, ...events(db, source, difference, stored)]);
   }
   return { changes, unchanged, warnings };
+}
+
+/** One event for all that was changed, and one for each organization that was there already, of what was changed in it. */
+function events(
+  db: Database,
+  source: string,
+  { changes, concerning }: Difference,
+  { organizations }: StoredConfiguration,
+): Statement[] {
+  const nobody = { ip: null, userAgent: null };
+  const event = (organizationId: string | null, of: Difference['changes']) =>
+    auditEvent(db, nobody, {
+      type: 'configuration.applied',
+      organizationId,
+      data: { source: source.slice(0, 200), ...counts(of) },
+    });
+  const perOrganization = organizations.flatMap(({ id }) => {
+    const own = concerning.get(id);
+    return own ? [event(id, own)] : [];
+  });
+  return [event(null, changes), ...perOrganization];
 }
 
 /** A value of the wrong form is said once, not once more because it fits nothing. */
@@ -153,7 +170,7 @@ function isConflict(error: unknown): boolean {
   return mysqlConflicts.has(String(code)) || sqliteConflicts.has(Number(errcode));
 }
 
-function counts({ changes }: Difference): Record<string, number> {
+function counts(changes: Difference['changes']): Record<string, number> {
   const found: Record<string, number> = {};
   for (const { kind, what } of changes) {
     const name = `${what satisfies Kind}_${kind}`;

@@ -71,6 +71,8 @@ export interface Change {
 
 export interface Difference {
   readonly changes: readonly Change[];
+  /** The same by the identifiers of the organizations that they concern. */
+  readonly concerning: ReadonlyMap<string, readonly Change[]>;
   readonly unchanged: Readonly<Record<Kind, number>>;
   readonly statements: readonly Statement[];
   readonly warnings: readonly string[];
@@ -98,6 +100,7 @@ export const secretPlace = (clientId: string) => ({ table: 'applications', colum
 interface Plan {
   readonly now: Date;
   readonly changes: Change[];
+  readonly concerning: Map<string, Change[]>;
   readonly unchanged: Record<Kind, number>;
   readonly organizations: Map<
     string,
@@ -127,6 +130,7 @@ export async function findDifference(
   const plan: Plan = {
     now: services.db.clock.now(),
     changes: [],
+    concerning: new Map(),
     unchanged: { instance: 0, organizations: 0, users: 0, applications: 0, providers: 0 },
     organizations: new Map(
       stored.organizations.map((row) => [
@@ -171,6 +175,7 @@ export async function findDifference(
 
   return {
     changes: plan.changes,
+    concerning: plan.concerning,
     unchanged: plan.unchanged,
     statements: [
       ...plan.updates,
@@ -212,9 +217,23 @@ function onlyAdded(
   });
 }
 
-function note(plan: Plan, what: Kind, name: string, isNew: boolean, fields: readonly FieldChange[]): void {
+function note(
+  plan: Plan,
+  what: Kind,
+  name: string,
+  isNew: boolean,
+  fields: readonly FieldChange[],
+  organizations: readonly (string | null)[] = [],
+): void {
   if (isNew || fields.length > 0) {
-    plan.changes.push({ kind: isNew ? 'created' : 'changed', what, name, fields });
+    const change: Change = { kind: isNew ? 'created' : 'changed', what, name, fields };
+    plan.changes.push(change);
+    for (const id of new Set(organizations)) {
+      if (id === null) continue;
+      const known = plan.concerning.get(id);
+      if (known) known.push(change);
+      else plan.concerning.set(id, [change]);
+    }
   } else {
     plan.unchanged[what] += 1;
   }
@@ -282,10 +301,17 @@ function planOrganization(
       policy: JSON.stringify(created.policy),
       created_at: now.getTime(),
     });
-    note(plan, 'organizations', entry.slug, true, [
-      { kind: 'value', name: 'name', before: undefined, after: created.name },
-      ...policyFields(null, created.policy, 'policy.'),
-    ]);
+    note(
+      plan,
+      'organizations',
+      entry.slug,
+      true,
+      [
+        { kind: 'value', name: 'name', before: undefined, after: created.name },
+        ...policyFields(null, created.policy, 'policy.'),
+      ],
+      [created.id],
+    );
     return;
   }
   const before = readStoredPolicy(row.policy);
@@ -302,7 +328,7 @@ function planOrganization(
     plan.updates.push(...writePolicy(row.id, { text: row.policy, policy: before }, next));
   }
   plan.organizations.set(entry.slug, { id: row.id, name, policy: next });
-  note(plan, 'organizations', entry.slug, false, fields);
+  note(plan, 'organizations', entry.slug, false, fields, [row.id]);
 }
 
 function planApplication(
@@ -337,13 +363,14 @@ function planApplication(
     ...objectChanged(storedMetadata, metadata),
     ...(secretAfter === secretBefore ? [] : [{ kind: 'secret', name: 'client_secret' } as const]),
   ];
-  note(plan, 'applications', client_id, !row, fields);
+  const organizationId = slugAfter === null ? null : organizationIdOf(plan, slugAfter);
+  note(plan, 'applications', client_id, !row, fields, [row?.organization_id ?? null, organizationId]);
   if (row && fields.length === 0) {
     return;
   }
 
   const columns = {
-    organization_id: slugAfter === null ? null : organizationIdOf(plan, slugAfter),
+    organization_id: organizationId,
     name: after.name,
     secret:
       secretAfter === secretBefore && row
@@ -393,7 +420,8 @@ async function planProvider(
     ),
     ...(secret === secretBefore ? [] : [{ kind: 'secret', name: 'clientSecret' } as const]),
   ];
-  note(plan, 'providers', key, !row, fields);
+  const organizationId = organization === null ? null : organizationIdOf(plan, organization);
+  note(plan, 'providers', key, !row, fields, [organizationId]);
   if (row && fields.length === 0 && !isKeyNew) {
     return;
   }
@@ -403,7 +431,7 @@ async function planProvider(
       id,
       after,
       {
-        organizationId: organization === null ? null : organizationIdOf(plan, organization),
+        organizationId,
         organizationSlug: organization,
         slug,
       },
@@ -538,7 +566,17 @@ function planUser(plan: Plan, ring: KeyRing, entry: UserEntry, stored: StoredUse
     ...(totpChanged ? [{ kind: 'secret', name: 'factors.totp' } as const] : []),
     ...(passkeysChanged ? [{ kind: 'secret', name: 'factors.passkeys' } as const] : []),
   ];
-  note(plan, 'users', entry.email, !row, [...ownFields, ...membershipFields]);
+  note(
+    plan,
+    'users',
+    entry.email,
+    !row,
+    [...ownFields, ...membershipFields],
+    [
+      ...stored.memberships.filter(({ removed_at }) => removed_at === null).map((one) => one.organization_id),
+      ...(entry.memberships ?? []).map(({ organization }) => organizationIdOf(plan, organization)),
+    ],
+  );
   if (!row || ownFields.length > 0 || membershipFields.length > 0) {
     plan.touched.add(userId);
   }

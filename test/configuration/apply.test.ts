@@ -171,6 +171,25 @@ for (const kind of kinds) {
       });
       const policy = readStoredPolicy((await organizationBySlug(world.db, 'acme'))?.policy ?? '');
       t.like(policy, { requirement: 'required_for_all', graceDays: 7, rememberDeviceDays: 0 });
+      const told = await world.db.rows<{ slug: string; data: string }>(
+        `SELECT o.slug, e.data FROM audit_events e JOIN organizations o ON o.id = e.organization_id
+         WHERE e.type = 'configuration.applied'`,
+      );
+      t.deepEqual(
+        told.map(({ slug, data }) => ({ slug, data: JSON.parse(data) })),
+        [
+          {
+            slug: 'acme',
+            data: {
+              source: 'file.yaml',
+              organizations_changed: 1,
+              applications_changed: 1,
+              users_changed: 1,
+            },
+          },
+        ],
+        'an organization that was there reads in its own log what the operator changed in it',
+      );
       t.like(readStoredPolicy((await organizationBySlug(world.db, 'beta'))?.policy ?? ''), {
         requirement: 'optional',
         graceDays: 30,
