@@ -585,7 +585,6 @@ for (const kind of kinds) {
         ['/dev/gallery'],
         ['/dev/gallery/0'],
         ['/dev/gallery/100000'],
-        ['/dev/gallery/mails/0'],
         ['/dev/inbox'],
         ['/dev/inbox/none'],
         ['/assets/none.css'],

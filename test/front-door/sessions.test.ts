@@ -257,7 +257,7 @@ for (const kind of kinds) {
 
   test(`${kind}: a sign-in or step-up that was under way when its user was disconnected, or its session ended, signs nobody in (F13, T106, T154)`, async (t) => {
     const door = await frontDoor(t, kind, { configuration, replicas });
-    await everyMoment(t, door, { atLeast: 10, stride }, async (n) => {
+    await everyMoment(t, door, { atLeast: 8, stride }, async (n) => {
       nextStep(door);
       const browser = door.browser();
       await passwordStep(browser, 'tom');
@@ -275,7 +275,7 @@ for (const kind of kinds) {
     });
 
     const again = await rememberedTom(door);
-    await everyMoment(t, door, { atLeast: 10, stride }, async (n) => {
+    await everyMoment(t, door, { atLeast: 8, stride }, async (n) => {
       const browser = await again();
       const tab = tabOf(browser, 0);
       await tab.authorize({ acr_values: acr2fa });
