@@ -201,7 +201,7 @@ for (const kind of kinds) {
     await ada.press('Sign in', { email: 'ada@acme.test', password });
     await ada.press('Verify', { code: door.code() });
     t.is(ada.heading, 'Overview');
-    t.regex(ada.text, /have a second factor \(1 of 3\)/);
+    t.regex(ada.text, /has a second factor \(1 of 3\)/);
     t.is((ada.text.match(/<svg class="wide" viewBox="0 0 720 \d+" role="img"/g) ?? []).length, 3);
     await ada.open('/organizations/acme/passkeys');
     t.regex(ada.text, /Nobody has set up a passkey yet/);
