@@ -17,10 +17,9 @@ export type Caller = {
   readonly clientId: string;
   readonly scopes: ReadonlySet<string>;
   readonly origin: Origin;
-} & (
-  | { readonly kind: 'application'; readonly organizationId: string | null }
-  | { readonly kind: 'person'; readonly userId: string }
-);
+  /** The organization of the application, also where a person comes through it; null for one of the instance. */
+  readonly organizationId: string | null;
+} & ({ readonly kind: 'application' } | { readonly kind: 'person'; readonly userId: string });
 
 /** How old a person's last proof may be where something is changed, in seconds. */
 export const freshFor = 900;
@@ -66,7 +65,8 @@ export async function callerOf(
   const scopes = new Set((token.scope ?? '').split(' ').filter((scope) => scope !== ''));
   const userAgent = ctx.get('User-Agent');
   const origin = { ip: ctx.ip, userAgent: userAgent === '' ? null : userAgent };
-  const shared = { clientId: client.clientId, scopes, origin };
+  const organizationId = (client.organization_id as string | null | undefined) ?? null;
+  const shared = { clientId: client.clientId, scopes, origin, organizationId };
   if (!scopes.has(operation.scope)) {
     throw new RequestError('insufficient_scope', {
       headers: {
@@ -75,11 +75,7 @@ export async function callerOf(
     });
   }
   if (token.accountId === undefined) {
-    return {
-      ...shared,
-      kind: 'application',
-      organizationId: (client.organization_id as string | null | undefined) ?? null,
-    };
+    return { ...shared, kind: 'application' };
   }
   const { acr, auth_time: authTime = 0 } = token.extra ?? {};
   const age = services.db.clock.now().getTime() / 1000 - authTime;
@@ -104,6 +100,10 @@ const unauthorized = (
   more: string,
 ): RequestError => new RequestError(code, { headers: { 'WWW-Authenticate': challenge(site, more) } });
 
+/** Whoever rules an application has what its tokens can do: one of an organization reaches that organization alone, whoever comes through it. */
+export const reaches = ({ organizationId }: Caller, id: string): boolean =>
+  organizationId === null || organizationId === id;
+
 /** The organization of this name, as this caller may see it: nobody else's is ever told from one that is not there. */
 export async function organizationFor(
   { services }: ApiSite,
@@ -112,11 +112,12 @@ export async function organizationFor(
 ): Promise<OrganizationVisit> {
   if (caller.kind === 'person') {
     const visit = await visitOrganization(services, { userId: caller.userId, slug, origin: caller.origin });
-    if (!visit || visit.actor.role === 'member') throw new RequestError('not_found');
+    if (!visit || visit.actor.role === 'member' || !reaches(caller, visit.organization.id))
+      throw new RequestError('not_found');
     return visit;
   }
   const organization = await organizationBySlug(services.db, slug);
-  if (!organization || (caller.organizationId !== null && caller.organizationId !== organization.id)) {
+  if (!organization || !reaches(caller, organization.id)) {
     throw new RequestError('not_found');
   }
   return visitOf(organization, caller);
@@ -159,7 +160,10 @@ export async function personFor(
   }
   let isKnown = false;
   for (const { organization, role } of await membershipsOf(db, caller.userId)) {
-    const theirs = role === 'member' ? null : await activeMembership(db, userId, organization.id);
+    const theirs =
+      role === 'member' || !reaches(caller, organization.id)
+        ? null
+        : await activeMembership(db, userId, organization.id);
     if (!theirs) continue;
     isKnown = true;
     const target = { role: theirs.role as Role, isSelf: userId === caller.userId };

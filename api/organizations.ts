@@ -15,7 +15,7 @@ import { readOverview } from '../flows/read-overview.ts';
 import { RequestError } from '../http/errors.ts';
 import { days } from '../lib/clock.ts';
 import { issueRegistrationToken } from '../provider/registration.ts';
-import { organizationFor } from './caller.ts';
+import { organizationFor, reaches } from './caller.ts';
 import { member, memberBody } from './members.ts';
 import { type ApiSite, operation } from './operation.ts';
 import { inOrganization, line, moment, momentOrNull, pageOf, paging, policyRules, slug } from './schemas.ts';
@@ -86,7 +86,7 @@ export const organizationOperations = [
       const only =
         caller.kind === 'person'
           ? (await membershipsOf(db, caller.userId))
-              .filter(({ role }) => role !== 'member')
+              .filter((one) => one.role !== 'member' && reaches(caller, one.organization.id))
               .map((membership) => membership.organization.id)
           : caller.organizationId === null
             ? null

@@ -107,5 +107,17 @@ export const replaceInvitations = (organizationId: string, email: string, now: D
   values: [now.getTime(), organizationId, email],
 });
 
+/** What somebody may not give any more, they have not given: their open invitations to such a role. */
+export const withdrawInvitations = (
+  organizationId: string,
+  invitedBy: string,
+  mayGive: readonly string[],
+  now: Date,
+): Statement => ({
+  sql: `UPDATE invitations SET revoked_at = ? WHERE organization_id = ? AND invited_by = ? AND accepted_at IS NULL AND revoked_at IS NULL
+          ${mayGive.length === 0 ? '' : `AND role NOT IN (${mayGive.map(() => '?').join(', ')})`}`,
+  values: [now.getTime(), organizationId, invitedBy, ...mayGive],
+});
+
 export const purgeInvitations = (db: Database, before: Date) =>
   deleteInSteps(db, 'invitations', 'expires_at < ?', [before.getTime()]);

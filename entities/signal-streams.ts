@@ -27,12 +27,15 @@ export const streamsOfClient = (db: Database, clientId: string) =>
 export const streamOfClient = (db: Database, clientId: string, id: string) =>
   db.row<SignalStreamRow>('SELECT * FROM signal_streams WHERE client_id = ? AND id = ?', [clientId, id]);
 
+/** Nobody hears what an application would that has gone. */
+const withApplication = 'EXISTS (SELECT 1 FROM applications a WHERE a.client_id = signal_streams.client_id)';
+
 export const streamById = (db: Database, id: string) =>
-  db.row<SignalStreamRow>('SELECT * FROM signal_streams WHERE id = ?', [id]);
+  db.row<SignalStreamRow>(`SELECT * FROM signal_streams WHERE id = ? AND ${withApplication}`, [id]);
 
 /** Those that are told of what happens. */
 export const listeningStreams = (db: Database) =>
-  db.rows<SignalStreamRow>("SELECT * FROM signal_streams WHERE status <> 'disabled'");
+  db.rows<SignalStreamRow>(`SELECT * FROM signal_streams WHERE status <> 'disabled' AND ${withApplication}`);
 
 export const addStream = (db: Database, row: SignalStreamRow): Statement =>
   db.insert('signal_streams', { ...row });

@@ -1,5 +1,6 @@
 import { auditEvent, nowhere } from '../audit/audit.ts';
 import type { Statement } from '../entities/database.ts';
+import { withdrawInvitations } from '../entities/invitations.ts';
 import { refreshDirectory } from '../entities/member-directory.ts';
 import { activeMembership, anotherOwnerStays } from '../entities/memberships.ts';
 import { oneAtATime } from '../entities/organizations.ts';
@@ -84,6 +85,7 @@ export async function changeRole(
       rows: 1,
       followedBy: [refreshDirectory([input.userId])],
     },
+    withdrawInvitations(organization.id, input.userId, rolesToGive(input.role), db.clock.now()),
     ...tell(services, visit, target.user, input.role),
     auditEvent(db, actor.origin, {
       type: 'member.role_changed',
@@ -125,6 +127,7 @@ export async function removeMember(
             WHERE id = ? AND home_organization_id = ?`,
       values: [now, input.userId, organization.id],
     },
+    withdrawInvitations(organization.id, input.userId, [], db.clock.now()),
     ...tell(services, visit, target.user, null),
     auditEvent(db, actor.origin, {
       type: 'member.removed',

@@ -23,7 +23,13 @@ import { rolesToGive } from '../policy/permissions.ts';
 import { type Role, roles } from '../policy/types.ts';
 import { type Actor, stillSignedIn } from './actor.ts';
 import { makeAccount, type NewAccount, type Registration } from './new-account.ts';
-import { actorData, type OrganizationVisit, requirePermission } from './organization-actor.ts';
+import {
+  actorData,
+  NotPermitted,
+  type OrganizationVisit,
+  requirePermission,
+  whileActing,
+} from './organization-actor.ts';
 import type { Services } from './services.ts';
 
 export const invitationLifetime = days(7);
@@ -85,7 +91,8 @@ export async function inviteMember(
   const secret = token();
   const expiresAt = after(now, invitationLifetime);
   const inviter = actor.kind === 'person' && actor.id !== null ? await userById(db, actor.id) : null;
-  await db.together([
+  const sent = await db.together([
+    whileActing({ organization, actor }),
     replaceInvitations(organization.id, email, now),
     addInvitation(db, {
       id,
@@ -117,6 +124,7 @@ export async function inviteMember(
       organizationId: organization.id,
     }),
   ]);
+  if (!sent) throw new NotPermitted('members.invite');
   return { kind: 'invited', id };
 }
 
@@ -151,6 +159,7 @@ export async function revokeInvitation(
   const email = await invitedAddress(db, organization.id, id);
   if (email === null) return false;
   return db.together([
+    whileActing({ organization, actor }),
     revoked(organization.id, id, db.clock.now()),
     auditEvent(db, actor.origin, {
       type: 'invitation.revoked',

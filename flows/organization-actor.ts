@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Origin } from '../audit/audit.ts';
+import type { Statement } from '../entities/database.ts';
 import { activeMembership, readStoredPolicy, type StoredPolicy } from '../entities/memberships.ts';
 import { type OrganizationRow, organizationBySlug } from '../entities/organizations.ts';
 import { userById } from '../entities/users.ts';
@@ -68,6 +69,19 @@ export class NotPermitted extends Error {
 /** @throws NotPermitted */
 export function requirePermission({ role }: Actor, action: Action): void {
   if (!may(role, action)) throw new NotPermitted(action);
+}
+
+/** In a batch, before what is done: undoes it where the actor has another role by now, or none. */
+export function whileActing({
+  actor,
+  organization,
+}: Pick<OrganizationVisit, 'actor' | 'organization'>): Statement {
+  const acting = stillActing(actor, organization.id);
+  return {
+    sql: `UPDATE organizations SET roles_version = COALESCE(roles_version, 0) + 1 WHERE id = ? AND ${acting.sql}`,
+    values: [organization.id, ...acting.values],
+    rows: 1,
+  };
 }
 
 /**

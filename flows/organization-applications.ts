@@ -6,7 +6,13 @@ import { token } from '../lib/random.ts';
 import { seal } from '../lib/seal.ts';
 import { type ApplicationAssurance, applicationAssurances } from '../policy/types.ts';
 import { clientMetadata, type Metadata, metadataProblems } from './client-metadata.ts';
-import { actorData, type OrganizationVisit, requirePermission } from './organization-actor.ts';
+import {
+  actorData,
+  NotPermitted,
+  type OrganizationVisit,
+  requirePermission,
+  whileActing,
+} from './organization-actor.ts';
 import type { Services } from './services.ts';
 
 export interface ApplicationEntry {
@@ -136,7 +142,8 @@ export async function addApplication(
   const now = db.clock.now().getTime();
   const clientId = token(128);
   const secret = wish.kind === 'confidential' ? token() : null;
-  await db.together([
+  const saved = await db.together([
+    whileActing(visit),
     db.insert('applications', {
       client_id: clientId,
       organization_id: visit.organization.id,
@@ -151,6 +158,7 @@ export async function addApplication(
     }),
     event(services, visit, 'application.registered', clientId, { name: wish.name.trim() }),
   ]);
+  if (!saved) throw new NotPermitted('applications.change');
   return { kind: 'saved', clientId, secret };
 }
 
@@ -173,6 +181,7 @@ export async function changeApplication(
   // A program that becomes able to keep a secret needs one.
   const secret = wish.kind === 'confidential' && !before.hasSecret && !isKeyed ? token() : null;
   const saved = await db.together([
+    whileActing(visit),
     updateRow(
       'applications',
       { client_id: clientId, organization_id: visit.organization.id },
@@ -207,6 +216,7 @@ export async function rotateSecret(
   requirePower(visit, before);
   const secret = token();
   const saved = await db.together([
+    whileActing(visit),
     {
       sql: 'UPDATE applications SET secret = ?, updated_at = ? WHERE client_id = ? AND organization_id = ? AND secret IS NOT NULL',
       values: [
@@ -232,6 +242,7 @@ export async function removeApplication(
   if (!before) return 'not_found';
   requirePower(visit, before);
   const removed = await services.db.together([
+    whileActing(visit),
     {
       sql: 'DELETE FROM applications WHERE client_id = ? AND organization_id = ?',
       values: [clientId, visit.organization.id],

@@ -17,7 +17,7 @@ import { discover, forgetDiscovery } from '../federation/upstream.ts';
 import { UpstreamProblem } from '../federation/upstream-problem.ts';
 import { newId } from '../lib/id.ts';
 import { token } from '../lib/random.ts';
-import { actorData, type OrganizationVisit, requirePermission, stillActing } from './organization-actor.ts';
+import { actorData, type OrganizationVisit, requirePermission, whileActing } from './organization-actor.ts';
 import type { Services } from './services.ts';
 import {
   changedUpstream,
@@ -161,7 +161,7 @@ export async function saveUpstream(
   const domains = wish.domains ?? before.map(({ domain }) => domain);
   try {
     const saved = await db.together([
-      stillOwner(visit),
+      whileActing(visit),
       row
         ? updateRow(
             'upstream_providers',
@@ -205,16 +205,6 @@ export async function saveUpstream(
   }
 }
 
-/** What somebody began as an owner does not happen after they ceased to be one. */
-function stillOwner({ actor, organization }: OrganizationVisit) {
-  const acting = stillActing(actor, organization.id);
-  return {
-    sql: `UPDATE organizations SET roles_version = COALESCE(roles_version, 0) + 1 WHERE id = ? AND ${acting.sql}`,
-    values: [organization.id, ...acting.values],
-    rows: 1,
-  };
-}
-
 /** Whoever came in by it has to find another way, from this moment on. */
 export async function dropUpstream(
   services: Services,
@@ -227,7 +217,7 @@ export async function dropUpstream(
   const row = await rowOf(services, visit, slug);
   if (!row) return 'not_found';
   const done = await db.together([
-    stillOwner(visit),
+    whileActing(visit),
     ...removeUpstream(row.id),
     auditEvent(db, actor.origin, {
       type: 'upstream_provider.removed',
@@ -285,7 +275,7 @@ export async function proveDomains(
     if (!(await dnsProves(domain, challenge))) continue;
     try {
       const isFirst = await db.together([
-        stillOwner(visit),
+        whileActing(visit),
         domainProved(row.id, domain),
         auditEvent(db, actor.origin, {
           type: 'upstream_provider.changed',

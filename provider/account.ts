@@ -1,7 +1,8 @@
-import type { Account, AccountClaims, Client, KoaContextWithOIDC } from 'oidc-provider';
+import type { Account, AccountClaims, Client, Grant, KoaContextWithOIDC } from 'oidc-provider';
+import { consentedScope } from '../entities/consents.ts';
 import { sessionByUid } from '../entities/sessions.ts';
 import { type UserRow, userById } from '../entities/users.ts';
-import { assessSignIn } from '../flows/assess-sign-in.ts';
+import { type Assessment, assessSignIn } from '../flows/assess-sign-in.ts';
 import type { Services } from '../flows/services.ts';
 import { digest } from '../lib/digest.ts';
 import { connectedUntil, strictestLengths } from '../policy/session-lengths.ts';
@@ -92,6 +93,30 @@ function assuranceOfRefresh(client: Client): ApplicationAssurance {
   return assurance === 'fresh_second_factor' ? 'second_factor' : assurance;
 }
 
+/**
+ * What an application was given because it is of the person's own organization ends where they do not belong there any more
+ * (docs/decisions/0029-first-party.md); what they have consented to stays.
+ */
+async function mayStillRead(
+  { db }: Services,
+  client: Client,
+  grant: Grant,
+  { memberships, user }: Assessment,
+): Promise<boolean> {
+  const { organizationId } = applicationOf(client);
+  const belongs = memberships.some(({ organization }) => organization.id === organizationId);
+  if (client.first_party !== true || organizationId === null || belongs) {
+    return true;
+  }
+  const consented = new Set((await consentedScope(db, user.id, client.clientId))?.split(' '));
+  const ofResources = Object.entries(grant.resources ?? {}).flatMap(([resource, scopes]) =>
+    scopes.split(' ').map((name) => `${resource}#${name}`),
+  );
+  return [...grant.getOIDCScope().split(' '), ...ofResources].every(
+    (name) => name === '' || name === 'openid' || consented.has(name),
+  );
+}
+
 async function mayRefresh(services: Services, ctx: KoaContextWithOIDC, sub: string): Promise<boolean> {
   const { client, grant } = ctx.oidc;
   const given = client && grant ? provedBy({ accountId: grant.accountId, proved: grant.proved }) : null;
@@ -107,7 +132,7 @@ async function mayRefresh(services: Services, ctx: KoaContextWithOIDC, sub: stri
     device: given.deviceId ? { kind: 'session', id: given.deviceId } : null,
     request: { startedAt: now, login: false, maxAge: null, acrValues: [], essential: false },
   });
-  if (assessment === null) {
+  if (assessment === null || !(await mayStillRead(services, client, grant, assessment))) {
     return false;
   }
   const { decision, facts } = assessment;
