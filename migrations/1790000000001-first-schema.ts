@@ -393,7 +393,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
       'memberships_by_facets ON memberships (organization_id, facets, joined_at, grace_started_at, admin_since)',
       'memberships_by_name ON memberships (organization_id, facets, name_key, user_id)',
       'memberships_by_surname ON memberships (organization_id, facets, surname_key, user_id)',
-      'factors_by_user ON factors (user_id)',
+      'factors_by_user ON factors (user_id, method)',
       'factors_by_method ON factors (method, confirmed_at)',
       'recovery_codes_by_user ON recovery_codes (user_id)',
       'remembered_devices_by_user ON remembered_devices (user_id)',

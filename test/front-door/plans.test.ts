@@ -1,5 +1,6 @@
 import test from 'ava';
 import type { Value } from '../../entities/database.ts';
+import { listedMembers } from '../../entities/member-directory.ts';
 import { acme, frontDoor, nextStep, redeem, secret, signIn } from './rig.ts';
 
 /** Tables that do not grow with people, sessions or time. */
@@ -80,4 +81,22 @@ test('whatever a sign-in, a return, a refresh, userinfo and introspection ask of
     }
   }
   t.deepEqual(scans, []);
+});
+
+test('what a list says of each member is looked up by the member, however many people have the same factor', async (t) => {
+  const door = await frontDoor(t, 'SQLite', { configuration: acme({}, { ada: { totp: secret } }) });
+  const asked: string[] = [];
+  const { rows } = door.db;
+  const noting = {
+    ...door.db,
+    rows: (sql: string, values: readonly Value[] = []) => {
+      asked.push(sql);
+      return rows(sql, values);
+    },
+  } as typeof door.db;
+  await listedMembers(noting, 'one', ['two']);
+  t.is(asked.length, 1);
+  const plan = await rows<{ detail: string }>(`EXPLAIN QUERY PLAN ${asked[0]}`, ['one', 'two']);
+  const ofFactors = plan.filter(({ detail }) => / f USING /.test(detail)).map(({ detail }) => detail);
+  t.deepEqual(ofFactors, ['SEARCH f USING INDEX factors_by_user (user_id=? AND method=?)']);
 });
