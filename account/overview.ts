@@ -56,7 +56,7 @@ async function overviewOf(visit: SignedIn): Promise<Pages['account/overview']> {
     regenerate: mayRegenerate(visit) ? '/account/recovery-codes/regenerate' : null,
     devices: await devicesOf(visit),
     forgetAll: '/account/devices/forget-all',
-    password: '/account/password',
+    password: { url: '/account/password', isFirst: user.password_hash === null },
     connections: await connectionsOf(visit),
     connectable: (await connectableUpstreams(site.services, assessment)).map(({ name, name_key }) => ({
       name,

@@ -23,10 +23,18 @@ export function passwordRoutes({ get, post }: SignedInRoutes): void {
         return done(visit, 'Something was changed meanwhile, so nothing happened. Look again.', 'warn');
       case 'done':
         site.cookie.write(visit.ctx, visit.browser.forgotten(actor.user.id));
-        done(visit, 'Your password is changed. Everywhere else you are signed out.');
+        done(
+          visit,
+          isFirst(visit)
+            ? 'Your password is set. Everywhere else you are signed out.'
+            : 'Your password is changed. Everywhere else you are signed out.',
+        );
     }
   });
 }
+
+/** Whoever has signed in by another provider or by a passkey alone may have none. */
+const isFirst = ({ actor }: SignedIn): boolean => actor.user.password_hash === null;
 
 function page(visit: SignedIn, error: Sentence | null): void {
   const { ctx, site } = visit;
@@ -34,7 +42,13 @@ function page(visit: SignedIn, error: Sentence | null): void {
     ctx,
     site.renderer,
     'account/password',
-    { ...framed(visit, section), action: '/account/password', error, back: '/account' },
+    {
+      ...framed(visit, section),
+      isFirst: isFirst(visit),
+      action: '/account/password',
+      error,
+      back: '/account',
+    },
     error ? 422 : 200,
   );
 }

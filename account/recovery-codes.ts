@@ -1,18 +1,24 @@
 import { regenerateRecoveryCodes } from '../flows/regenerate-recovery-codes.ts';
-import { showRecoveryCodes } from '../flows/show-recovery-codes.ts';
+import { maySeeRecoveryCodes, showRecoveryCodes } from '../flows/show-recovery-codes.ts';
 import type { Sentence } from '../http/pages.ts';
 import { codesHead } from '../http/recovery-codes-file.ts';
 import { show } from '../http/show.ts';
 import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
 import { framed } from '../http/signed-in-page.ts';
+import { digest } from '../lib/digest.ts';
 import { done } from './factors.ts';
 import { dangerous } from './rules.ts';
 import { section } from './section.ts';
 
 /** "Show recovery codes" and "Regenerate recovery codes". */
 export function recoveryCodeRoutes({ get, post }: SignedInRoutes): void {
-  get('/recovery-codes', dangerous, (visit) => showCodes(visit));
-  post('/recovery-codes', dangerous, (visit) => showCodes(visit));
+  // A look by itself shows nothing, and tells nobody: it is the form that asks. What was asked before a fresh proof is done after it, once.
+  get('/recovery-codes', dangerous, (visit) =>
+    visit.held.show === 'yes' ? showCodes(visit, heldAs(visit)) : askToShow(visit),
+  );
+  post('/recovery-codes', { ...dangerous, keeps: ['show'] }, (visit, { show: wanted }) =>
+    wanted === 'yes' ? showCodes(visit, null) : askToShow(visit),
+  );
 
   get('/recovery-codes/regenerate', dangerous, (visit) => askToRegenerate(visit));
   post('/recovery-codes/regenerate', dangerous, async (visit, form) => {
@@ -29,12 +35,44 @@ export function recoveryCodeRoutes({ get, post }: SignedInRoutes): void {
   });
 }
 
-async function showCodes(visit: SignedIn): Promise<void> {
-  const { ctx, site, actor, assessment } = visit;
-  const codes = await showRecoveryCodes(site.services, { actor, assessment });
-  if (!codes) {
-    return done(visit, 'Your recovery codes cannot be shown again. You can make new ones.', 'warn');
+/** Under what the wish to see them was kept while a fresh proof was given. */
+const heldAs = ({ ctx }: SignedIn): string => digest(String(ctx.query.held));
+
+async function askToShow(visit: SignedIn): Promise<void> {
+  const { ctx, site, assessment } = visit;
+  if (!(await maySeeRecoveryCodes(site.services, assessment))) {
+    return notAgain(visit);
   }
+  show(ctx, site.renderer, 'confirm', {
+    ...framed(visit, section),
+    title: 'Show recovery codes?',
+    consequences: [
+      'Whoever sees them can use them. Look that nobody watches your screen.',
+      'You get a mail that they were shown.',
+    ],
+    action: '/account/recovery-codes',
+    hidden: [{ name: 'show', value: 'yes' }],
+    button: 'Show recovery codes',
+    tone: 'primary',
+    password: false,
+    passwordError: null,
+    cancel: '/account',
+  });
+}
+
+const notAgain = (visit: SignedIn): void =>
+  done(visit, 'Your recovery codes cannot be shown again. You can make new ones.', 'warn');
+
+async function showCodes(visit: SignedIn, held: string | null): Promise<void> {
+  const { ctx, site, actor, assessment } = visit;
+  const outcome = await showRecoveryCodes(site.services, { actor, assessment, held });
+  if (outcome.kind === 'conflict') {
+    return askToShow(visit);
+  }
+  if (outcome.kind === 'not_again') {
+    return notAgain(visit);
+  }
+  const { codes } = outcome;
   const head = savedCodesHead(visit);
   show(ctx, site.renderer, 'account/recovery-codes', {
     ...framed(visit, section),

@@ -82,12 +82,13 @@ function resetRoutes({ get, post }: OpenRoutes): void {
 function notMeRoutes({ get, post }: OpenRoutes): void {
   get('/not-me/:id', aLink, async (visit) => {
     const link = await linkOf(visit, 'not_me');
-    const { restoreEmail, closeFactors = [], dropCodes, disconnect } = undoOf(link.data);
+    const { restoreEmail, restorePhone, closeFactors = [], dropCodes, disconnect } = undoOf(link.data);
     const { ctx, site, shared } = visit;
     const user = await userById(site.services.db, link.userId);
     const elsewhere = user && disconnect === undefined ? await signsInElsewhere(site.services, user) : null;
     const undoes = [
       ...(restoreEmail === undefined ? [] : (['address'] as const)),
+      ...(restorePhone === undefined ? [] : ([restorePhone.number === null ? 'no phone' : 'phone'] as const)),
       ...(closeFactors.length === 0 ? [] : (['factor'] as const)),
       ...(dropCodes ? (['codes'] as const) : []),
       ...(disconnect === undefined ? [] : (['connection'] as const)),

@@ -55,6 +55,20 @@ const networks = z
     'must be networks (10.1.0.0/16), addresses or host names, comma-separated',
   );
 
+/** A link that people can follow, whichever of both is given. */
+const contact = z
+  .string()
+  .max(320)
+  .refine(
+    (text) => isMailAddress(text) || (URL.canParse(text) && new URL(text).protocol === 'https:'),
+    'must be an e-mail address, or an address that starts with https://',
+  )
+  .transform((text) => (isMailAddress(text) ? `mailto:${text}` : new URL(text).href));
+
+function isMailAddress(text: string): boolean {
+  return /^[^<>@\s,;:?&"/]+@[^<>@\s,;:?&"/]+$/.test(text);
+}
+
 /** Twilio's own form as in contract.md: the account's id and token stand before the @. */
 const smsUrl = url('http:', 'https:', 'twilio:');
 
@@ -174,6 +188,13 @@ export const definitions = {
     production: 'required',
     means: 'sender of every mail',
   },
+  CONTACT: {
+    shape: contact,
+    development: null,
+    production: null,
+    means:
+      'e-mail address or https page of the people who run this site, shown to whoever cannot sign in and has no organization that could help',
+  },
   SMS_URL: {
     shape: smsUrl,
     development: null,
@@ -290,6 +311,8 @@ export interface Settings {
   readonly demo: boolean;
   readonly mailUrl: string | null;
   readonly mailFrom: string;
+  /** `mailto:` or `https:`; null where nobody is named. */
+  readonly contact: string | null;
   readonly smsUrl: string | null;
   readonly outboundAllow: readonly string[];
   readonly smsCountries: 'all' | readonly string[];
@@ -390,6 +413,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     demo: values.DEMO as boolean,
     mailUrl: (values.MAIL_URL as string | null) ?? null,
     mailFrom: (values.MAIL_FROM as string | null) ?? 'Sallyport <sallyport@localhost>',
+    contact: (values.CONTACT as string | null) ?? null,
     smsUrl: (values.SMS_URL as string | null) ?? null,
     outboundAllow: (values.OUTBOUND_ALLOW as string[] | null) ?? [],
     smsCountries: values.SMS_COUNTRIES as 'all' | readonly string[],

@@ -41,6 +41,12 @@ export const closeApprovals = (userId: string, lastOfSameSignIn: string | null, 
   values: [userId, now.getTime(), lastOfSameSignIn ?? ''],
 });
 
+/** Its sign-in does not wait any more. */
+export const closeApproval = (id: string): Statement => ({
+  sql: 'UPDATE approvals SET open_for = NULL WHERE id = ? AND open_for IS NOT NULL',
+  values: [id],
+});
+
 /** Refused where another one is open. */
 export const addApproval = (
   db: Database,

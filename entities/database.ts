@@ -38,7 +38,12 @@ export interface Database {
   /** All statements or none; false where one did not change the number of rows that it promised. */
   together(statements: readonly Statement[]): Promise<boolean>;
   upsert(table: string, key: readonly string[], row: Readonly<Record<string, Value>>): Statement;
-  insertIfAbsent(table: string, row: Readonly<Record<string, Value>>): Statement;
+  /** Changes no row where one with its key is there already, or where `unless` is true. */
+  insertIfAbsent(
+    table: string,
+    row: Readonly<Record<string, Value>>,
+    unless?: { readonly sql: string; readonly values: readonly Value[] },
+  ): Statement;
   insert(table: string, row: Readonly<Record<string, Value>>): Statement;
   /** Calls for whatever a batch of this process tells, after it was written. */
   onWritten(listener: (told: Readonly<Record<string, string>>) => void): void;

@@ -1,6 +1,7 @@
 import { longestSession } from '../policy/session-lengths.ts';
 import type { Database, Statement } from './database.ts';
 import { deleteInSteps } from './delete-in-steps.ts';
+import { wasDropped } from './sign-ins.ts';
 
 export interface SessionRow {
   uid_digest: string;
@@ -58,29 +59,35 @@ export interface SessionWrite {
   readonly idDigest: string;
   readonly accountId: string | null;
   readonly payload: string;
+  /** Digest of the sign-in that is handed over by this write; null where none is. */
+  readonly signInDigest: string | null;
   readonly startedAt: Date;
   readonly expiresAt: Date;
 }
 
-/** True where this write made the session; false where one with its uid exists already, ended or not. */
+/** True where this write made the session; false where one with its uid exists already, ended or not, or its sign-in was dropped. */
 export async function createSession(db: Database, write: SessionWrite, now: Date): Promise<boolean> {
-  const statement = db.insertIfAbsent('sessions', {
-    uid_digest: write.uidDigest,
-    id_digest: write.idDigest,
-    account_id: write.accountId,
-    version: 1,
-    payload: write.payload,
-    started_at: write.startedAt.getTime(),
-    seen_at: now.getTime(),
-    expires_at: write.expiresAt.getTime(),
-    ended_at: null,
-  });
+  const statement = db.insertIfAbsent(
+    'sessions',
+    {
+      uid_digest: write.uidDigest,
+      id_digest: write.idDigest,
+      account_id: write.accountId,
+      version: 1,
+      payload: write.payload,
+      started_at: write.startedAt.getTime(),
+      seen_at: now.getTime(),
+      expires_at: write.expiresAt.getTime(),
+      ended_at: null,
+    },
+    { sql: wasDropped, values: [write.signInDigest] },
+  );
   return (await db.change(statement.sql, statement.values)) === 1;
 }
 
 /**
  * Replaces the session that the writer has read: false where somebody else wrote since, or where it was ended (trap F13: an ended
- * session never comes back).
+ * session never comes back), or the sign-in dropped that it holds.
  */
 export async function replaceSession(
   db: Database,
@@ -91,7 +98,8 @@ export async function replaceSession(
   const changed = await db.change(
     `UPDATE sessions SET id_digest = ?, account_id = ?, payload = ?, started_at = ?, seen_at = ?, expires_at = ?, version = version + 1
      WHERE uid_digest = ? AND version = ? AND ended_at IS NULL
-       AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = ? AND (u.disabled_at IS NOT NULL OR u.sessions_valid_after > ?))`,
+       AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = ? AND (u.disabled_at IS NOT NULL OR u.sessions_valid_after > ?))
+       AND NOT ${wasDropped}`,
     [
       write.idDigest,
       write.accountId,
@@ -103,6 +111,7 @@ export async function replaceSession(
       version,
       write.accountId,
       write.startedAt.getTime(),
+      write.signInDigest,
     ],
   );
   return changed === 1;
@@ -138,6 +147,12 @@ export function seeSession(db: Database, uidDigest: string, now: Date): Promise<
     [now.getTime(), absolute, idleEnd, absolute, idleEnd, uidDigest, now.getTime() - 60_000],
   );
 }
+
+/** All of this person but one: also those that were made while the others were being looked for. */
+export const otherSessionsEnded = (userId: string, exceptUidDigest: string | null, now: Date): Statement => ({
+  sql: 'UPDATE sessions SET ended_at = ?, id_digest = NULL WHERE account_id = ? AND uid_digest <> ? AND ended_at IS NULL',
+  values: [now.getTime(), userId, exceptUidDigest ?? ''],
+});
 
 /** The write that ends a session for good; of several at once one changes a row. */
 export const sessionEnded = (uidDigest: string, now: Date): Statement => ({

@@ -25,6 +25,8 @@ export interface SignInWrite {
   readonly uidDigest: string;
   readonly accountId: string | null;
   readonly state: string;
+  /** When this person's sign-in began; null leaves it. */
+  readonly begunAt: Date | null;
   readonly expiresAt: Date;
 }
 
@@ -43,29 +45,40 @@ export function writeSignIn(
       account_id: write.accountId,
       version: 1,
       state: write.state,
-      created_at: now.getTime(),
+      created_at: (write.begunAt ?? now).getTime(),
       expires_at: write.expiresAt.getTime(),
       finished_at: finishedAt,
     });
     return { ...statement, rows: 1 };
   }
   return {
-    sql: `UPDATE sign_ins SET account_id = ?, state = ?, version = version + 1, finished_at = ?
+    sql: `UPDATE sign_ins SET account_id = ?, state = ?, created_at = COALESCE(?, created_at), version = version + 1, finished_at = ?
           WHERE uid_digest = ? AND version = ? AND finished_at IS NULL
             AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = sign_ins.account_id AND (u.disabled_at IS NOT NULL OR u.sessions_valid_after > sign_ins.created_at))`,
-    values: [write.accountId, write.state, finishedAt, write.uidDigest, version],
+    values: [
+      write.accountId,
+      write.state,
+      write.begunAt?.getTime() ?? null,
+      finishedAt,
+      write.uidDigest,
+      version,
+    ],
     rows: 1,
   };
 }
 
 /**
  * What was begun with a password of before is worth nothing any more; nor is what was answered, and not handed over yet: its browser
- * decides when it follows the last redirect.
+ * decides when it follows the last redirect. To stand before the end of the person's sessions: one that is being made at this moment is
+ * either made before, and ends, or is not made (`wasDropped`).
  */
 export const dropSignIns = (userId: string, now: Date): Statement => ({
-  sql: 'UPDATE sign_ins SET finished_at = COALESCE(finished_at, ?), expires_at = ? WHERE account_id = ? AND expires_at > ?',
-  values: [now.getTime(), now.getTime(), userId, now.getTime()],
+  sql: 'UPDATE sign_ins SET finished_at = COALESCE(finished_at, ?), expires_at = 0 WHERE account_id = ? AND expires_at > ?',
+  values: [now.getTime(), userId, now.getTime()],
 });
 
+/** True of a sign-in that was dropped, and of none that is merely too old. Takes its digest. */
+export const wasDropped = 'EXISTS (SELECT 1 FROM sign_ins d WHERE d.uid_digest = ? AND d.expires_at = 0)';
+
 export const purgeSignIns = (db: Database, before: Date) =>
-  deleteInSteps(db, 'sign_ins', 'expires_at < ?', [before.getTime()]);
+  deleteInSteps(db, 'sign_ins', 'expires_at < ? AND created_at < ?', [before.getTime(), before.getTime()]);

@@ -20,16 +20,22 @@ export function statementBuilders(
 ): Pick<Database, 'upsert' | 'insertIfAbsent' | 'insert'> {
   const insertSql = (verb: string, table: string, columns: readonly string[]) =>
     `${verb} INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`;
+  const ifAbsent = dialect === 'sqlite' ? 'INSERT OR IGNORE' : 'INSERT IGNORE';
 
   return {
     insert: (table, row) => ({
       sql: insertSql('INSERT', table, Object.keys(row)),
       values: Object.values(row),
     }),
-    insertIfAbsent: (table, row) => ({
-      sql: insertSql(dialect === 'sqlite' ? 'INSERT OR IGNORE' : 'INSERT IGNORE', table, Object.keys(row)),
-      values: Object.values(row),
-    }),
+    insertIfAbsent: (table, row, unless) => {
+      const columns = Object.keys(row);
+      return unless
+        ? {
+            sql: `${ifAbsent} INTO ${table} (${columns.join(', ')}) SELECT ${columns.map(() => '?').join(', ')} FROM (SELECT 1 AS one) once WHERE NOT (${unless.sql})`,
+            values: [...Object.values(row), ...unless.values],
+          }
+        : { sql: insertSql(ifAbsent, table, columns), values: Object.values(row) };
+    },
     upsert: (table, key, row) => {
       const columns = Object.keys(row);
       const others = columns.filter((column) => !key.includes(column));

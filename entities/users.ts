@@ -142,6 +142,15 @@ export const removePhone = (userId: string, now: Date): Statement => ({
   rows: 1,
 });
 
+/** What "this was not me" puts back. */
+export const restorePhone = (
+  userId: string,
+  { number, verified }: { readonly number: string | null; readonly verified: boolean },
+): Statement => ({
+  sql: 'UPDATE users SET phone = ?, phone_verified = ? WHERE id = ?',
+  values: [number, number !== null && verified ? 1 : 0, userId],
+});
+
 export const proveEmail = (userId: string): Statement => ({
   sql: 'UPDATE users SET email_verified = 1 WHERE id = ?',
   values: [userId],

@@ -43,7 +43,12 @@ export async function changePassword(
     dropSignIns(user.id, now),
     ...(await endingSessionsOf(services, user.id, actor.origin, 'credential_changed', actor.sessionDigest)),
     auditEvent(db, actor.origin, { type: 'password.changed', userId: user.id }),
-    ...changeMail(services, user, actor.origin, 'password_changed'),
+    ...changeMail(
+      services,
+      user,
+      actor.origin,
+      user.password_hash === null ? 'password_set' : 'password_changed',
+    ),
   ]);
   return { kind: done ? 'done' : 'conflict' };
 }

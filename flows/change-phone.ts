@@ -153,7 +153,7 @@ export async function confirmPhone(
         'phone_changed',
         { what: maskedPhoneNumber(number) },
         undefined,
-        { closeFactors: moved.map(({ id }) => id) },
+        { closeFactors: moved.map(({ id }) => id), restorePhone: phoneOf(user) },
       ),
       ...(await tellOldNumber(services, { actor, assessment })),
     ]);
@@ -183,11 +183,19 @@ export async function removePhone(
     securityChangedSince(user.id, user.security_version, now),
     forgetRememberedDevices(user.id, now),
     auditEvent(db, actor.origin, { type: 'phone.changed', userId: user.id, data: { removed: true } }),
-    ...changeMail(services, user, actor.origin, 'phone_removed'),
+    ...changeMail(services, user, actor.origin, 'phone_removed', {}, undefined, {
+      restorePhone: phoneOf(user),
+    }),
     ...(await tellOldNumber(services, { actor, assessment })),
   ]);
   return done ? 'done' : 'conflict';
 }
+
+/** As it is before the change, for "this was not me". */
+const phoneOf = ({ phone, phone_verified }: Assessment['user']) => ({
+  number: phone,
+  verified: phone_verified === 1,
+});
 
 /** Text messages to the number that the person had until now; one that goes elsewhere stays where it is. */
 const goToOldNumber = (services: Services, { user, factors }: Assessment): readonly FactorRow[] =>

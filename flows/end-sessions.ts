@@ -2,7 +2,13 @@ import * as z from 'zod';
 import { auditEvent, type Origin } from '../audit/audit.ts';
 import type { Statement } from '../entities/database.ts';
 import { grantEnded, recordEnded } from '../entities/provider-records.ts';
-import { liveSessionsOf, type SessionRow, sessionEnded, sessionRow } from '../entities/sessions.ts';
+import {
+  liveSessionsOf,
+  otherSessionsEnded,
+  type SessionRow,
+  sessionEnded,
+  sessionRow,
+} from '../entities/sessions.ts';
 import { dropSignIns } from '../entities/sign-ins.ts';
 import { digest } from '../lib/digest.ts';
 import { open } from '../lib/seal.ts';
@@ -87,10 +93,14 @@ export async function endingSessionsOf(
   reason: EndReason,
   exceptUidDigest: string | null = null,
 ): Promise<Statement[]> {
-  const rows = await liveSessionsOf(services.db, userId, services.db.clock.now());
-  return rows
-    .filter((row) => row.uid_digest !== exceptUidDigest)
-    .flatMap((row) => endingSession(services, row, origin, reason));
+  const now = services.db.clock.now();
+  const rows = await liveSessionsOf(services.db, userId, now);
+  return [
+    ...rows
+      .filter((row) => row.uid_digest !== exceptUidDigest)
+      .flatMap((row) => endingSession(services, row, origin, reason)),
+    otherSessionsEnded(userId, exceptUidDigest, now),
+  ];
 }
 
 /** Ends one session; false where it was ended before. */

@@ -162,6 +162,7 @@ export async function endingOf(services: Services, input: EndOfSignIn): Promise<
       deviceId: rememberedId,
       startedAt: Math.min(...state.proofs.map(givenAt)),
       finishedAt: now.getTime(),
+      signIn: digest(signIn.uid),
       origin: { ip: input.origin.ip, userAgent: input.origin.userAgent?.slice(0, 500) ?? null },
     },
     device,

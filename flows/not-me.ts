@@ -8,6 +8,7 @@ import { removeUpstreamLink, upstreamLinksOf } from '../entities/upstream-links.
 import {
   disconnectUser,
   restoreEmail,
+  restorePhone,
   securityChanged,
   setPasswordHash,
   userByEmail,
@@ -21,7 +22,7 @@ import { signsInElsewhere } from './signs-in-elsewhere.ts';
 
 /**
  * "This was not me": whoever is signed in, is not any more; the password that somebody else may know opens nothing; remembered devices
- * are forgotten. What the mail told of is undone: an address is put back, a factor closed, recovery codes dropped, another provider's
+ * are forgotten. What the mail told of is undone: an address or a number is put back, a factor closed, recovery codes dropped, another provider's
  * account disconnected; all other factors stay. Returns where to go on: to the link by which a new password is chosen, or, for somebody who
  * has none, to the sign-in. Null where somebody was first.
  */
@@ -34,14 +35,28 @@ export async function notMe(
   if (!user || user.disabled_at !== null) {
     return null;
   }
-  const { restoreEmail: before, closeFactors = [], dropCodes, disconnect } = undoOf(link.data);
+  const {
+    restoreEmail: before,
+    restorePhone: phone,
+    closeFactors = [],
+    dropCodes,
+    disconnect,
+  } = undoOf(link.data);
   const isFree = before !== undefined && before !== user.email && (await userByEmail(db, before)) === null;
   const isElsewhere = (await signsInElsewhere(services, user)) !== null && disconnect === undefined;
   const next = isElsewhere
     ? null
     : makeLink(services, 'reset_password', user.id, { email: before ?? user.email });
   const now = db.clock.now();
-  const closed = (await factorsOf(db, user.id)).filter(({ id }) => closeFactors.includes(id));
+  const closed = (await factorsOf(db, user.id)).filter(
+    ({ id, method, disabled_at, confirmed_at }) =>
+      closeFactors.includes(id) ||
+      // Codes may have been moved on to yet another number since.
+      (phone !== undefined &&
+        method === 'sms' &&
+        disabled_at === null &&
+        confirmed_at >= link.madeAt.getTime()),
+  );
   const connected = (await upstreamLinksOf(db, user.id)).filter(({ id }) => id === disconnect);
   const first = await db.together([
     useLink(link.idDigest, now),
@@ -50,6 +65,7 @@ export async function notMe(
     ...(next === null ? [] : [next.statement]),
     setPasswordHash(user.id, null),
     ...(isFree ? [restoreEmail(user.id, before)] : []),
+    ...(phone === undefined ? [] : [restorePhone(user.id, phone)]),
     ...closed.flatMap(({ id, method }) => [
       closeFactor(user.id, id, now),
       auditEvent(db, origin, { type: 'factor.disabled', userId: user.id, data: { method, factor: id } }),
@@ -68,7 +84,11 @@ export async function notMe(
     disconnectUser(user.id, now),
     forgetRememberedDevices(user.id, now),
     ...(await endingSessionsOf(services, user.id, origin, 'by_the_person')),
-    auditEvent(db, origin, { type: 'not_me', userId: user.id, data: { addressRestored: isFree } }),
+    auditEvent(db, origin, {
+      type: 'not_me',
+      userId: user.id,
+      data: { addressRestored: isFree, phoneRestored: phone !== undefined },
+    }),
   ]);
   return first ? (next?.url ?? new URL('/account', services.settings.issuer).href) : null;
 }

@@ -48,6 +48,7 @@ export function makeLink(
 export interface FoundLink {
   readonly idDigest: string;
   readonly userId: string;
+  readonly madeAt: Date;
   readonly data: Readonly<Record<string, string>>;
 }
 
@@ -67,6 +68,7 @@ export async function findLink(
     ? {
         idDigest,
         userId: row.user_id,
+        madeAt: new Date(row.created_at),
         data: JSON.parse(open(ring, place(idDigest), row.data)) as FoundLink['data'],
       }
     : null;

@@ -37,6 +37,8 @@ export const proved = z.object({
   /** When the first step of this session was taken: its absolute end counts from here. */
   startedAt: z.number(),
   finishedAt: z.number(),
+  /** Digest of the sign-in's name: where it is dropped in the moment of being handed over, no session comes of it. */
+  signIn: z.string().optional(),
   /** Where the sign-in came from, to be shown to its person; nothing is decided by it. */
   origin: z.object({ ip: z.string().nullable(), userAgent: z.string().nullable() }).optional(),
 });

@@ -9,6 +9,8 @@ import type { Services } from './services.ts';
 export interface Undo {
   /** The address from before. */
   readonly restoreEmail?: string;
+  /** The number from before, null where there was none. */
+  readonly restorePhone?: { readonly number: string | null; readonly verified: boolean };
   /** They are closed, not removed: who reads somebody's mail must not be able to turn their second factor off. */
   readonly closeFactors?: readonly string[];
   /** Somebody else may know the recovery codes. */
@@ -17,8 +19,10 @@ export interface Undo {
   readonly disconnect?: string;
 }
 
-const linkData = ({ restoreEmail, closeFactors = [], dropCodes, disconnect }: Undo) => ({
+const linkData = ({ restoreEmail, restorePhone, closeFactors = [], dropCodes, disconnect }: Undo) => ({
   ...(restoreEmail === undefined ? {} : { restoreEmail }),
+  ...(restorePhone === undefined ? {} : { restorePhone: restorePhone.number ?? '' }),
+  ...(restorePhone?.verified === true ? { phoneVerified: 'yes' } : {}),
   ...(closeFactors.length === 0 ? {} : { closeFactors: closeFactors.join(' ') }),
   ...(dropCodes === true ? { dropCodes: 'yes' } : {}),
   ...(disconnect === undefined ? {} : { disconnect }),
@@ -27,11 +31,21 @@ const linkData = ({ restoreEmail, closeFactors = [], dropCodes, disconnect }: Un
 /** What the link of such a mail would undo. */
 export const undoOf = ({
   restoreEmail,
+  restorePhone,
+  phoneVerified,
   closeFactors,
   dropCodes,
   disconnect,
 }: Readonly<Record<string, string>>): Undo => ({
   ...(restoreEmail === undefined ? {} : { restoreEmail }),
+  ...(restorePhone === undefined
+    ? {}
+    : {
+        restorePhone: {
+          number: restorePhone === '' ? null : restorePhone,
+          verified: phoneVerified === 'yes',
+        },
+      }),
   closeFactors: closeFactors?.split(' ') ?? [],
   dropCodes: dropCodes !== undefined,
   ...(disconnect === undefined ? {} : { disconnect }),
@@ -92,6 +106,7 @@ export type AccountChange =
   | 'recovery_codes_made'
   | 'recovery_codes_shown'
   | 'password_changed'
+  | 'password_set'
   | 'password_reset'
   | 'email_changed'
   | 'phone_changed'

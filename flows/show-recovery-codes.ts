@@ -1,4 +1,5 @@
 import { auditEvent } from '../audit/audit.ts';
+import { useHeldForm } from '../entities/held-forms.ts';
 import { instancePolicy } from '../entities/organizations.ts';
 import { unusedRecoveryCodes } from '../entities/recovery-codes.ts';
 import { open } from '../lib/seal.ts';
@@ -18,27 +19,44 @@ export async function maySeeRecoveryCodes(services: Services, assessment: Assess
   return unused.length > 0 && unused.every(({ sealed }) => sealed !== null);
 }
 
-/** The codes that are left, once more; the person is told that somebody has looked. Null where they may not be seen. */
+export type ShownCodes =
+  | { readonly kind: 'shown'; readonly codes: readonly string[] }
+  /** They may not be seen, or cannot be read any more. */
+  | { readonly kind: 'not_again' }
+  /** The wish was used already, or the session was ended: nothing happened. */
+  | { readonly kind: 'conflict' };
+
+/**
+ * The codes that are left, once more; the person is told that somebody has looked. `held` is the form that was kept while a fresh proof
+ * was given: it is used up by it.
+ */
 export async function showRecoveryCodes(
   services: Services,
-  { actor, assessment }: { readonly actor: Actor; readonly assessment: Assessment },
-): Promise<readonly string[] | null> {
+  {
+    actor,
+    assessment,
+    held,
+  }: { readonly actor: Actor; readonly assessment: Assessment; readonly held: string | null },
+): Promise<ShownCodes> {
   const { db, ring } = services;
   if (!(await maySeeRecoveryCodes(services, assessment))) {
-    return null;
+    return { kind: 'not_again' };
   }
   const userId = assessment.user.id;
   const unused = await unusedRecoveryCodes(db, userId);
   const told = await db.together([
     stillSignedIn(services, actor),
+    ...(held === null ? [] : [useHeldForm(held, db.clock.now())]),
     auditEvent(db, actor.origin, { type: 'recovery_codes.shown', userId }),
     ...changeMail(services, assessment.user, actor.origin, 'recovery_codes_shown', {}, undefined, {
       dropCodes: true,
     }),
   ]);
-  return told
-    ? unused.flatMap(({ id, sealed }) =>
-        sealed === null ? [] : [open(ring, recoveryCodePlace(userId, id), sealed)],
-      )
-    : null;
+  if (!told) {
+    return { kind: 'conflict' };
+  }
+  const codes = unused.flatMap(({ id, sealed }) =>
+    sealed === null ? [] : [open(ring, recoveryCodePlace(userId, id), sealed)],
+  );
+  return { kind: 'shown', codes };
 }

@@ -1,10 +1,12 @@
 import * as z from 'zod';
+import { closeApproval } from '../entities/approvals.ts';
 import type { Statement } from '../entities/database.ts';
 import { signInByUid, writeSignIn } from '../entities/sign-ins.ts';
 import type { Json } from '../factors/factor.ts';
 import { digest } from '../lib/digest.ts';
 import { open, seal } from '../lib/seal.ts';
 import { methods, roles } from '../policy/types.ts';
+import { requestIn } from './approvals.ts';
 import { noChoices, storedChoices, storedProof } from './proofs.ts';
 import type { Services } from './services.ts';
 
@@ -137,18 +139,44 @@ export function signInStatement(
   finished = false,
 ): Statement {
   const uidDigest = digest(signIn.uid);
-  return writeSignIn(
+  const write = writeSignIn(
     services.db,
     {
       uidDigest,
       accountId: state.accountId,
       state: seal(services.ring, place(uidDigest), JSON.stringify(state)),
+      begunAt: begunAt(signIn, state),
       expiresAt: signIn.expiresAt,
     },
     signIn.version,
     services.db.clock.now(),
     finished,
   );
+  const asked = requestOf(signIn.state);
+  return asked === null || (!finished && asked === requestOf(state))
+    ? write
+    : { ...write, followedBy: [closeApproval(asked)] };
+}
+
+/** Another device is asked for its word. */
+export const requestOf = ({ challenge }: SignInState): string | null => requestIn(challenge?.kept ?? null);
+
+/** Where it waits for another device, that one has nothing to say any more. */
+export async function closeRequestOf({ db }: Services, state: SignInState): Promise<void> {
+  const asked = requestOf(state);
+  if (asked !== null) {
+    await db.together([closeApproval(asked)]);
+  }
+}
+
+/**
+ * Somebody's sign-in begins with their first step. What went before was nobody's: a page that had asked for a passkey while its person
+ * ended everything elsewhere is not over by that.
+ */
+function begunAt(signIn: SignIn, { accountId, proofs }: SignInState): Date | null {
+  return accountId === null || accountId === signIn.state.accountId
+    ? null
+    : new Date(Math.max(signIn.startedAt.getTime(), ...proofs.map(({ at }) => at)));
 }
 
 /** The sign-in as it stands after that write. */

@@ -3,13 +3,12 @@ import type { Json } from '../factors/factor.ts';
 import { factorFor } from '../factors/index.ts';
 import type { Decision } from '../policy/types.ts';
 import { mayAnswer } from './answer-challenge.ts';
-import { requestIn } from './approvals.ts';
 import type { Assessment } from './assess-sign-in.ts';
 import type { KnownBrowser } from './known-browser.ts';
 import { unknownBrowsers } from './recipient.ts';
 import { type SendOutcome, sendStep } from './send-step.ts';
 import type { Services } from './services.ts';
-import { type SignIn, signInStatement } from './sign-in-state.ts';
+import { requestOf, type SignIn, signInStatement } from './sign-in-state.ts';
 import { subjectFor } from './subject.ts';
 
 export type ChallengeStart =
@@ -52,7 +51,7 @@ export async function startChallenge(
   }
   const { origin, clientId, browser } = input;
   const bucket = browser.bucketFor(assessment.user.id) ?? unknownBrowsers;
-  const before = requestIn(signIn.state.challenge?.kept ?? null);
+  const before = requestOf(signIn.state);
   const write = (kept: Json, shown: Json, sentAt: number | null) =>
     signInStatement(services, signIn, { ...signIn.state, challenge: { factorId, kept, shown, sentAt } });
   return sendStep(services, { ...assessment, origin, clientId, bucket }, step, write, before);

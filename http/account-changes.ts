@@ -36,6 +36,10 @@ export const accountChanges: Readonly<
     subject: 'Your password was changed',
     text: 'The password of your account at {organization} was changed. Everywhere else you are signed out.',
   },
+  password_set: {
+    subject: 'A password was set',
+    text: 'Your account at {organization} has a password now: with it and your e-mail address one can sign in. Everywhere else you are signed out.',
+  },
   password_reset: {
     subject: 'Your password was reset',
     text: 'A new password was set for your account at {organization} through a link in a mail. You are signed out everywhere.',

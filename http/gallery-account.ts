@@ -51,7 +51,7 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
       { name: null, from: null, usedAt: at, until: at, isThis: false, forget: '#forget' },
     ],
     forgetAll: '#forget-all',
-    password: '#password',
+    password: { url: '#password', isFirst: false },
     connections: [
       { name: 'Acme Keycloak', email: 'ada@acme.test', since: at, usedAt: at, remove: '#disconnect' },
     ],
@@ -135,13 +135,20 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
     error: null,
     back: '#profile',
   };
-  const password = { ...framed, action: '#password', error: null, back: '/account' };
+  const password = { ...framed, isFirst: false, action: '#password', error: null, back: '/account' };
   return [
     { name: 'account/overview', state: 'on', locals: overview },
     {
       name: 'account/overview',
       state: 'off',
-      locals: { ...overview, isOn: false, factors: [], disable: null, devices: [] },
+      locals: {
+        ...overview,
+        isOn: false,
+        factors: [],
+        disable: null,
+        devices: [],
+        password: { ...overview.password, isFirst: true },
+      },
     },
     {
       name: 'account/overview',
@@ -276,6 +283,7 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
       locals: { ...email, typed: 'ada@', error: 'Enter one e-mail address, such as name@example.com.' },
     },
     { name: 'account/password', state: 'first', locals: password },
+    { name: 'account/password', state: 'had none', locals: { ...password, isFirst: true } },
     {
       name: 'account/password',
       state: 'common',
@@ -320,6 +328,7 @@ export function wayBackPages(shared: Common): readonly GalleryPage[] {
     organizationName: 'Acme Aviation',
     useRecoveryCode: '#recovery',
     outcome: null,
+    contact: null,
     action: '#help',
     back: '#back',
   };
@@ -355,7 +364,20 @@ export function wayBackPages(shared: Common): readonly GalleryPage[] {
       state: 'asked before',
       locals: { ...help, outcome: 'asked_before', useRecoveryCode: null },
     },
-    { name: 'help', state: 'nobody', locals: { ...help, organizationName: null, outcome: 'nobody' } },
+    {
+      name: 'help',
+      state: 'nobody',
+      locals: { ...help, organizationName: null, outcome: 'nobody', useRecoveryCode: null },
+    },
+    {
+      name: 'help',
+      state: 'the people who run this site',
+      locals: {
+        ...help,
+        organizationName: null,
+        contact: { label: 'Ask the people who run this site', url: 'mailto:help@id.test' },
+      },
+    },
     ...(['address', 'sent', 'password', 'done'] as const).map(
       (step): GalleryPage => ({ name: 'register', state: step, locals: { ...register, step } }),
     ),
@@ -371,14 +393,14 @@ export function wayBackPages(shared: Common): readonly GalleryPage[] {
       locals: {
         ...shared,
         action: '#not-me',
-        undoes: ['address', 'factor', 'codes', 'connection'],
+        undoes: ['address', 'phone', 'factor', 'codes', 'connection'],
         elsewhere: null,
       },
     },
     {
       name: 'not-me',
       state: 'no password',
-      locals: { ...shared, action: '#not-me', undoes: [], elsewhere: 'Acme Keycloak' },
+      locals: { ...shared, action: '#not-me', undoes: ['no phone'], elsewhere: 'Acme Keycloak' },
     },
   ];
 }

@@ -228,7 +228,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     why: 'no_usable_factor',
     organizationName: 'Acme Aviation',
     help: '#help',
-    contact: { label: 'Write to your administrators', url: 'mailto:it@acme.test' },
+    contact: { label: 'Ask the people who run this site', url: 'mailto:it@acme.test' },
     cancel: '#cancel',
   } as const;
   const approvals = {
@@ -735,7 +735,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     {
       name: 'refused',
       state: 'no organization',
-      locals: { ...refused, organizationName: null, contact: null },
+      locals: { ...refused, organizationName: null },
     },
 
     ...accountPages(framed, at),

@@ -164,7 +164,8 @@ export interface AccountOverviewPage extends FramedPage {
   }[];
   /** Providers that could be connected; the way is a GET. */
   readonly connectable: readonly { readonly name: string; readonly url: string }[];
-  readonly password: string;
+  /** GET; `isFirst` where there is none yet. */
+  readonly password: { readonly url: string; readonly isFirst: boolean };
 }
 
 export interface AccountFactorPage extends FramedPage {
@@ -193,6 +194,8 @@ export interface AccountRecoveryCodesPage extends FramedPage {
 }
 
 export interface AccountPasswordPage extends FramedPage {
+  /** The person has had none until now. */
+  readonly isFirst: boolean;
   /** POST password. */
   readonly action: string;
   readonly error: Sentence | null;
@@ -365,6 +368,8 @@ export interface HelpPage extends Common {
   readonly useRecoveryCode: string | null;
   /** What came of asking; null before. */
   readonly outcome: 'asked' | 'asked_before' | 'nobody' | null;
+  /** https or mailto of the people who run this site; null where none is known. */
+  readonly contact: Link | null;
   /** POST. */
   readonly action: string;
   readonly back: string;
@@ -382,7 +387,7 @@ export interface RegisterPage extends Common {
 
 export interface NotMePage extends Common {
   /** What of the mail's news is undone. */
-  readonly undoes: readonly ('address' | 'factor' | 'codes' | 'connection')[];
+  readonly undoes: readonly ('address' | 'phone' | 'no phone' | 'factor' | 'codes' | 'connection')[];
   /** The provider by which somebody signs in who has no password. */
   readonly elsewhere: string | null;
   /** POST. */
@@ -695,7 +700,7 @@ export interface RefusedPage extends Common {
   readonly organizationName: string | null;
   /** GET: a word to those who can help; null where they could not do anything. */
   readonly help: string | null;
-  /** https or mailto of who can help; null where none is known. */
+  /** https or mailto of the people who run this site; null where none is known. */
   readonly contact: Link | null;
   /** POST: back to the application. */
   readonly cancel: string | null;

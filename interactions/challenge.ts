@@ -5,6 +5,7 @@ import { approvalOf, requestIn } from '../flows/approvals.ts';
 import type { Assessment } from '../flows/assess-sign-in.ts';
 import { type Ending, endingOf } from '../flows/finish-sign-in.ts';
 import { issuerNameFor } from '../flows/home-organization.ts';
+import { requestOf } from '../flows/sign-in-state.ts';
 import { type ChallengeStart, startChallenge } from '../flows/start-challenge.ts';
 import { streamEvent } from '../http/event-stream.ts';
 import { wasSent } from '../http/factor-form.ts';
@@ -79,7 +80,7 @@ export function challengeRoutes({ site: { services }, get, postIn }: Steps, show
 
   /** Tells the page that waits for another device when it has answered. */
   get('/challenge/:factorId/events', async ({ ctx, signIn }, next) => {
-    const request = requestIn(signIn.state.challenge?.kept ?? null);
+    const request = requestOf(signIn.state);
     if (next.kind !== 'challenge' || request === null) {
       ctx.status = 204;
       return;

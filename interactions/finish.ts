@@ -2,6 +2,7 @@ import type { InteractionResults, KoaContextWithOIDC } from 'oidc-provider';
 import type { Assessment } from '../flows/assess-sign-in.ts';
 import { endSessionByUid } from '../flows/end-sessions.ts';
 import { type EndOfSignIn, type FinishedSignIn, finishSignIn } from '../flows/finish-sign-in.ts';
+import { closeRequestOf } from '../flows/sign-in-state.ts';
 import { RequestError } from '../http/errors.ts';
 import type { Next } from './next.ts';
 import type { Visit } from './visit.ts';
@@ -59,9 +60,11 @@ async function leaveOtherSession(
   delete interaction.session;
 }
 
-/** "Cancel": back to the application, which is told. */
-export const cancel = (visit: Visit): Promise<void> =>
-  hand(visit, { error: 'access_denied', error_description: 'the sign-in was cancelled' });
+/** "Cancel": back to the application, which is told; another device is not asked any more. */
+export async function cancel(visit: Visit): Promise<void> {
+  await closeRequestOf(visit.site.services, visit.signIn.state);
+  await hand(visit, { error: 'access_denied', error_description: 'the sign-in was cancelled' });
+}
 
 /** What the request itself demands cannot be met (OpenID Connect Core Unmet Authentication Requirements 1.0). */
 export const refuse = (visit: Visit): Promise<void> =>

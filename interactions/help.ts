@@ -1,6 +1,7 @@
 import { askForHelp, type HelpOutcome } from '../flows/ask-for-help.ts';
 import { organizationNameOf } from '../flows/home-organization.ts';
 import { show } from '../http/show.ts';
+import { contactOf } from '../http/site.ts';
 import { type Next, nextOf } from './next.ts';
 import { commonOf } from './pages.ts';
 import type { StepOf, Steps } from './steps.ts';
@@ -40,6 +41,7 @@ function page(visit: Visit, { assessment, decision }: Stuck, outcome: HelpOutcom
     organizationName: organizationNameOf(assessment),
     useRecoveryCode: decision.kind === 'challenge' && decision.recoveryCode ? `${at}/recovery` : null,
     outcome,
+    contact: contactOf(visit.site),
     action: `${at}/help`,
     back: at,
   });

@@ -33,6 +33,7 @@ import type { Problem } from '../http/problems.ts';
 import { codesHead } from '../http/recovery-codes-file.ts';
 import { scopeSentence } from '../http/scopes.ts';
 import { brandOf, common, show } from '../http/show.ts';
+import { contactOf } from '../http/site.ts';
 import { daysUntil } from '../lib/clock.ts';
 import type { ConfirmedFactor, EnrolReason, WayOut } from '../policy/types.ts';
 import { applicationOf } from '../provider/assess-request.ts';
@@ -451,7 +452,7 @@ export function showRefused(visit: Visit, next: StepOf<'refuse'>): void {
     // Who can help is of the person's own organization, whosever application this is.
     organizationName: organizationNameOf(next.assessment),
     help: next.decision.why === 'no_usable_factor' ? at(visit, '/help') : null,
-    contact: null,
+    contact: contactOf(visit.site),
     cancel: at(visit, '/cancel'),
   };
   show(visit.ctx, visit.site.renderer, 'refused', locals, 403);

@@ -177,7 +177,7 @@ export async function createProvider(services: Services, pages: ProviderPages): 
     fetch: asFetch(services.outbound),
   });
 
-  keepInPayload(provider.Session, 'proved', 'version', 'readAs', 'seenAt');
+  keepInPayload(provider.Session, 'proved', 'version', 'readAs', 'readSignIn', 'seenAt');
   keepInPayload(provider.Grant, 'proved');
   keepInPayload(provider.InitialAccessToken, 'organizationId');
   keepOnlyStoredSessions(provider);

@@ -44,6 +44,7 @@ export class SessionAdapter implements Adapter {
     const {
       version: read,
       readAs,
+      readSignIn,
       seenAt: _seenAt,
       jti: _jti,
       exp: _exp,
@@ -53,11 +54,14 @@ export class SessionAdapter implements Adapter {
     let mine: AdapterPayload = kept;
 
     let idDigest = digest(id);
+    const signIn = signInOf(mine);
+    // Only what hands a sign-in over asks whether it still stands; the session that it has made goes on without it.
+    const handedOver = signIn === readSignIn ? null : (signIn ?? null);
     const isRenamed = readAs !== undefined && digest(readAs) !== idDigest;
 
     for (let attempt = 0; attempt < 50; attempt += 1) {
       const now = this.db.clock.now();
-      const write = this.write(idDigest, uidDigest, mine, now);
+      const write = { ...this.write(idDigest, uidDigest, mine, now), signInDigest: handedOver };
       if (
         version === 0
           ? await createSession(this.db, write, now)
@@ -142,6 +146,7 @@ export class SessionAdapter implements Adapter {
     return {
       ...payload,
       version: row.version,
+      readSignIn: signInOf(payload),
       seenAt: row.seen_at,
       exp: localEpoch(row.expires_at, this.db.clock.now()),
     };
@@ -153,6 +158,8 @@ interface ReadSession {
   version?: number;
   /** The identifier under which it was found; a sign-in gives it another. */
   readAs?: string;
+  /** The sign-in that it came from. */
+  readSignIn?: string | undefined;
   /** When it was used last. */
   seenAt?: number;
 }
@@ -161,3 +168,6 @@ interface ReadSession {
 function finishedAt(payload: AdapterPayload): number {
   return (payload.proved as { finishedAt?: number } | undefined)?.finishedAt ?? 0;
 }
+
+const signInOf = (payload: AdapterPayload): string | undefined =>
+  (payload.proved as { signIn?: string } | undefined)?.signIn;

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { minutes } from '../../lib/clock.ts';
 import type { Browser } from './browser.ts';
+import { events } from './evidence.ts';
 import { acme, type FrontDoor, frontDoor, kinds, nextStep, password, secret } from './rig.ts';
 
 /** Signs in on the account's own page; a code of the authenticator app where one is asked for. */
@@ -150,6 +151,24 @@ for (const kind of kinds) {
     await ada.press('Continue', { saved: '1' });
     await ada.press('Show recovery codes');
     t.deepEqual(ada.recoveryCodes, first);
+
+    // Looking at the address shows nothing and tells nobody; what was asked before a fresh proof is done after it, once.
+    const shown = () => events(door, 'recovery_codes.shown');
+    t.is(await shown(), 1);
+    await ada.open('/account/recovery-codes');
+    t.is(ada.heading, 'Show recovery codes?');
+    await ada.open('/account/recovery-codes?held=x');
+    t.deepEqual([ada.recoveryCodes, await shown()], [[], 1]);
+    door.clock.forward(minutes(11));
+    await ada.open('/account');
+    await ada.press('Show recovery codes');
+    await ada.press('Sign in', { email: 'ada@acme.test', password });
+    await ada.press('Verify', { code: door.code(0, typed) });
+    t.deepEqual([ada.recoveryCodes, await shown()], [first, 2]);
+    await ada.open(ada.url);
+    t.deepEqual([ada.heading, await shown()], ['Show recovery codes?', 2]);
+    await ada.press('Show recovery codes');
+    t.deepEqual([ada.recoveryCodes, await shown()], [first, 3]);
 
     door.clock.forward(minutes(11));
     await ada.open('/account');

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { minutes, seconds } from '../../lib/clock.ts';
 import type { Browser } from './browser.ts';
-import { events, mails, textedCode, texts, userId } from './evidence.ts';
+import { count, events, mails, textedCode, texts, userId } from './evidence.ts';
 import {
   acme,
   application,
@@ -282,6 +282,22 @@ for (const kind of kinds) {
     t.regex(later.text, /Remove text messages from your second steps first/);
     t.is((await phoneOf()).phone, thirdNumber);
 
+    // "This was not me" puts the number of before back, and closes codes to the one that came: also where they moved on again.
+    const undo = (await mails(door, 'account-changed')).findLast(
+      ({ values }) => values.change === 'phone_changed',
+    );
+    await later.open('/account/phone');
+    door.clock.forward(seconds(1));
+    await later.press('Send a code', { phone: '+4917698765432' });
+    await later.press('Save this number', { code: await textedCode(door) });
+    t.is(later.heading, 'Profile');
+    const reader = door.browser();
+    await reader.open(String(undo?.values.notMeUrl));
+    t.regex(reader.text, /Your old phone number is put back/);
+    await reader.press('It was not me');
+    t.deepEqual(await phoneOf(), { phone: newNumber, phone_verified: 1 });
+    t.is(await count(door, 'factors', "method = 'sms' AND disabled_at IS NULL"), 0);
+
     // Ben's own: removed after a question, and told.
     await door.db.change('DELETE FROM limits');
     await ben.open('/account/phone');
@@ -292,12 +308,16 @@ for (const kind of kinds) {
     await ben.follow('Remove Phone');
     await ben.press('Remove');
     t.deepEqual(await phoneOf('ben'), { phone: null, phone_verified: 0 });
-    t.is((await mails(door, 'account-changed')).at(-1)?.values.change, 'phone_removed');
+    const gone = (await mails(door, 'account-changed')).at(-1)?.values;
+    t.is(gone?.change, 'phone_removed');
 
     // An old proof is none.
     door.clock.forward(minutes(11));
     await ben.open('/account/phone');
     t.is(ben.heading, 'Sign in');
+    await reader.open(String(gone?.notMeUrl));
+    await reader.press('It was not me');
+    t.deepEqual(await phoneOf('ben'), { phone: oldNumber, phone_verified: 1 });
   });
 
   test(`${kind}: whoever has lost every second step can ask the owners and admins of their organization, once a day`, async (t) => {

@@ -10,6 +10,7 @@ import {
   frontDoor,
   type Kind,
   kinds,
+  password,
   passwordStep,
   redeem,
 } from './rig.ts';
@@ -352,6 +353,32 @@ for (const kind of kinds) {
     t.true(second.text.includes('Use a recovery code'));
     let asked = await count(door, 'approvals');
     t.is(asked, 1);
+    // Where its sign-in is left, nobody is asked any more, and the next one may ask.
+    await door.db.change('DELETE FROM limits');
+    for (const leave of ['Not you?', 'Cancel', 'a new first step']) {
+      const left = leave === 'Not you?' ? first : await arrive(door);
+      t.truthy(shownNumber(left), leave);
+      if (leave === 'a new first step') {
+        await left.open(`${new URL(left.url).pathname}/login`, {
+          fields: new URLSearchParams({
+            ...Object.fromEntries(left.form('Check again').fields),
+            email: 'ada@acme.test',
+            password: 'wrong',
+          }),
+        });
+        t.is(await count(door, 'approvals', 'open_for IS NOT NULL'), 1, 'a wrong password leaves it');
+        await left.press('Sign in', { email: 'ada@acme.test', password });
+        t.truthy(shownNumber(left), 'it is asked anew');
+      }
+      const { fields } = left.form('Check again');
+      const at = new URL(left.url).pathname.split('/').slice(0, 3).join('/');
+      await left.open(`${at}/${leave === 'Not you?' ? 'restart' : 'cancel'}`, { fields });
+      t.is(await count(door, 'approvals', 'open_for IS NOT NULL'), 0, leave);
+      await door.db.change('DELETE FROM limits');
+      door.clock.forward(seconds(1));
+    }
+    await door.db.change('DELETE FROM approvals');
+    asked = 0;
     for (let minute = 0; minute < 60; minute += 1) {
       door.clock.forward(minutes(1));
       const browser = await arrive(door);

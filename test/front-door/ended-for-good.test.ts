@@ -148,6 +148,58 @@ for (const kind of kinds) {
     t.is(rows.length, 0, 'a factor was bound by a session that was ended');
   });
 
+  test(`${kind}: a sign-in that is handed over while the password is changed makes no session (T154)`, async (t) => {
+    const door = await frontDoor(t, kind, { configuration: acme({}, { ada: { totp: secret } }) });
+    const ada = await signedIn(door);
+    await ada.open('/account/password');
+    const thief = door.browser();
+    await thief.open('/account');
+    await thief.press('Sign in', { email: 'ada@acme.test', password });
+    nextStep(door);
+    const resume = await held(thief, 'Verify', { code: door.code() });
+    const change = door.db.change.bind(door.db);
+    let go: (() => void) | undefined;
+    const reached = new Promise<void>((resolve) => {
+      (door.db as { change: typeof change }).change = async (sql, values) => {
+        if (/INTO sessions|UPDATE sessions SET id_digest = \?/.test(sql)) {
+          resolve();
+          await new Promise<void>((then) => {
+            go = then;
+          });
+        }
+        return change(sql, values);
+      };
+    });
+    const resuming = thief.open(resume);
+    await reached;
+    (door.db as { change: typeof change }).change = change;
+    await ada.press('Change password', { password: next });
+    t.regex(ada.text, /Your password is changed/);
+    go?.();
+    await resuming;
+    t.is(thief.heading, 'This sign-in has ended');
+    await thief.open('/account');
+    t.is(thief.heading, 'Sign in');
+    await ada.open('/account');
+    t.is(ada.heading, 'Security', 'whoever has changed it stays');
+  });
+
+  test(`${kind}: a page that asked for a passkey before everything was ended elsewhere signs in as ever`, async (t) => {
+    const door = await frontDoor(t, kind, { configuration: acme({}, { ada: {} }) });
+    const ada = door.browser();
+    await ada.open('/account');
+    const question = ada.copy();
+    await question.open(`${ada.url.replace(/\?.*/, '')}/passkey/question`, {
+      fields: ada.form('Sign in').fields,
+    });
+    t.is(question.status, 200);
+    door.clock.forward(5000);
+    await door.db.change('UPDATE users SET sessions_valid_after = ?', [door.clock.now().getTime()]);
+    door.clock.forward(5000);
+    await ada.press('Sign in', { email: 'ada@acme.test', password });
+    t.is(ada.heading, 'Security');
+  });
+
   test(`${kind}: a password that is changed while the old one is being checked opens nothing (T154)`, async (t) => {
     const door = await frontDoor(t, kind, { configuration: acme({}, { ada: {} }) });
     const ada = await signedIn(door);

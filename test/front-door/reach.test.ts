@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test from 'ava';
+import { joinOrganization } from '../../entities/memberships.ts';
 import { changeRole, removeMember } from '../../flows/change-member.ts';
 import { endingSessionsOf } from '../../flows/end-sessions.ts';
 import { inviteMember } from '../../flows/invitations.ts';
@@ -17,6 +18,8 @@ import {
   frontDoor,
   kinds,
   nextStep,
+  password,
+  passwordHash,
   passwordStep,
   redeem,
   secret,
@@ -203,7 +206,10 @@ for (const kind of kinds) {
       configuration: acme(
         {},
         { olga: { role: 'owner', totp: secret }, ada: { totp: secret } },
-        { applications: [application('acme-app', { organization: 'acme' })] },
+        {
+          applications: [application('acme-app', { organization: 'acme' })],
+          users: [{ email: 'gil@guest.test', name: 'Gil', passwordHash, emailVerified: true }],
+        },
       ),
     });
     const { services } = door.apps[0] as App;
@@ -228,5 +234,34 @@ for (const kind of kinds) {
       { clientId: 'acme-app' },
     );
     t.is(again.status, 400);
+
+    // Who was asked as a guest has said yes to the application, not to the organization: that stands when they come and go.
+    const guest = door.browser();
+    await guest.authorize({ client_id: 'acme-app', scope: 'openid email offline_access', prompt: 'consent' });
+    await guest.press('Sign in', { email: 'gil@guest.test', password });
+    await guest.press('Allow');
+    const given = await redeem(door, guest, 'acme-app');
+    const refresh = (token: unknown) =>
+      door.post(
+        '/token',
+        { grant_type: 'refresh_token', refresh_token: String(token) },
+        { clientId: 'acme-app' },
+      );
+    const asGuest = await refresh(given.body.refresh_token);
+    t.is(asGuest.status, 200);
+    const gil = await idOf(door, 'gil@guest.test');
+    const acmeId = visit.organization.id;
+    await door.db.together(
+      joinOrganization(door.db, {
+        userId: gil,
+        organizationId: acmeId,
+        role: 'member',
+        now: door.clock.now(),
+      }),
+    );
+    const asMember = await refresh(asGuest.body.refresh_token);
+    t.is(asMember.status, 200);
+    t.is((await removeMember(services, visit, { userId: gil })).kind, 'done');
+    t.is((await refresh(asMember.body.refresh_token)).status, 200);
   });
 }

@@ -33,7 +33,7 @@ for (const kind of kinds)
     // What the page's script does as soon as it is shown.
     const page = ada.copy();
     const { fields } = ada.form('Sign in');
-    await page.open(ada.url.replace(/\?.*/, '').replace(/\/$/, '') + '/passkey/question', { fields });
+    await page.open(`${ada.url.replace(/\?.*/, '').replace(/\/$/, '')}/passkey/question`, { fields });
     t.is(page.status, 200);
     door.clock.forward(5_000);
     await ada.press('Sign in', { email: 'ada@acme.test', password });

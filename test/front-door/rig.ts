@@ -229,6 +229,7 @@ const settingsFor = (
   demo: true,
   mailUrl: null,
   mailFrom: 'Sallyport <sallyport@localhost>',
+  contact: null,
   smsUrl: null,
   outboundAllow: ['127.0.0.0/8', '::1'],
   smsCountries: 'all',

@@ -828,6 +828,7 @@ for (const kind of kinds) {
     await browser.follow('Disconnect Fake');
     await browser.press('Disconnect');
     t.true(browser.text.includes('It is the only way into your account.'));
+    t.regex(browser.text, /You have none: you sign in in another way/);
 
     // Bob joins, and disconnects again.
     fake.person = { sub: 'bob-there', email: 'bob@acme.test', email_verified: true, amr: ['otp'] };
