@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import type { createServer } from 'node:http';
 import path from 'node:path';
 import Router from '@koa/router';
@@ -22,7 +23,7 @@ import { assetRoutes } from './http/assets.ts';
 import { browserCookie } from './http/browser-cookie.ts';
 import { devGalleryRoutes } from './http/dev-gallery.ts';
 import { devInboxRoutes } from './http/dev-inbox.ts';
-import { catchErrors, isDatabaseAway, withoutValues } from './http/errors.ts';
+import { catchErrors, isBrokenConnection, isDatabaseAway, withoutValues } from './http/errors.ts';
 import { libraryForms, libraryRoutes, selfSubmittingPages } from './http/library-forms.ts';
 import { mailRenderer, textRenderer } from './http/mails.ts';
 import { createMetrics } from './http/metrics.ts';
@@ -139,6 +140,13 @@ export async function createApp(
     }
   });
 
+  // Koa would print the whole stack, beside the log: of a connection that broke before its answer was there, mostly.
+  const answers: EventEmitter = provider;
+  answers.on('error', (error: { code?: unknown }) => {
+    if (isBrokenConnection(error)) log.debug({ reason: error.code }, 'a connection broke');
+    else log.error({ err: withoutValues(error) }, 'an answer could not be given');
+  });
+
   const routes = createRouteList();
   const site: Site = {
     services,
@@ -223,7 +231,12 @@ export async function createApp(
       const request = requestId(req, settings.trustProxy);
       res.setHeader('X-Request-Id', request);
       if (!answerUntrusted(req, res, settings)) {
-        duringRequest({ request }, () => void answer(req, res));
+        const current = { request, late: 0 };
+        // What goes on after the answer keeps nobody waiting.
+        res.once('close', () => {
+          current.late = Number.NEGATIVE_INFINITY;
+        });
+        duringRequest(current, () => void answer(req, res));
       }
     },
   };

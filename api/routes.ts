@@ -67,8 +67,10 @@ async function serve(site: ApiSite, ctx: Context, operation: Operation): Promise
     : noneOf(queryOf(ctx), 'query');
   const text = operation.verb === 'get' ? '' : await bodyOf(ctx);
   const body = operation.body ? checked(operation.body, parsed(ctx, text), 'body') : noBody(text);
-  const call = { site, ctx, caller, params, query, body } as never;
-  const answer = await once(site, ctx, caller, operation, text, () => permitted(operation.handle(call)));
+  const call = { ctx, caller, params, query, body };
+  const answer = await once(site, ctx, caller, operation, text, (writing) =>
+    permitted(operation.handle({ ...call, site: writing } as never)),
+  );
   send(ctx, operation, answer);
 }
 

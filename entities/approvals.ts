@@ -1,5 +1,5 @@
 import type { Database, Statement } from './database.ts';
-import { deleteInSteps } from './delete-in-steps.ts';
+import { deleteInSteps } from './in-steps.ts';
 
 /** A sign-in that waits for the word of another device. One at a time is open per person. */
 export interface ApprovalRow {

@@ -1,5 +1,5 @@
 import type { Database, Statement } from './database.ts';
-import { deleteInSteps } from './delete-in-steps.ts';
+import { deleteInSteps } from './in-steps.ts';
 
 export interface HeldFormRow {
   id_digest: string;

@@ -221,6 +221,14 @@ export async function countDirectory(
   db: Database,
   organizationId: string,
 ): Promise<{ facets: number; members: number }[]> {
+  if (db.dialect === 'sqlite') {
+    const found: { facets: number; members: number }[] = [];
+    for (const facets of await facetsIn(db, organizationId)) {
+      const members = await countInSteps(db, organizationId, facets, '1 = 1', []);
+      found.push({ facets, members });
+    }
+    return found;
+  }
   const rows = await db.rows<{ n: number; members: number | string }>(
     'SELECT facets AS n, COUNT(*) AS members FROM memberships WHERE organization_id = ? AND facets IS NOT NULL GROUP BY facets',
     [organizationId],
@@ -242,22 +250,64 @@ export const countListedPasskeys = (
   organizationId: string,
   facets: number,
   models: readonly string[],
-): Promise<number> => countOf(db, organizationId, { facets, passkey: 'listed', models }, '1 = 1', []);
+): Promise<number> =>
+  countOf(db, organizationId, { facets, members: null, passkey: 'listed', models }, '1 = 1', []);
 
+/** SQLite counts on the main thread: so many at a time, some milliseconds, and others have a turn in between. */
+const countedAtOnce = 5_000;
+
+/** @param members of this number, where that is known */
 async function countOf(
   db: Database,
   organizationId: string,
-  { facets: n, passkey, models }: Omit<Counted, 'members'>,
+  { facets: n, members, passkey, models }: Omit<Counted, 'members'> & { readonly members: number | null },
   condition: string,
   values: readonly Value[],
 ): Promise<number> {
   const isPasskey = passkeyIs(passkey, models);
+  if (db.dialect === 'sqlite' && (members === null || members > countedAtOnce)) {
+    const all = isPasskey ? `(${condition}) AND ${isPasskey.sql}` : condition;
+    return countInSteps(db, organizationId, n, all, [...values, ...(isPasskey?.values ?? [])]);
+  }
   const row = await db.row<{ n: number | string }>(
     `SELECT COUNT(*) AS n FROM memberships WHERE organization_id = ? AND facets = ? AND ${condition}
      ${isPasskey ? `AND ${isPasskey.sql}` : ''}`,
     [organizationId, n, ...values, ...(isPasskey?.values ?? [])],
   );
   return Number(row?.n ?? 0);
+}
+
+async function countInSteps(
+  db: Database,
+  organizationId: string,
+  n: number,
+  condition: string,
+  values: readonly Value[],
+): Promise<number> {
+  let counted = 0;
+  for (let last = ''; ; ) {
+    const step = await db.row<{ seen: number; n: number; last: string | null }>(
+      `SELECT COUNT(*) AS seen, COALESCE(SUM(CASE WHEN ${condition} THEN 1 ELSE 0 END), 0) AS n, MAX(email_key) AS last
+       FROM (SELECT user_id, email_key, joined_at, grace_started_at, admin_since FROM memberships
+         WHERE organization_id = ? AND facets = ? AND email_key > ? ORDER BY email_key LIMIT ${countedAtOnce}) memberships`,
+      [...values, organizationId, n, last],
+    );
+    counted += step?.n ?? 0;
+    if (!step || step.last === null || step.seen < countedAtOnce) return counted;
+    last = step.last;
+    await new Promise(setImmediate);
+  }
+}
+
+/** Whether so few joined since that they are counted at once, by the index that is in order of joining. */
+async function joinedFew(db: Database, organizationId: string, n: number, since: number): Promise<boolean> {
+  if (db.dialect === 'mysql') return true;
+  const row = await db.row<{ n: number }>(
+    `SELECT COUNT(*) AS n FROM (SELECT 1 FROM memberships WHERE organization_id = ? AND facets = ? AND joined_at > ?
+       LIMIT ${countedAtOnce})`,
+    [organizationId, n, since],
+  );
+  return (row?.n ?? 0) < countedAtOnce;
 }
 
 /** Of these members, those whose grace is over. */
@@ -272,9 +322,15 @@ export async function countGraceOver(
   // Where it is over for everybody but those who joined lately, these few are counted: the index is in order of joining.
   if (over.everybodySince !== null && over.everybodySince.getTime() <= before) {
     const condition = `joined_at > ? AND NOT ${isOver.sql}`;
-    return (
-      counted.members - (await countOf(db, organizationId, counted, condition, [before, ...isOver.values]))
+    const atOnce = await joinedFew(db, organizationId, counted.facets, before);
+    const running = await countOf(
+      db,
+      organizationId,
+      { ...counted, members: atOnce ? 0 : counted.members },
+      condition,
+      [before, ...isOver.values],
     );
+    return counted.members - running;
   }
   return countOf(db, organizationId, counted, isOver.sql, isOver.values);
 }

@@ -5,6 +5,7 @@ import type { DatabaseTls } from '../config/settings.ts';
 import { type Clock, seconds } from '../lib/clock.ts';
 import { migrations } from '../migrations/index.ts';
 import type { Database, DatabaseOptions, Statement, Value } from './database.ts';
+import { noteAnswer, refuseTooLate } from './lateness.ts';
 import { checked, createListeners, statementBuilders, withConsequences } from './statements.ts';
 
 /** How long one question may take. A form's batch is short; an import of thousands of people may take its time. */
@@ -171,8 +172,10 @@ function sharing(promised: Pool): Connections {
   };
 
   return {
-    use: async (patience, work) => {
-      if (performance.now() < silentUntil) {
+    use: async (patienceHere, work) => {
+      refuseTooLate();
+      const began = performance.now();
+      if (began < silentUntil) {
         throw away();
       }
       let abandoned = false;
@@ -197,7 +200,7 @@ function sharing(promised: Pool): Connections {
         }
       })();
       try {
-        return await inTime(answer, patience);
+        return await inTime(answer, patienceHere);
       } catch (error) {
         if (error instanceof NoAnswer) {
           abandoned = true;
@@ -207,6 +210,8 @@ function sharing(promised: Pool): Connections {
           answer.catch(() => {});
         }
         throw error;
+      } finally {
+        noteAnswer(performance.now() - began, patienceHere - patience);
       }
     },
   };

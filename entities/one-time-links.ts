@@ -1,5 +1,5 @@
 import type { Database, Statement } from './database.ts';
-import { deleteInSteps } from './delete-in-steps.ts';
+import { deleteInSteps } from './in-steps.ts';
 
 /** What a link in a mail is for; one for something else opens nothing. */
 export type LinkPurpose = 'not_me' | 'reset_password' | 'confirm_email' | 'register';

@@ -1,5 +1,5 @@
 import type { Database, Statement } from './database.ts';
-import { deleteInSteps } from './delete-in-steps.ts';
+import { deleteInSteps } from './in-steps.ts';
 
 /** `logout` tells an application of a session's end; `signal` tells a receiver of shared signals something. */
 export type Channel = 'email' | 'sms' | 'logout' | 'signal';

@@ -1,5 +1,5 @@
 import type { Database, Statement } from './database.ts';
-import { deleteInSteps } from './delete-in-steps.ts';
+import { deleteInSteps } from './in-steps.ts';
 
 /** What oidc-provider keeps under an identifier: codes, tokens, grants, interactions, device codes, pushed requests, replay marks. */
 export interface ProviderRecordRow {

@@ -1,6 +1,6 @@
 import type { Method } from '../policy/types.ts';
 import type { Database, Statement } from './database.ts';
-import { deleteInSteps } from './delete-in-steps.ts';
+import { deleteInSteps } from './in-steps.ts';
 
 export interface RememberedDeviceRow {
   id: string;

@@ -1,6 +1,6 @@
 import { longestSession } from '../policy/session-lengths.ts';
 import type { Database, Statement } from './database.ts';
-import { deleteInSteps } from './delete-in-steps.ts';
+import { deleteInSteps } from './in-steps.ts';
 import { wasDropped } from './sign-ins.ts';
 
 export interface SessionRow {

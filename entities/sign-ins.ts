@@ -1,5 +1,5 @@
 import type { Database, Statement, Value } from './database.ts';
-import { deleteInSteps } from './delete-in-steps.ts';
+import { deleteInSteps } from './in-steps.ts';
 
 /** What one interaction has proved so far. Nobody is signed in by it: the session gets the account with the last step. */
 export interface SignInRow {

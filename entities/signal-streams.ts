@@ -1,4 +1,5 @@
-import type { Database, Statement } from './database.ts';
+import { mayListen } from '../policy/api-scopes.ts';
+import type { Database, Statement, Value } from './database.ts';
 
 /** A receiver's subscription to shared signals (OpenID SSF 1.0, 8.1). */
 export interface SignalStreamRow {
@@ -27,15 +28,26 @@ export const streamsOfClient = (db: Database, clientId: string) =>
 export const streamOfClient = (db: Database, clientId: string, id: string) =>
   db.row<SignalStreamRow>('SELECT * FROM signal_streams WHERE client_id = ? AND id = ?', [clientId, id]);
 
-/** Nobody hears what an application would that has gone. */
-const withApplication = 'EXISTS (SELECT 1 FROM applications a WHERE a.client_id = signal_streams.client_id)';
+/** With the metadata of its application: nobody hears what one would that has gone, or may not listen any more. */
+type WithApplication = SignalStreamRow & { metadata: string };
+const withApplication =
+  'SELECT s.*, a.metadata FROM signal_streams s JOIN applications a ON a.client_id = s.client_id';
 
-export const streamById = (db: Database, id: string) =>
-  db.row<SignalStreamRow>(`SELECT * FROM signal_streams WHERE id = ? AND ${withApplication}`, [id]);
+const isHeard = ({ metadata }: WithApplication): boolean =>
+  mayListen(JSON.parse(metadata) as { api_scopes?: unknown });
 
-/** Those that are told of what happens. */
-export const listeningStreams = (db: Database) =>
-  db.rows<SignalStreamRow>(`SELECT * FROM signal_streams WHERE status <> 'disabled' AND ${withApplication}`);
+export async function streamById(db: Database, id: string): Promise<SignalStreamRow | null> {
+  const row = await db.row<WithApplication>(`${withApplication} WHERE s.id = ?`, [id]);
+  return row && isHeard(row) ? row : null;
+}
+
+/** Those that are told of what happens, and those whose application may not listen any more. */
+export async function openStreams(
+  db: Database,
+): Promise<{ readonly listening: SignalStreamRow[]; readonly deaf: SignalStreamRow[] }> {
+  const rows = await db.rows<WithApplication>(`${withApplication} WHERE s.status <> 'disabled'`);
+  return { listening: rows.filter(isHeard), deaf: rows.filter((row) => !isHeard(row)) };
+}
 
 export const addStream = (db: Database, row: SignalStreamRow): Statement =>
   db.insert('signal_streams', { ...row });
@@ -61,6 +73,25 @@ export const passedUntil = (db: Database, id: string, at: Date) =>
     id,
     at.getTime(),
   ]);
+
+/** With an application its streams go, whom they leave out, and what waits for them. */
+export const removeStreamsOf = (clientId: string): Statement[] => removeWhere('client_id = ?', [clientId]);
+
+function removeWhere(condition: string, values: readonly Value[]): Statement[] {
+  const streams = `(SELECT id FROM signal_streams WHERE ${condition})`;
+  return [
+    { sql: `DELETE FROM signal_subjects WHERE stream_id IN ${streams}`, values },
+    { sql: `DELETE FROM outbox WHERE channel = 'signal' AND recipient IN ${streams}`, values },
+    { sql: `DELETE FROM signal_streams WHERE ${condition}`, values },
+  ];
+}
+
+/** Of applications that went without them. */
+export async function purgeStreams(db: Database): Promise<void> {
+  const orphan = 'NOT EXISTS (SELECT 1 FROM applications a WHERE a.client_id = signal_streams.client_id)';
+  const left = await db.row(`SELECT id FROM signal_streams WHERE ${orphan} LIMIT 1`);
+  if (left) await db.together(removeWhere(orphan, []));
+}
 
 /** The verification of a stream may be asked for once in a while: true where this is the time. */
 export async function takeVerification(

@@ -6,6 +6,7 @@ import { seconds } from '../lib/clock.ts';
 import { NodeSqlite } from '../lib/node-sqlite.ts';
 import { migrations } from '../migrations/index.ts';
 import type { Database, DatabaseOptions, Value } from './database.ts';
+import { noteAnswer, refuseTooLate } from './lateness.ts';
 import { checked, createListeners, statementBuilders, withConsequences } from './statements.ts';
 
 /** How long a write may wait for another process's, and how much of that may hold up everybody here. */
@@ -14,14 +15,20 @@ const blocking = 20;
 
 /** SQLite waits by standing still, and the whole process with it: where another one writes for long, it is asked again instead. */
 async function whenFree<Result>(work: () => Result): Promise<Result> {
-  for (const end = performance.now() + patience; ; ) {
-    try {
-      return work();
-    } catch (error) {
-      const isBusy = ((error as { errcode?: number }).errcode ?? 0) % 256 === 5;
-      if (!isBusy || performance.now() > end) throw error;
+  refuseTooLate();
+  const began = performance.now();
+  try {
+    for (;;) {
+      try {
+        return work();
+      } catch (error) {
+        const isBusy = ((error as { errcode?: number }).errcode ?? 0) % 256 === 5;
+        if (!isBusy || performance.now() > began + patience) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 10));
     }
-    await new Promise((resolve) => setTimeout(resolve, 10));
+  } finally {
+    noteAnswer(performance.now() - began);
   }
 }
 

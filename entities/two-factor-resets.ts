@@ -1,5 +1,5 @@
 import type { Database, Statement } from './database.ts';
-import { deleteInSteps } from './delete-in-steps.ts';
+import { deleteInSteps } from './in-steps.ts';
 
 /** A reset by mail that an organization asked for: what its link opens, once and together with the password. */
 export interface TwoFactorResetRow {

@@ -1,7 +1,7 @@
-import { days } from '../lib/clock.ts';
+import { after, days } from '../lib/clock.ts';
 import { digest } from '../lib/digest.ts';
 import type { Database, Statement } from './database.ts';
-import { deleteInSteps } from './delete-in-steps.ts';
+import { changeInSteps, deleteInSteps } from './in-steps.ts';
 import type { UpstreamProviderRow } from './upstream-providers.ts';
 
 /**
@@ -74,6 +74,9 @@ export const removeUpstreamLink = (userId: string, id: string): Statement[] => [
   { sql: 'DELETE FROM upstream_sign_ins WHERE link_id = ?', values: [id] },
 ];
 
+/** No session lives longer, so nobody needs the ID token to sign out after that. */
+const idTokenKept = days(2);
+
 /** One sign-in at an upstream provider, as long as anything here rests on it. */
 export const addUpstreamSignIn = (
   db: Database,
@@ -95,6 +98,7 @@ export const addUpstreamSignIn = (
     provider_id: row.providerId,
     sid_digest: row.sid === null ? null : digest(row.sid),
     id_token: row.idToken,
+    id_token_until: row.idToken === null ? null : after(row.now, idTokenKept).getTime(),
     created_at: row.now.getTime(),
     expires_at: row.expiresAt.getTime(),
     ended_at: null,
@@ -152,7 +156,7 @@ export const upstreamSignInsToEnd = (
   );
 
 export const upstreamSignInEnded = (id: string, now: Date): Statement => ({
-  sql: 'UPDATE upstream_sign_ins SET ended_at = ?, id_token = NULL WHERE id = ? AND ended_at IS NULL',
+  sql: 'UPDATE upstream_sign_ins SET ended_at = ?, id_token = NULL, id_token_until = NULL WHERE id = ? AND ended_at IS NULL',
   values: [now.getTime(), id],
 });
 
@@ -164,10 +168,12 @@ export const takeUpstreamLogout = (db: Database, idDigest: string, expiresAt: Da
 
 export async function purgeUpstream(db: Database, before: Date): Promise<void> {
   await deleteInSteps(db, 'upstream_sign_ins', 'expires_at < ?', [before.getTime()]);
-  // No session lives that long, so nobody needs it to sign out.
-  await db.change(
-    'UPDATE upstream_sign_ins SET id_token = NULL WHERE created_at < ? AND id_token IS NOT NULL',
-    [before.getTime() - days(2)],
+  await changeInSteps(
+    db,
+    'upstream_sign_ins',
+    'id_token = NULL, id_token_until = NULL',
+    'id_token_until < ?',
+    [before.getTime()],
   );
   await deleteInSteps(db, 'upstream_logouts', 'expires_at < ?', [before.getTime()]);
 }

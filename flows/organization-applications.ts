@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { auditEvent } from '../audit/audit.ts';
 import { type ApplicationRow, applicationById, applicationsFor } from '../entities/applications.ts';
 import { updateRow } from '../entities/configuration.ts';
+import { removeStreamsOf } from '../entities/signal-streams.ts';
 import { token } from '../lib/random.ts';
 import { seal } from '../lib/seal.ts';
 import { type ApplicationAssurance, applicationAssurances } from '../policy/types.ts';
@@ -249,6 +250,7 @@ export async function removeApplication(
       rows: 1,
     },
     { sql: 'DELETE FROM consents WHERE client_id = ?', values: [clientId] },
+    ...removeStreamsOf(clientId),
     event(services, visit, 'application.removed', clientId, {}),
   ]);
   return removed ? 'done' : 'not_found';

@@ -1,7 +1,9 @@
+import { auditEvent, nowhere } from '../audit/audit.ts';
 import { auditEventsSince } from '../entities/audit-events.ts';
-import { passedOnSince } from '../entities/outbox.ts';
+import { passedOnSince, waitingForgotten } from '../entities/outbox.ts';
 import {
-  listeningStreams,
+  changeStream,
+  openStreams,
   passedUntil,
   type SignalStreamRow,
   subjectsOf,
@@ -20,11 +22,29 @@ const batch = 500;
  * passed on, also when this process died in between; of several at once, the outbox keeps one.
  */
 export async function passOnSignals(services: Pick<Services, 'db' | 'notify' | 'settings'>): Promise<void> {
-  for (const stream of await listeningStreams(services.db)) {
+  const { listening, deaf } = await openStreams(services.db);
+  for (const stream of deaf) {
+    await silence(services, stream);
+  }
+  for (const stream of listening) {
     while (await passOn(services, stream)) {
       // There was more than one batch.
     }
   }
+}
+
+/** Whoever may not listen any more is not told later, either, what was not for them: a stream that is enabled again begins anew. */
+async function silence({ db }: Pick<Services, 'db'>, stream: SignalStreamRow): Promise<void> {
+  await db.together([
+    changeStream(stream.id, { status: 'disabled', reason: 'the application may not listen any more' }),
+    waitingForgotten(stream.id),
+    auditEvent(db, nowhere, {
+      type: 'signals.changed',
+      organizationId: stream.organization_id,
+      clientId: stream.client_id,
+      data: { what: 'disabled', stream: stream.id },
+    }),
+  ]);
 }
 
 async function passOn(

@@ -1,6 +1,7 @@
 import { auditEvent, nowhere } from '../audit/audit.ts';
 import { applicationById } from '../entities/applications.ts';
 import { updateRow } from '../entities/configuration.ts';
+import { removeStreamsOf } from '../entities/signal-streams.ts';
 import { seal } from '../lib/seal.ts';
 import { type Metadata, metadataNames } from './client-metadata.ts';
 import type { Services } from './services.ts';
@@ -49,6 +50,7 @@ export async function removeRegistered({ db }: Pick<Store, 'db'>, clientId: stri
   await db.together([
     { sql: 'DELETE FROM applications WHERE client_id = ?', values: [clientId] },
     { sql: 'DELETE FROM consents WHERE client_id = ?', values: [clientId] },
+    ...removeStreamsOf(clientId),
     auditEvent(db, nowhere, {
       type: 'application.removed',
       organizationId: row?.organization_id ?? null,

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Context, Next } from 'koa';
 import { errors as oidcErrors } from 'oidc-provider';
 import type { Logger } from 'pino';
+import { TooLate } from '../entities/lateness.ts';
 import { NotPermitted } from '../flows/organization-actor.ts';
 import { currentRequest } from '../lib/current-request.ts';
 import { Overloaded } from '../lib/work-queue.ts';
@@ -107,6 +108,12 @@ export const catalogue = {
     title: 'The same request is under way',
     advice: 'Wait a moment and send it again with the same Idempotency-Key.',
   },
+  idempotency_answer_lost: {
+    status: 409,
+    title: 'The answer to this request was lost',
+    advice:
+      'It was done, or begun, and is not done again under this Idempotency-Key. Read how things stand before you send anything under a new one.',
+  },
   idempotency_key_reused: {
     status: 422,
     title: 'This Idempotency-Key was used for another request',
@@ -141,6 +148,12 @@ export const catalogue = {
     status: 503,
     title: 'Sign-in is not available for a moment',
     advice: 'Nothing was changed, and nobody was signed in. Wait a few seconds and try again.',
+  },
+  too_slow: {
+    status: 503,
+    title: 'This takes too long at the moment',
+    advice:
+      'The database is slow, so we stopped waiting. What you sent may have been saved all the same: look whether it was, and try again in a minute.',
   },
   failed: {
     status: 500,
@@ -221,6 +234,9 @@ function codeOf(error: unknown): ErrorCode {
   if (error instanceof Overloaded) {
     return 'busy';
   }
+  if (error instanceof TooLate) {
+    return 'too_slow';
+  }
   if (isDatabaseAway(error)) {
     return 'unavailable';
   }
@@ -253,6 +269,7 @@ const away = new Set([
   'EHOSTUNREACH',
   'PROTOCOL_CONNECTION_LOST',
   'PROTOCOL_SEQUENCE_TIMEOUT',
+  'REQUEST_TOO_LATE',
   'POOL_CLOSED',
   'ER_CON_COUNT_ERROR',
   'ER_TOO_MANY_USER_CONNECTIONS',
@@ -317,6 +334,22 @@ export function isDatabaseAway(error: unknown): boolean {
   }
   return false;
 }
+
+/** Whoever asked went away, or said at the end of a request what is none: nobody's mistake here, and nobody is there to be told. */
+export function isBrokenConnection(error: unknown): boolean {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === 'string' && (code.startsWith('HPE_') || broken.has(code));
+}
+
+const broken = new Set([
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ERR_STREAM_PREMATURE_CLOSE',
+  'ERR_STREAM_DESTROYED',
+  'ERR_STREAM_WRITE_AFTER_END',
+  'ERR_HTTP_REQUEST_TIMEOUT',
+]);
 
 /** A failed query carries its values, and a value may be a secret: the log gets its text only. */
 export function withoutValues(error: unknown): unknown {

@@ -10,6 +10,7 @@ import { purgeRecords } from '../entities/provider-records.ts';
 import { purgeRememberedDevices } from '../entities/remembered-devices.ts';
 import { purgeSessions } from '../entities/sessions.ts';
 import { purgeSignIns } from '../entities/sign-ins.ts';
+import { purgeStreams } from '../entities/signal-streams.ts';
 import { purgeSigningKeys } from '../entities/signing-keys.ts';
 import { purgeResets } from '../entities/two-factor-resets.ts';
 import { purgeUpstream } from '../entities/upstream-links.ts';
@@ -35,6 +36,7 @@ export async function purge(db: Database): Promise<void> {
   await purgeSigningKeys(db, before);
   await purgeUpstream(db, before);
   await purgeApprovals(db, after(db.clock.now(), -days(1)));
+  await purgeStreams(db);
   await purgeOutbox(db, after(db.clock.now(), -days(7)));
 }
 

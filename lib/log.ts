@@ -39,7 +39,10 @@ export function createLog(settings: { readonly logLevel: string }): Logger {
       level: settings.logLevel,
       base: null,
       redact: { paths: secrets, remove: true },
-      mixin: () => currentRequest() ?? {},
+      mixin: () => {
+        const current = currentRequest();
+        return current ? { request: current.request } : {};
+      },
       hooks: {
         logMethod(args, method, level) {
           method.apply(this, args);

@@ -299,6 +299,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         answer ${t.text},
         holder ${t.id} NOT NULL,
         held_until ${t.time} NOT NULL,
+        written_at ${t.time},
         created_at ${t.time} NOT NULL,
         expires_at ${t.time} NOT NULL
       )`,
@@ -364,6 +365,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         provider_id ${t.id} NOT NULL,
         sid_digest ${t.digest},
         id_token ${t.text},
+        id_token_until ${t.time},
         created_at ${t.time} NOT NULL,
         expires_at ${t.time} NOT NULL,
         ended_at ${t.time}
@@ -433,6 +435,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
       'upstream_sign_ins_by_link ON upstream_sign_ins (link_id)',
       'upstream_sign_ins_by_session ON upstream_sign_ins (sid_digest)',
       'upstream_sign_ins_by_expiry ON upstream_sign_ins (expires_at)',
+      'upstream_sign_ins_by_id_token ON upstream_sign_ins (id_token_until)',
       'upstream_logouts_by_expiry ON upstream_logouts (expires_at)',
       'outbox_by_turn ON outbox (channel, next_at)',
       'outbox_by_age ON outbox (created_at)',

@@ -25,6 +25,11 @@ export type ApiScope = (typeof apiScopes)[number];
 export const isApiScope = (scope: string): scope is ApiScope =>
   (apiScopes as readonly string[]).includes(scope);
 
+/** Whether an application may hear shared signals: without either scope it could neither fetch them nor end its streams. */
+export const mayListen = ({ api_scopes: scopes }: { readonly api_scopes?: unknown }): boolean =>
+  Array.isArray(scopes) &&
+  (['ssf.read', 'ssf.manage'] satisfies ApiScope[]).some((one) => scopes.includes(one));
+
 /** The resource (RFC 8707) that tokens for the management API and for shared signals name. */
 export const apiResource = (issuer: string): string => `${issuer}/api/v1`;
 

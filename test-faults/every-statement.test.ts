@@ -142,16 +142,54 @@ async function arm(at: Place, running: Running, n: number | null): Promise<void>
 
 /** What happens at a statement: the server dies, or the database answers so. `FAULTS=kill,lost` takes some of them. */
 const faults: Readonly<Record<Kind, readonly string[]>> = {
-  SQLite: ['kill', 'busy', 'full disk', 'broken disk'],
-  MariaDB: ['kill', 'deadlock', 'lock wait', 'read-only', 'full disk', 'lost'],
+  SQLite: ['kill', 'client gone', 'busy', 'full disk', 'broken disk'],
+  MariaDB: ['kill', 'client gone', 'deadlock', 'lock wait', 'read-only', 'full disk', 'lost'],
 };
 const chosen = process.env.FAULTS?.split(',');
 const title = (kind: Kind, fault: string, name: string): string =>
-  isKilled(fault)
-    ? `${kind}: killed before any statement of ${name}, the server comes back to what people were told (T149)`
-    : `${kind}: whichever statement of ${name} fails (${fault}), nothing is half done, nobody is in who should not be, and no page is a 500 (T148, T150)`;
+  fault === 'client gone'
+    ? `${kind}: whoever waits for an answer hangs up at any statement of ${name}: it happened wholly or not at all (T149)`
+    : isKilled(fault)
+      ? `${kind}: killed before any statement of ${name}, the server comes back to what people were told (T149)`
+      : `${kind}: whichever statement of ${name} fails (${fault}), nothing is half done, nobody is in who should not be, and no page is a 500 (T148, T150)`;
 
 for (const kind of kinds) {
+  if (chosen?.includes('migrate') ?? true) {
+    test(`${kind}: killed before any statement of a migration, the next one goes on with it, and the schema is the same (T153)`, async (t) => {
+      const shape = (at: Place) =>
+        at.look(async (db) =>
+          db.dialect === 'sqlite'
+            ? db.rows<{ name: string; sql: string }>(
+                "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%' ORDER BY name",
+              )
+            : db.rows(
+                `SELECT table_name AS t, column_name AS c, column_type AS y, is_nullable AS n, '' AS i FROM information_schema.columns WHERE table_schema = DATABASE()
+                 UNION ALL SELECT table_name, column_name, index_name, non_unique, seq_in_index FROM information_schema.statistics WHERE table_schema = DATABASE()
+                 ORDER BY 1, 2, 3, 4, 5`,
+              ),
+        );
+      const whole = await place(t, kind, { empty: true });
+      t.is((await whole.sallyport(['migrate'])).code, 0);
+      const expected = await shape(whole);
+      let killed = 0;
+      for (let n = 1; n < 1000; n += Math.max(every, 3)) {
+        const at = await place(t, kind, { empty: true });
+        const first = await at.sallyport(['migrate'], {
+          NODE_OPTIONS: `--import=${preload}`,
+          FAULT_KIND: 'kill',
+          FAULT_AT: String(n),
+        });
+        if (first.code === 0) break;
+        t.is(first.signal, 'SIGKILL', first.output);
+        killed += 1;
+        const again = await at.sallyport(['migrate']);
+        t.is(again.code, 0, `${n}: ${again.output}`);
+        t.deepEqual(await shape(at), expected, `statement ${n}`);
+      }
+      t.log(`killed ${killed} times`);
+      t.true(killed > 10);
+    });
+  }
   for (const fault of faults[kind].filter((one) => chosen?.includes(one) ?? true)) {
     for (const { name, prepare, run, check, isWhole } of journeys) {
       test(title(kind, fault, name), async (t) => {

@@ -1,4 +1,7 @@
+import { subscribe } from 'node:diagnostics_channel';
 import { existsSync, readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { DatabaseSync, StatementSync } from 'node:sqlite';
 import { Connection } from 'mysql2';
 
@@ -26,8 +29,24 @@ function isFaulty(): boolean {
     // Not one instruction more.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
   }
+  if (kind === 'client gone') {
+    // Whoever waits for an answer is there no more; the statement is made as if nothing were.
+    for (const socket of clients) socket.destroy();
+    return false;
+  }
   return true;
 }
+
+const clients = new Set<Socket>();
+subscribe('http.server.request.start', (message) => {
+  const { socket } = (message as { request: IncomingMessage }).request;
+  if (clients.has(socket)) return;
+  clients.add(socket);
+  socket.once('close', () => clients.delete(socket));
+});
+
+// A command that is over before anybody could send it a signal.
+if (process.env.FAULT_AT !== undefined) left = Number(process.env.FAULT_AT);
 
 /** As the servers of the world say it. */
 const failures: Readonly<Record<string, readonly [number, string]>> = {

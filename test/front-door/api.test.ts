@@ -358,8 +358,8 @@ for (const kind of kinds) {
     t.true(made.some(({ status }) => status === 201));
     t.is((await make('Cedar')).headers.get('Idempotency-Replayed'), 'true');
     t.is((await make('Other')).status, 422);
-    // A server that took the key and died: its row stays as it was when the request was under way.
-    await door.db.change("UPDATE idempotency_keys SET answer = NULL, holder = 'died'");
+    // A server that took the key and died before it wrote anything: its row stays as it was when the request was under way.
+    await door.db.change("UPDATE idempotency_keys SET answer = NULL, holder = 'died', written_at = NULL");
     t.is((await make('Cedar')).body.code, 'idempotency_in_progress');
     door.clock.forward(59_000);
     t.is((await make('Cedar')).body.code, 'idempotency_in_progress');
@@ -371,6 +371,36 @@ for (const kind of kinds) {
     door.clock.forward(2_000);
     t.is((await make('Cedar')).body.code, 'conflict', 'it is tried again, and finds what the first one did');
     t.false(await holdKey(door.db, died, door.clock.now()));
+
+    // The work is done and its answer cannot be kept: it is done once all the same, and whoever did not hear of it is told to look.
+    await door.db.change(
+      door.db.dialect === 'sqlite'
+        ? "CREATE TRIGGER no_answers BEFORE UPDATE OF answer ON idempotency_keys BEGIN SELECT RAISE(ABORT, 'full'); END"
+        : "CREATE TRIGGER no_answers BEFORE UPDATE ON idempotency_keys FOR EACH ROW IF NEW.answer IS NOT NULL THEN SIGNAL SQLSTATE '45000'; END IF",
+    );
+    const larch = () =>
+      instance('post', '/organizations', { slug: 'larch', name: 'Larch' }, { 'Idempotency-Key': 'lost' });
+    t.is((await larch()).status, 201, 'it was done, and whoever asked hears so');
+    await door.db.change('DROP TRIGGER no_answers');
+    for (const later of [0, 61_000]) {
+      door.clock.forward(later);
+      t.is((await larch()).body.code, 'idempotency_answer_lost');
+    }
+    // So where the server died after it had written, and before it had an answer.
+    await door.db.change(
+      "UPDATE idempotency_keys SET answer = NULL, holder = 'died' WHERE written_at IS NOT NULL",
+    );
+    door.clock.forward(61_000);
+    t.is((await larch()).body.code, 'idempotency_answer_lost');
+    await door.db.change("DELETE FROM organizations WHERE slug = 'larch'");
+    t.is((await larch()).body.code, 'idempotency_answer_lost');
+    t.deepEqual(await door.db.rows("SELECT slug FROM organizations WHERE slug = 'larch'"), []);
+    // What was refused may be corrected elsewhere and sent again.
+    const taken = () =>
+      instance('post', '/organizations', { slug: 'cedar', name: 'Cedar' }, { 'Idempotency-Key': 'refused' });
+    t.is((await taken()).body.code, 'conflict');
+    t.is((await taken()).body.code, 'conflict');
+
     t.is((await instance('post', '/organizations', { slug: 'cedar', name: 'Cedar' })).status, 409);
     t.is((await api('post', '/organizations', { slug: 'elm', name: 'Elm' })).status, 403);
     const all = await instance('get', '/organizations?limit=2');

@@ -25,6 +25,12 @@ function onOneConnection(port: number, parts: readonly (string | Buffer)[]): Pro
 test('a form that is small on the way and huge when unpacked is not unpacked, and nobody waits behind it (T145)', async (t) => {
   const door = await frontDoor(t, 'SQLite', { configuration: acme({}) });
   const { port, host } = new URL(door.issuer);
+  const printed: string[] = [];
+  const { error } = console;
+  console.error = (...said: unknown[]) => printed.push(said.join(' '));
+  t.teardown(() => {
+    console.error = error;
+  });
   const bomb = gzipSync(Buffer.alloc(20_000_000, 'a'));
   for (const path of ['/forgotten-password', '/interaction/x/login', '/token']) {
     const head = `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nOrigin: ${door.issuer}\r\nContent-Type: application/x-www-form-urlencoded\r\n`;
@@ -40,6 +46,11 @@ test('a form that is small on the way and huge when unpacked is not unpacked, an
     t.regex(plain, /^HTTP\/1\.1 4\d\d .*^Connection: close/ms, `${path}: the rest is not waited for`);
   }
   t.is((await fetch(`${door.issuer}/healthz`)).status, 200);
+  t.deepEqual(printed, [], 'a connection that was closed on its sender is nothing to be told of');
+  t.deepEqual(
+    door.log.filter((line) => line.includes('"level":50')),
+    [],
+  );
 });
 
 test('an upload that is too large, or breaks off, is the sender’s mistake and not ours (T145)', async (t) => {

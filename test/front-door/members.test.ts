@@ -1,5 +1,6 @@
 import test from 'ava';
-import { refreshDirectory } from '../../entities/member-directory.ts';
+import { insertMany } from '../../entities/configuration.ts';
+import { countDirectory, countGraceOver, refreshDirectory } from '../../entities/member-directory.ts';
 import { userByEmail } from '../../entities/users.ts';
 import { assessSignIn } from '../../flows/assess-sign-in.ts';
 import { NotPermitted, visitOrganization } from '../../flows/organization-actor.ts';
@@ -14,6 +15,7 @@ import {
   readMembers,
 } from '../../flows/read-members.ts';
 import { days } from '../../lib/clock.ts';
+import { freshWorld } from '../configuration/fresh-database.ts';
 import { acme, type FrontDoor, frontDoor, kinds, nextDay, secret, signIn } from './rig.ts';
 
 const nobody = { ip: null, userAgent: null };
@@ -276,5 +278,52 @@ for (const kind of kinds) {
       (await visit(door)).userId,
     ]);
     t.is((await visit(door)).found, null);
+  });
+}
+
+for (const kind of kinds) {
+  test(`${kind}: more members than are counted at once are counted right, and others have a turn in between`, async (t) => {
+    const { db } = await freshWorld(t, kind);
+    const all = 11_000;
+    await db.together(
+      insertMany(
+        'memberships',
+        Array.from({ length: all }, (_, n) => ({
+          user_id: `u${n}`,
+          organization_id: 'o',
+          role: 'member',
+          joined_at: n,
+          facets: n < 3 ? 4 : 0,
+          email_key: `p${(n * 7919) % 100_003}@x.test`,
+        })),
+      ),
+    );
+    let turns = 0;
+    let asking = true;
+    const others = () => {
+      turns += 1;
+      if (asking) setImmediate(others);
+    };
+    others();
+    t.deepEqual(await countDirectory(db, 'o'), [
+      { facets: 0, members: all - 3 },
+      { facets: 4, members: 3 },
+    ]);
+    const over = (before: number, everybodySince: number | null) =>
+      countGraceOver(
+        db,
+        'o',
+        { facets: 0, members: all - 3, passkey: 'any', models: [] },
+        {
+          before: new Date(before),
+          everybodySince: everybodySince === null ? null : new Date(everybodySince),
+          adminsSince: null,
+        },
+      );
+    t.is(await over(10_990, 1), 10_988, 'all but the few who joined since');
+    t.is(await over(1_000, 1), 998, 'all but the many who joined since');
+    t.is(await over(1_000, 2_000), 0, 'nobody: it began later');
+    asking = false;
+    t.true(turns > 4, `${turns} turns`);
   });
 }

@@ -122,12 +122,33 @@ for (const kind of kinds) {
       }),
     });
     t.is(made.status, 201);
+    const { stream_id: streamId } = (await made.json()) as { stream_id: string };
+    for (const [path, body] of [
+      ['verify', { stream_id: streamId }],
+      [
+        'subjects/remove',
+        {
+          stream_id: streamId,
+          subject: { format: 'iss_sub', iss: door.issuer, sub: await idOf(door, 'ada@acme.test') },
+        },
+      ],
+    ] as const) {
+      const asked = await fetch(`${door.issuer}/ssf/${path}`, {
+        method: 'POST',
+        headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+      t.is(asked.status, 204, path);
+    }
     const visit = await visitOrganization((door.apps[0] as App).services, {
       userId: await idOf(door, 'olga@acme.test'),
       slug: 'acme',
       origin,
     });
     t.is(await removeApplication((door.apps[0] as App).services, visit as OrganizationVisit, 'siem'), 'done');
+    for (const table of ['signal_streams', 'signal_subjects', 'outbox']) {
+      t.deepEqual(await door.db.rows(`SELECT * FROM ${table}`), [], `${table}: nothing of it is left`);
+    }
     await signIn(door, door.browser(), { who: 'ada' });
     door.clock.forward(1000);
     const api = door.apps[0] as App;

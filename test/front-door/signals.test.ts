@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import parallel, { type ExecutionContext } from 'ava';
 import { createLocalJWKSet, generateKeyPair, type JSONWebKeySet, jwtVerify, SignJWT } from 'jose';
 import { days, hours, seconds } from '../../lib/clock.ts';
+import { apiScopes } from '../../policy/api-scopes.ts';
 import { apiClient, asker, tokenFor } from './api-rig.ts';
 import {
   acme,
@@ -285,6 +286,33 @@ for (const kind of kinds) {
       ),
       [bea],
     );
+    // Without its scopes an application hears nothing, and nothing later of what happened meanwhile.
+    const scopes = (list: readonly string[]) =>
+      door.apply({ applications: [apiClient('siem', 'acme', { api_scopes: list })] });
+    await scopes(['sessions:write']);
+    sink.taken.length = 0;
+    door.clock.forward(seconds(120));
+    nextStep(door);
+    await signIn(door, theirs);
+    const otherwise = await asker(door, await tokenFor(door, 'siem', 'sessions:write'))(
+      'post',
+      `/users/${ada}/disconnect`,
+      { reason: 'incident' },
+    );
+    t.is(otherwise.status, 200);
+    await deliver(door);
+    await scopes([...apiScopes]);
+    await deliver(door);
+    t.is(sink.taken.length, 0);
+    t.like((await ssf('siem', 'GET', `/status?stream_id=${stream}`)).body, {
+      status: 'disabled',
+      reason: 'the application may not listen any more',
+    });
+    door.clock.forward(seconds(1));
+    await ssf('siem', 'POST', '/status', { stream_id: stream, status: 'enabled' });
+    await deliver(door);
+    t.is(sink.taken.length, 0, 'it begins anew');
+
     t.is((await ssf('siem', 'DELETE', `/stream?stream_id=${stream}`)).status, 204);
     t.deepEqual((await ssf('siem', 'GET', '/stream')).body, []);
     t.is((await door.db.rows('SELECT id FROM outbox WHERE recipient = ?', [stream])).length, 0);

@@ -70,16 +70,59 @@ for (const kind of kinds) {
       ];
       await db.together(insertMany(table, rows));
     }
+    // ID tokens go before the sign-in at the provider does that they are of.
+    const signIn = (until: number, expires_at = now + days(9)) => ({
+      id: name().slice(0, 26),
+      link_id: 'l',
+      provider_id: 'p',
+      id_token: 'sealed',
+      id_token_until: until,
+      created_at: 0,
+      expires_at,
+    });
+    await db.together(
+      insertMany('upstream_sign_ins', [
+        ...Array.from({ length: expired }, (_, n) => signIn(now - hours(1) - 1 - n)),
+        signIn(now + 1000),
+      ]),
+    );
+    // An application that went by an older version left its stream behind.
+    await db.together([
+      db.insert('signal_streams', {
+        id: 'orphan',
+        client_id: 'gone',
+        delivery: 'poll',
+        events: '[]',
+        status: 'enabled',
+        passed_until: now,
+        created_at: now,
+      }),
+      db.insert('signal_subjects', { stream_id: 'orphan', user_id: 'u' }),
+    ]);
     let turns = 0;
     const others = setInterval(() => {
       turns += 1;
     }, 1);
     await purge(db);
     clearInterval(others);
+    t.deepEqual(
+      (
+        await db.rows<{ kept: number; n: number }>(
+          `SELECT CASE WHEN id_token IS NULL THEN 0 ELSE 1 END AS kept, COUNT(*) AS n FROM upstream_sign_ins
+           GROUP BY CASE WHEN id_token IS NULL THEN 0 ELSE 1 END ORDER BY 1`,
+        )
+      ).map((row) => [Number(row.kept), Number(row.n)]),
+      [
+        [0, expired],
+        [1, 1],
+      ],
+    );
+    t.deepEqual(await db.rows('SELECT id FROM signal_streams'), []);
+    t.deepEqual(await db.rows('SELECT stream_id FROM signal_subjects'), []);
     for (const table of Object.keys(tables)) {
       const left = await db.row<{ n: number }>(`SELECT COUNT(*) AS n FROM ${table}`);
       t.is(Number(left?.n), 2, table);
     }
-    t.true(turns >= Object.keys(tables).length * 2, `${turns} turns`);
+    t.true(turns >= (Object.keys(tables).length + 1) * 2, `${turns} turns`);
   });
 }

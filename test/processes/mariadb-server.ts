@@ -34,8 +34,9 @@ export interface MariadbServer {
 export async function mariadbServer(
   t: ExecutionContext,
   options: readonly string[] = [],
+  /** Where its files are; a directory that is gone after the test. */
+  dir = freshDir(t),
 ): Promise<MariadbServer> {
-  const dir = freshDir(t);
   const data = path.join(dir, 'data');
   const socket = path.join(dir, 's');
   const { username } = userInfo();
