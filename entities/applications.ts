@@ -17,16 +17,33 @@ export interface ApplicationRow {
   updated_at: number;
 }
 
+/** Every column; a new one that is missing here does not compile. */
+export const applicationColumns: Readonly<Record<keyof ApplicationRow, true>> = {
+  client_id: true,
+  organization_id: true,
+  name: true,
+  secret: true,
+  metadata: true,
+  resource: true,
+  first_party: true,
+  assurance: true,
+  created_at: true,
+  updated_at: true,
+};
+
+/** An application, with what its organization looks like. */
+export type FoundApplicationRow = ApplicationRow & {
+  organization_name: string | null;
+  organization_slug: string | null;
+  organization_branding: string | null;
+};
+
+export const ofOrganization =
+  'o.name AS organization_name, o.slug AS organization_slug, o.branding AS organization_branding';
+
 export const applicationById = (db: Database, clientId: string) =>
-  db.row<
-    ApplicationRow & {
-      organization_name: string | null;
-      organization_slug: string | null;
-      organization_branding: string | null;
-    }
-  >(
-    `SELECT a.*, o.name AS organization_name, o.slug AS organization_slug, o.branding AS organization_branding
-     FROM applications a LEFT JOIN organizations o ON o.id = a.organization_id WHERE a.client_id = ?`,
+  db.row<FoundApplicationRow>(
+    `SELECT a.*, ${ofOrganization} FROM applications a LEFT JOIN organizations o ON o.id = a.organization_id WHERE a.client_id = ?`,
     [clientId],
   );
 

@@ -19,6 +19,22 @@ export interface FactorRow {
   last_used_at: number | null;
 }
 
+/** Every column; a new one that is missing here does not compile. */
+export const factorColumns: Readonly<Record<keyof FactorRow, true>> = {
+  id: true,
+  user_id: true,
+  method: true,
+  name: true,
+  data: true,
+  lookup: true,
+  model: true,
+  high_water: true,
+  failures: true,
+  disabled_at: true,
+  confirmed_at: true,
+  last_used_at: true,
+};
+
 /** After so many wrong answers in a row the factor must be set up again (NIST SP 800-63B-4, 3.2.2). */
 export const failuresUntilDisabled = 100;
 

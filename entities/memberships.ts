@@ -76,29 +76,42 @@ export interface UserMembership extends Membership {
   readonly sms: StoredPolicy['sms'];
 }
 
+/** One membership, with what its organization is and asks for. */
+export interface JoinedMembershipRow {
+  organization_id: string;
+  role: string;
+  joined_at: number;
+  admin_since: number | null;
+  grace_started_at: number | null;
+  slug: string;
+  organization_name: string;
+  policy: string;
+  branding: string | null;
+}
+
 /** The organizations that a user belongs to, with their policies; those left are not among them. */
 export async function membershipsOf(db: Database, userId: string): Promise<UserMembership[]> {
-  const rows = await db.rows<
-    MembershipRow & { slug: string; organization_name: string; policy: string; branding: string | null }
-  >(
+  const rows = await db.rows<JoinedMembershipRow>(
     `SELECT m.*, o.slug, o.name AS organization_name, o.policy, o.branding FROM memberships m
      JOIN organizations o ON o.id = m.organization_id WHERE m.user_id = ? AND m.removed_at IS NULL ORDER BY o.slug`,
     [userId],
   );
-  return rows.map((row) => {
-    const stored = readStoredPolicy(row.policy);
-    return {
-      organization: { id: row.organization_id, slug: row.slug, name: row.organization_name },
-      policy: policyFrom(stored),
-      branding: row.branding,
-      recoveryCodes: stored.recoveryCodes,
-      sms: stored.sms,
-      role: z.enum(roles).parse(row.role),
-      joinedAt: new Date(row.joined_at),
-      adminSince: date(row.admin_since),
-      graceStartedAt: date(row.grace_started_at),
-    };
-  });
+  return rows.map(membershipFrom);
+}
+
+export function membershipFrom(row: JoinedMembershipRow): UserMembership {
+  const stored = readStoredPolicy(row.policy);
+  return {
+    organization: { id: row.organization_id, slug: row.slug, name: row.organization_name },
+    policy: policyFrom(stored),
+    branding: row.branding,
+    recoveryCodes: stored.recoveryCodes,
+    sms: stored.sms,
+    role: z.enum(roles).parse(row.role),
+    joinedAt: new Date(row.joined_at),
+    adminSince: date(row.admin_since),
+    graceStartedAt: date(row.grace_started_at),
+  };
 }
 
 /** The start of grace is written once; only an earlier one could replace it. */

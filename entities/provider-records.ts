@@ -12,10 +12,23 @@ export interface ProviderRecordRow {
   expires_at: number | null;
 }
 
-/** Whatever was issued before its user was disabled, disconnected or reset is dead. */
-const live = `FROM provider_records r LEFT JOIN users u ON u.id = r.account_id
-  WHERE r.model = ? AND r.destroyed_at IS NULL AND (r.expires_at IS NULL OR r.expires_at > ?)
-    AND (r.account_id IS NULL OR (u.disabled_at IS NULL AND u.sessions_valid_after <= r.created_at))`;
+/** Every column that is read; a new one that is missing here does not compile. */
+export const recordColumns: Readonly<Record<keyof ProviderRecordRow, true>> = {
+  id_digest: true,
+  grant_digest: true,
+  account_id: true,
+  payload: true,
+  created_at: true,
+  consumed_at: true,
+  expires_at: true,
+};
+
+/** Whatever was issued before its user was disabled, disconnected or reset is dead. Takes `now`. */
+export const recordLives = (record: string, user: string): string =>
+  `${record}.destroyed_at IS NULL AND (${record}.expires_at IS NULL OR ${record}.expires_at > ?)
+    AND (${record}.account_id IS NULL OR (${user}.disabled_at IS NULL AND ${user}.sessions_valid_after <= ${record}.created_at))`;
+
+const live = `FROM provider_records r LEFT JOIN users u ON u.id = r.account_id WHERE r.model = ? AND ${recordLives('r', 'u')}`;
 
 export const liveRecord = (db: Database, model: string, idDigest: string, now: Date) =>
   db.row<ProviderRecordRow>(`SELECT r.* ${live} AND r.id_digest = ?`, [model, now.getTime(), idDigest]);
@@ -33,6 +46,9 @@ export interface RecordWrite {
   readonly grantDigest: string | null;
   readonly userCodeDigest: string | null;
   readonly accountId: string | null;
+  /** Of the session that it ends with, and the application of a sign-in under way: read together with it (`records-beside.ts`). */
+  readonly sessionDigest: string | null;
+  readonly clientId: string | null;
   readonly payload: string;
   readonly expiresAt: Date | null;
 }
@@ -45,6 +61,8 @@ export async function createRecord(db: Database, write: RecordWrite, now: Date):
     grant_digest: write.grantDigest,
     user_code_digest: write.userCodeDigest,
     account_id: write.accountId,
+    session_digest: write.sessionDigest,
+    client_id: write.clientId,
     payload: write.payload,
     created_at: now.getTime(),
     consumed_at: null,

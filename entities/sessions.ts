@@ -15,6 +15,19 @@ export interface SessionRow {
   ended_at: number | null;
 }
 
+/** Every column; a new one that is missing here does not compile. */
+export const sessionColumns: Readonly<Record<keyof SessionRow, true>> = {
+  uid_digest: true,
+  id_digest: true,
+  account_id: true,
+  version: true,
+  payload: true,
+  started_at: true,
+  seen_at: true,
+  expires_at: true,
+  ended_at: true,
+};
+
 const over = (policy: string, session: string): string => {
   // A sum makes a number of what MariaDB gives as text.
   const minutes = (name: keyof typeof longestSession) =>
@@ -33,22 +46,26 @@ const withinPolicies = (session: string): string => `NOT EXISTS (
     SELECT 1 FROM instance i WHERE i.name = 'policy' AND ${over('i.value', session)}
       AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = ${session}.account_id AND m.removed_at IS NULL))`;
 
-/**
- * A session counts while it was not ended, has not expired, is no longer than its person's organizations allow, and its user was neither
- * disabled nor disconnected since it began. Takes `now` five times.
- */
-const live = `FROM sessions s LEFT JOIN users u ON u.id = s.account_id
-  WHERE s.ended_at IS NULL AND s.expires_at > ?
-    AND (s.account_id IS NULL OR (u.disabled_at IS NULL AND u.sessions_valid_after <= s.started_at))
-    AND ${withinPolicies('s')}`;
-
 const times = (n: number, moment: Date): number[] => Array<number>(n).fill(moment.getTime());
 
+/**
+ * A session counts while it was not ended, has not expired, is no longer than its person's organizations allow, and its user was neither
+ * disabled nor disconnected since it began. Takes `sessionLivesAt`.
+ */
+export const sessionLives = (session: string, user: string): string =>
+  `${session}.ended_at IS NULL AND ${session}.expires_at > ?
+    AND (${session}.account_id IS NULL OR (${user}.disabled_at IS NULL AND ${user}.sessions_valid_after <= ${session}.started_at))
+    AND ${withinPolicies(session)}`;
+
+export const sessionLivesAt = (now: Date): number[] => times(5, now);
+
+const live = `FROM sessions s LEFT JOIN users u ON u.id = s.account_id WHERE ${sessionLives('s', 'u')}`;
+
 export const sessionById = (db: Database, idDigest: string, now: Date) =>
-  db.row<SessionRow>(`SELECT s.* ${live} AND s.id_digest = ?`, [...times(5, now), idDigest]);
+  db.row<SessionRow>(`SELECT s.* ${live} AND s.id_digest = ?`, [...sessionLivesAt(now), idDigest]);
 
 export const sessionByUid = (db: Database, uidDigest: string, now: Date) =>
-  db.row<SessionRow>(`SELECT s.* ${live} AND s.uid_digest = ?`, [...times(5, now), uidDigest]);
+  db.row<SessionRow>(`SELECT s.* ${live} AND s.uid_digest = ?`, [...sessionLivesAt(now), uidDigest]);
 
 /** The row as it is, ended or not; for whoever must tell "ended" from "never was". */
 export const sessionRow = (db: Database, uidDigest: string) =>
@@ -133,7 +150,7 @@ export const retireSessionId = (db: Database, idDigest: string) =>
 /** The sessions in which this person is signed in now, the newest first. */
 export const liveSessionsOf = (db: Database, userId: string, now: Date) =>
   db.rows<SessionRow>(`SELECT s.* ${live} AND s.account_id = ? ORDER BY s.started_at DESC, s.uid_digest`, [
-    ...times(5, now),
+    ...sessionLivesAt(now),
     userId,
   ]);
 

@@ -12,12 +12,27 @@ export interface SignInRow {
   finished_at: number | null;
 }
 
+/** Every column; a new one that is missing here does not compile. */
+export const signInColumns: Readonly<Record<keyof SignInRow, true>> = {
+  uid_digest: true,
+  account_id: true,
+  version: true,
+  state: true,
+  created_at: true,
+  expires_at: true,
+  finished_at: true,
+};
+
+export type FoundSignInRow = SignInRow & { readonly dead: number };
+
 /** Pending sign-ins from before their user was disabled or disconnected are dead. */
+export const signInDead = (signIn: string, user: string): string =>
+  `CASE WHEN ${signIn}.account_id IS NOT NULL AND (${user}.id IS NULL OR ${user}.disabled_at IS NOT NULL OR ${user}.sessions_valid_after > ${signIn}.created_at)
+     THEN 1 ELSE 0 END`;
+
 export const signInByUid = (db: Database, uidDigest: string) =>
-  db.row<SignInRow & { dead: number }>(
-    `SELECT s.*, CASE WHEN s.account_id IS NOT NULL AND (u.id IS NULL OR u.disabled_at IS NOT NULL OR u.sessions_valid_after > s.created_at)
-       THEN 1 ELSE 0 END AS dead
-     FROM sign_ins s LEFT JOIN users u ON u.id = s.account_id WHERE s.uid_digest = ?`,
+  db.row<FoundSignInRow>(
+    `SELECT s.*, ${signInDead('s', 'u')} AS dead FROM sign_ins s LEFT JOIN users u ON u.id = s.account_id WHERE s.uid_digest = ?`,
     [uidDigest],
   );
 

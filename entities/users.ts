@@ -47,18 +47,49 @@ export const userByEmail = (db: Database, email: string) =>
 export const userById = (db: Database, id: string) =>
   db.row<UserRow>('SELECT * FROM users WHERE id = ?', [id]);
 
-/** A user together with what every decision about them needs, in one question. */
-export const userToAssess = (db: Database, id: string) =>
-  db.row<
-    UserRow & { recovery_codes_left: number; recovery_codes_used: number; instance_policy: string | null }
-  >(
-    `SELECT u.*,
-       (SELECT COUNT(*) FROM recovery_codes c WHERE c.user_id = u.id AND c.used_at IS NULL) AS recovery_codes_left,
-       (SELECT COUNT(*) FROM recovery_codes c WHERE c.user_id = u.id AND c.used_at IS NOT NULL) AS recovery_codes_used,
-       (SELECT value FROM instance WHERE name = 'policy') AS instance_policy
-     FROM users u WHERE u.id = ?`,
-    [id],
-  );
+/** Every column; a new one that is missing here does not compile. */
+export const userColumns: Readonly<Record<keyof UserRow, true>> = {
+  id: true,
+  email: true,
+  email_verified: true,
+  name: true,
+  phone: true,
+  phone_verified: true,
+  locale: true,
+  last_language: true,
+  password_hash: true,
+  home_organization_id: true,
+  security_version: true,
+  preferred_factor_id: true,
+  had_factor_at: true,
+  reset_at: true,
+  postponed_until: true,
+  disabled_at: true,
+  sessions_valid_after: true,
+  fresh_factor_since: true,
+  last_sign_in_at: true,
+  last_sign_in_acr: true,
+  last_sign_in_client_id: true,
+  created_at: true,
+  updated_at: true,
+};
+
+/** What applications may be told of somebody. */
+export type ClaimsRow = Pick<
+  UserRow,
+  'id' | 'name' | 'locale' | 'updated_at' | 'email' | 'email_verified' | 'phone' | 'phone_verified'
+>;
+
+export const claimsColumns: Readonly<Record<keyof ClaimsRow, true>> = {
+  id: true,
+  name: true,
+  locale: true,
+  updated_at: true,
+  email: true,
+  email_verified: true,
+  phone: true,
+  phone_verified: true,
+};
 
 export const replacePasswordHash = (db: Database, userId: string, before: string, hash: string) =>
   db.change('UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?', [hash, userId, before]);

@@ -1,14 +1,14 @@
-import { type FactorRow, factorsOf } from '../entities/factors.ts';
+import type { FactorRow } from '../entities/factors.ts';
 import {
-  membershipsOf,
   policyFrom,
   readStoredPolicy,
   recordGraceStart,
   type UserMembership,
 } from '../entities/memberships.ts';
+import { personToAssess } from '../entities/people-to-assess.ts';
 import { rememberedDevice } from '../entities/remembered-devices.ts';
 import type { TwoFactorResetRow } from '../entities/two-factor-resets.ts';
-import { type UserRow, userToAssess } from '../entities/users.ts';
+import type { UserRow } from '../entities/users.ts';
 import { factorFor } from '../factors/index.ts';
 import { digest, sameDigest } from '../lib/digest.ts';
 import { decide } from '../policy/decide.ts';
@@ -63,16 +63,13 @@ export interface Assessment {
 export async function assessSignIn(services: Services, question: SignInQuestion): Promise<Assessment | null> {
   const { db } = services;
   const now = db.clock.now();
-  const user = await userToAssess(db, question.userId);
-  if (!user || user.disabled_at !== null) {
+  const person = await personToAssess(db, question.userId);
+  if (!person || person.user.disabled_at !== null) {
     return null;
   }
-  const [memberships, factors, upstream] = await Promise.all([
-    membershipsOf(db, user.id),
-    factorsOf(db, user.id),
-    upstreamSources(services, user, question.proofs),
-  ]);
-  const recoveryCodesLeft = factors.length === 0 ? 0 : user.recovery_codes_left;
+  const { user, memberships, factors } = person;
+  const upstream = await upstreamSources(services, user, question.proofs);
+  const recoveryCodesLeft = factors.length === 0 ? 0 : person.recoveryCodesLeft;
   const known = question.device ? await validDevice(services, user, question.device, now) : null;
   const remembered = user.fresh_factor_since === null ? known : null;
   const link = question.resetLink ? await resetOfLink(services, question.resetLink) : null;
@@ -97,7 +94,7 @@ export async function assessSignIn(services: Services, question: SignInQuestion)
     },
     memberships,
     instancePolicy:
-      user.instance_policy === null ? defaultPolicy : policyFrom(readStoredPolicy(user.instance_policy)),
+      person.instancePolicy === null ? defaultPolicy : policyFrom(readStoredPolicy(person.instancePolicy)),
     available: services.available.filter((method) => isFor(method, user)),
     application: question.application,
     proofs: judgedProofs(question.proofs, upstream, { memberships, application: question.application }),
@@ -113,8 +110,7 @@ export async function assessSignIn(services: Services, question: SignInQuestion)
     memberships,
     factors,
     recoveryCodesLeft,
-    recoveryCodesLow:
-      factors.length > 0 && Number(user.recovery_codes_used) > 0 && recoveryCodesLeft < fewCodes,
+    recoveryCodesLow: factors.length > 0 && person.recoveryCodesUsed > 0 && recoveryCodesLeft < fewCodes,
     remembered,
     deviceRejected: question.device?.kind === 'secret' && known === null,
     replacing,

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { closeApproval } from '../entities/approvals.ts';
 import type { Statement } from '../entities/database.ts';
+import { signInsAhead } from '../entities/records-beside.ts';
 import { signInByUid, writeSignIn } from '../entities/sign-ins.ts';
 import type { Json } from '../factors/factor.ts';
 import { digest } from '../lib/digest.ts';
@@ -111,7 +112,8 @@ export type FoundSignIn =
 
 export async function findSignIn(services: Services, uid: string): Promise<FoundSignIn> {
   const uidDigest = digest(uid);
-  const row = await signInByUid(services.db, uidDigest);
+  const ahead = signInsAhead.take(uidDigest);
+  const row = ahead === undefined ? await signInByUid(services.db, uidDigest) : ahead;
   if (!row) {
     return { kind: 'absent' };
   }

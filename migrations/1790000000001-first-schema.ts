@@ -173,6 +173,8 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         grant_digest ${t.digest},
         user_code_digest ${t.digest},
         account_id ${t.id},
+        session_digest ${t.digest},
+        client_id ${t.word},
         payload ${t.text} NOT NULL,
         created_at ${t.time} NOT NULL,
         consumed_at ${t.time},

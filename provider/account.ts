@@ -1,7 +1,7 @@
 import type { Account, AccountClaims, Client, Grant, KoaContextWithOIDC } from 'oidc-provider';
 import { consentedScope } from '../entities/consents.ts';
 import { sessionByUid } from '../entities/sessions.ts';
-import { type UserRow, userById } from '../entities/users.ts';
+import { type ClaimsRow, userById } from '../entities/users.ts';
 import { type Assessment, assessSignIn } from '../flows/assess-sign-in.ts';
 import type { Services } from '../flows/services.ts';
 import { digest } from '../lib/digest.ts';
@@ -14,6 +14,10 @@ interface Token {
   readonly kind?: string;
   readonly accountId?: string;
   readonly sessionUid?: string;
+  /** The library has seen that its session lives; otherwise it has not looked. */
+  readonly expiresWithSession?: boolean;
+  /** Read together with it. */
+  readonly holder?: ClaimsRow | null;
   readonly extra?: { readonly acr?: string; readonly amr?: readonly string[]; readonly auth_time?: number };
 }
 
@@ -45,7 +49,8 @@ export async function findAccount(
   if (kind === 'RefreshToken' && !(await mayRefresh(services, ctx, sub))) {
     return undefined;
   }
-  let user: Promise<UserRow | null> | null = null;
+  let user: Promise<ClaimsRow | null> | null =
+    source?.holder?.id === sub ? Promise.resolve(source.holder) : null;
   return {
     accountId: sub,
     claims: async (): Promise<AccountClaims> => {
@@ -59,7 +64,7 @@ export async function findAccount(
   };
 }
 
-const claimsOf = (user: UserRow): AccountClaims => ({
+const claimsOf = (user: ClaimsRow): AccountClaims => ({
   sub: user.id,
   name: user.name ?? undefined,
   locale: user.locale ?? undefined,
@@ -79,8 +84,9 @@ function signInClaims(token: Token | undefined): Partial<AccountClaims> {
 
 async function sessionLives(services: Services, token: Token | undefined): Promise<boolean> {
   return (
-    token?.sessionUid !== undefined &&
-    (await sessionByUid(services.db, digest(token.sessionUid), services.db.clock.now())) !== null
+    token?.expiresWithSession === true ||
+    (token?.sessionUid !== undefined &&
+      (await sessionByUid(services.db, digest(token.sessionUid), services.db.clock.now())) !== null)
   );
 }
 

@@ -10,11 +10,21 @@ import {
   type ProviderRecordRow,
   replaceRecord,
 } from '../entities/provider-records.ts';
-import { signInByUid } from '../entities/sign-ins.ts';
+import {
+  applicationsAhead,
+  grantsAhead,
+  liveInteraction,
+  liveToken,
+  sessionsAhead,
+  signInsAhead,
+} from '../entities/records-beside.ts';
 import { after, seconds } from '../lib/clock.ts';
 import { digest } from '../lib/digest.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
 import { open, seal } from '../lib/seal.ts';
+
+/** What rests on these is read together with them; the library asks for it next. */
+const tokens = new Set(['AuthorizationCode', 'AccessToken', 'RefreshToken']);
 
 /**
  * oidc-provider's storage of everything but sessions and clients.
@@ -36,7 +46,7 @@ export class RecordAdapter implements Adapter {
   }
 
   async upsert(id: string, payload: AdapterPayload, expiresIn?: number): Promise<void> {
-    const { jti, exp: _exp, ...others } = payload;
+    const { jti, exp: _exp, holder: _holder, ...others } = payload;
     // A device's code is found by what a person types, and saved again under its own identifier.
     const kept: AdapterPayload = typeof payload.userCode === 'string' ? { ...others, jti } : others;
     // An interaction names its session by the value of its cookie, and nothing reads that.
@@ -51,6 +61,8 @@ export class RecordAdapter implements Adapter {
       grantDigest: typeof payload.grantId === 'string' ? digest(payload.grantId) : null,
       userCodeDigest: typeof payload.userCode === 'string' ? digest(payload.userCode) : null,
       accountId: typeof payload.accountId === 'string' ? payload.accountId : null,
+      sessionDigest: typeof payload.sessionUid === 'string' ? digest(payload.sessionUid) : null,
+      clientId: this.model === 'Interaction' ? clientOf(payload) : null,
       payload: seal(this.ring, this.place(idDigest), JSON.stringify(session ? { ...kept, session } : kept)),
       expiresAt: expiresIn === undefined ? null : after(now, seconds(expiresIn)),
     };
@@ -68,20 +80,46 @@ export class RecordAdapter implements Adapter {
   }
 
   async find(id: string): Promise<AdapterPayload | undefined> {
+    const idDigest = digest(id);
+    if (this.model === 'Interaction') return this.findInteraction(id, idDigest);
+    if (tokens.has(this.model)) return this.findToken(id, idDigest);
+    const ahead = this.model === 'Grant' ? grantsAhead.take(idDigest) : undefined;
     // A pushed request that has expired meanwhile must still be seen as used; the library judges its expiry itself.
     const at = this.model === 'PushedAuthorizationRequest' ? new Date(0) : this.db.clock.now();
-    const row = await liveRecord(this.db, this.model, digest(id), at);
-    const payload = row ? { ...this.payloadOf(row), jti: id } : undefined;
-    return payload && (await this.mayHandOver(id, payload)) ? payload : undefined;
+    const row = ahead ?? (await liveRecord(this.db, this.model, idDigest, at));
+    return row ? { ...this.payloadOf(row), jti: id } : undefined;
   }
 
   /** The result of a sign-in lets somebody in only while that sign-in was not dropped: by a new password, say. */
-  private async mayHandOver(id: string, { result }: AdapterPayload): Promise<boolean> {
-    if (this.model !== 'Interaction' || (result as { login?: unknown } | undefined)?.login === undefined) {
-      return true;
+  private async findInteraction(id: string, idDigest: string): Promise<AdapterPayload | undefined> {
+    const now = this.db.clock.now();
+    const found = await liveInteraction(this.db, idDigest, now);
+    if (!found) {
+      return undefined;
     }
-    const signIn = await signInByUid(this.db, digest(id));
-    return signIn !== null && signIn.dead === 0 && signIn.expires_at > this.db.clock.now().getTime();
+    const payload = { ...this.payloadOf(found.interaction), jti: id };
+    const { signIn, application } = found;
+    if (application) {
+      applicationsAhead.keep(application.client_id, application);
+    }
+    if ((payload.result as { login?: unknown } | undefined)?.login === undefined) {
+      signInsAhead.keep(idDigest, signIn);
+      return payload;
+    }
+    return signIn !== null && signIn.dead === 0 && signIn.expires_at > now.getTime() ? payload : undefined;
+  }
+
+  private async findToken(id: string, idDigest: string): Promise<AdapterPayload | undefined> {
+    const found = await liveToken(this.db, this.model, idDigest, this.db.clock.now());
+    if (!found) {
+      return undefined;
+    }
+    const { token, grant, session, holder } = found;
+    if (grant) grantsAhead.keep(grant.id_digest, grant);
+    const payload = { ...this.payloadOf(token), jti: id, holder };
+    // The library asks for the session of no other.
+    if (session && payload.expiresWithSession === true) sessionsAhead.keep(session.uid_digest, session);
+    return payload;
   }
 
   async findByUserCode(userCode: string): Promise<AdapterPayload | undefined> {
@@ -132,6 +170,12 @@ export class RecordAdapter implements Adapter {
     }
     return payload;
   }
+}
+
+/** The application that a sign-in under way is for. */
+function clientOf(interaction: AdapterPayload): string | null {
+  const { client_id: clientId } = (interaction.params ?? {}) as { client_id?: unknown };
+  return typeof clientId === 'string' ? clientId : null;
 }
 
 /** A moment of the database's clock in seconds of this machine's clock. */

@@ -1,6 +1,7 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider';
-import { applicationById } from '../entities/applications.ts';
+import { applicationById, type FoundApplicationRow } from '../entities/applications.ts';
 import type { Database } from '../entities/database.ts';
+import { applicationsAhead } from '../entities/records-beside.ts';
 import type { Metadata } from '../flows/client-metadata.ts';
 import { removeRegistered, saveRegistered } from '../flows/register-application.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
@@ -18,19 +19,20 @@ export const applicationProperties = [
   'broker',
 ] as const;
 
-type Found = NonNullable<Awaited<ReturnType<typeof applicationById>>>;
-
 const mostKnown = 1_000;
 
-const isSame = (one: Found, other: Found): boolean =>
-  (Object.keys(other) as (keyof Found)[]).every((name) => one[name] === other[name]);
+const isSame = (one: FoundApplicationRow, other: FoundApplicationRow): boolean =>
+  (Object.keys(other) as (keyof FoundApplicationRow)[]).every((name) => one[name] === other[name]);
 
 /** Applications as oidc-provider reads its clients. It writes those only that programs register and manage themselves. */
 export class ClientAdapter implements Adapter {
   readonly db: Database;
   readonly ring: KeyRing;
   /** What was made of a row, for as long as the row stays what it was. */
-  private readonly known = new Map<string, { readonly row: Found; readonly payload: AdapterPayload }>();
+  private readonly known = new Map<
+    string,
+    { readonly row: FoundApplicationRow; readonly payload: AdapterPayload }
+  >();
 
   constructor(db: Database, ring: KeyRing) {
     this.db = db;
@@ -38,7 +40,7 @@ export class ClientAdapter implements Adapter {
   }
 
   async find(clientId: string): Promise<AdapterPayload | undefined> {
-    const row = await applicationById(this.db, clientId);
+    const row = applicationsAhead.take(clientId) ?? (await applicationById(this.db, clientId));
     if (!row) {
       return undefined;
     }
@@ -54,7 +56,7 @@ export class ClientAdapter implements Adapter {
     return payload;
   }
 
-  private payloadOf(row: Found): AdapterPayload {
+  private payloadOf(row: FoundApplicationRow): AdapterPayload {
     const place = { table: 'applications', column: 'secret', row: row.client_id };
     return Object.freeze({
       ...(JSON.parse(row.metadata) as AdapterPayload),

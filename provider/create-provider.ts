@@ -179,6 +179,9 @@ export async function createProvider(services: Services, pages: ProviderPages): 
 
   keepInPayload(provider.Session, 'proved', 'version', 'readAs', 'readSignIn', 'seenAt');
   keepInPayload(provider.Grant, 'proved');
+  for (const model of [provider.AuthorizationCode, provider.AccessToken, provider.RefreshToken]) {
+    keepInPayload(model, 'holder');
+  }
   keepInPayload(provider.InitialAccessToken, 'organizationId');
   keepOnlyStoredSessions(provider);
   endSessionsForGood(services, provider);

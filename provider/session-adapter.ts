@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
 import type { Database } from '../entities/database.ts';
+import { sessionsAhead } from '../entities/records-beside.ts';
 import {
   createSession,
   replaceSession,
@@ -102,7 +103,9 @@ export class SessionAdapter implements Adapter {
   }
 
   async findByUid(uid: string): Promise<AdapterPayload | undefined> {
-    const row = await sessionByUid(this.db, digest(uid), this.db.clock.now());
+    const uidDigest = digest(uid);
+    const row =
+      sessionsAhead.take(uidDigest) ?? (await sessionByUid(this.db, uidDigest, this.db.clock.now()));
     return row ? this.payloadOf(row) : undefined;
   }
 
