@@ -6,6 +6,7 @@ import { countAttempt, limitSubject } from '../limits/attempts.ts';
 import type { Assessment } from './assess-sign-in.ts';
 import { type OrganizationVisit, requirePermission } from './organization-actor.ts';
 import { homeOf } from './recipient.ts';
+import { changeMail } from './security-mail.ts';
 import type { Services } from './services.ts';
 
 /** Once a day and person: more would only be noise in the administrators' mailboxes. */
@@ -43,6 +44,7 @@ export async function askForHelp(
       clientId: input.clientId,
       data: { told: administrators.length },
     }),
+    ...changeMail(services, user, input.origin, 'help_asked'),
     ...administrators.map((administrator) =>
       notify.mail({
         to: administrator.email,

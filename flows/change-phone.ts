@@ -150,7 +150,7 @@ export async function confirmPhone(
         services,
         user,
         actor.origin,
-        'phone_changed',
+        user.phone === null ? 'phone_added' : 'phone_changed',
         { what: maskedPhoneNumber(number) },
         undefined,
         { closeFactors: moved.map(({ id }) => id), restorePhone: phoneOf(user) },

@@ -39,6 +39,8 @@ export interface EndOfSignIn {
   readonly consented: string | null;
   readonly origin: Origin;
   readonly clientId: string;
+  /** This person has signed in here before. */
+  readonly knownBrowser: boolean;
 }
 
 /** What is written when a sign-in ends, as one batch that succeeds once, and what came of it when it did. */
@@ -131,6 +133,7 @@ export async function endingOf(services: Services, input: EndOfSignIn): Promise<
             },
             now,
           ),
+          ...(isWorthAWord(input) ? changeMail(services, user, input.origin, 'new_browser') : []),
           ...(user.fresh_factor_since === null
             ? []
             : factorUsedAt(assessment.facts.proofs).map((at) => freshFactorUsed(user.id, at))),
@@ -169,6 +172,13 @@ export async function endingOf(services: Services, input: EndOfSignIn): Promise<
   };
   return { statements, finished };
 }
+
+/** With the password alone somebody comes in from anywhere: its person is told where they have not been before. */
+const isWorthAWord = ({ knownBrowser, assessment: { user }, signIn: { state } }: EndOfSignIn): boolean =>
+  !knownBrowser &&
+  user.last_sign_in_at !== null &&
+  state.proofs.some(({ kind }) => kind === 'password') &&
+  !state.proofs.some(({ factorId, kind }) => factorId !== null || kind === 'recovery_code');
 
 /** False also where what was to be joined has become somebody's meanwhile. */
 async function writtenOnce({ db }: Services, statements: readonly Statement[]): Promise<boolean> {

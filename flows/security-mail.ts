@@ -109,9 +109,12 @@ export type AccountChange =
   | 'password_set'
   | 'password_reset'
   | 'email_changed'
+  | 'phone_added'
   | 'phone_changed'
   | 'phone_removed'
-  | 'sessions_ended';
+  | 'sessions_ended'
+  | 'new_browser'
+  | 'help_asked';
 
 export const changeMail = (
   services: Pick<Services, 'db' | 'ring' | 'settings' | 'notify'>,

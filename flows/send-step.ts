@@ -5,6 +5,7 @@ import { codeMinutes } from '../factors/sent-code.ts';
 import { after, minutes } from '../lib/clock.ts';
 import { askForApproval, type TooManyRequests } from './approvals.ts';
 import { countMessage, type MessageCount } from './message-limits.ts';
+import { makeLink } from './one-time-link.ts';
 import { homeOf, type Recipient } from './recipient.ts';
 import type { Services } from './services.ts';
 
@@ -41,13 +42,13 @@ export async function sendStep(
   const now = db.clock.now();
   const first = await db.together([
     write(keep, show, send || ask ? now.getTime() : null),
-    ...(send ? [await message(services, recipient, send)] : []),
+    ...(send ? await message(services, recipient, send) : []),
     ...asked,
   ]);
   return { kind: first ? 'started' : 'conflict' };
 }
 
-async function message(services: Services, recipient: Recipient, send: Message): Promise<Statement> {
+async function message(services: Services, recipient: Recipient, send: Message): Promise<Statement[]> {
   const { db, notify, renderText } = services;
   const { user, origin } = recipient;
   // What is sent for a step is worth nothing after so long, and is not sent later.
@@ -57,16 +58,29 @@ async function message(services: Services, recipient: Recipient, send: Message):
   const locale = user.locale ?? origin.language ?? user.last_language;
   if (send.by === 'sms') {
     const text = renderText(send.template, send.values, locale, organization?.name ?? null);
-    return notify.sms({ to: send.to, text, expiresAt });
+    return [notify.sms({ to: send.to, text, expiresAt })];
   }
-  return notify.mail({
-    to: send.to,
-    locale,
-    template: send.template,
-    values: { name: user.name, applicationName: null, ...send.values },
-    ...(organization ? { organizationId: organization.id } : {}),
-    expiresAt,
-  });
+  // Whoever gets a code that they have not asked for has somebody at the door who knows the password.
+  const notMe = makeLink(services, 'not_me', user.id);
+  return [
+    notMe.statement,
+    notify.mail({
+      to: send.to,
+      locale,
+      template: send.template,
+      values: {
+        name: user.name,
+        applicationName: null,
+        at: db.clock.now().toISOString(),
+        ip: origin.ip,
+        userAgent: origin.userAgent,
+        notMeUrl: notMe.url,
+        ...send.values,
+      },
+      ...(organization ? { organizationId: organization.id } : {}),
+      expiresAt,
+    }),
+  ];
 }
 
 /** In whose name the page speaks that asks for the code: of the application's organization, or of the person's own. */

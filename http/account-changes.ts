@@ -48,6 +48,10 @@ export const accountChanges: Readonly<
     subject: 'Your e-mail address was changed',
     text: 'The e-mail address of your account at {organization} is now {what}. Mail goes there from now on.',
   },
+  phone_added: {
+    subject: 'A phone number was added',
+    text: 'Your account at {organization} now has the phone number {what}.',
+  },
   phone_changed: {
     subject: 'Your phone number was changed',
     text: 'The phone number of your account at {organization} is now {what}. Codes that went to the old number go there from now on.',
@@ -55,6 +59,14 @@ export const accountChanges: Readonly<
   phone_removed: {
     subject: 'Your phone number was removed',
     text: 'Your account at {organization} has no phone number any more.',
+  },
+  new_browser: {
+    subject: 'A sign-in in another browser',
+    text: 'Somebody signed in to your account at {organization} with the password alone, in a browser that was not used for it before.',
+  },
+  help_asked: {
+    subject: 'Somebody asked for help to sign in as you',
+    text: 'Somebody gave your password and asked the owners and admins of {organization} for help, because the second step is lost. Nothing about your account has changed.',
   },
   sessions_ended: {
     subject: 'You were signed out everywhere',

@@ -856,9 +856,12 @@ export function galleryMails(lang: Language = 'en'): readonly GalleryMail[] {
   return [
     {
       name: 'code',
-      locals: { ...shared, code: '482910', minutes: 10, applicationName: 'Flight Planner' },
+      locals: { ...shared, ...happening, code: '482910', minutes: 10, applicationName: 'Flight Planner' },
     },
-    { name: 'code', locals: { ...shared, name: null, code: '482910', minutes: 1, applicationName: null } },
+    {
+      name: 'code',
+      locals: { ...shared, ...happening, name: null, code: '482910', minutes: 1, applicationName: null },
+    },
     { name: 'recovery-code-used', locals: { ...shared, ...happening, left: 7 } },
     { name: 'recovery-code-used', locals: { ...shared, ...happening, left: 1 } },
     { name: 'factor-added', locals: { ...shared, ...happening, factor } },

@@ -856,7 +856,7 @@ export interface MailCommon {
   readonly accountUrl: string;
 }
 
-export interface CodeMail extends MailCommon {
+export interface CodeMail extends MailCommon, Happening {
   readonly code: string;
   readonly minutes: number;
   readonly applicationName: string | null;

@@ -25,6 +25,7 @@ export const endOf = (visit: Visit, next: Finish, consented: string | null): End
   consented,
   origin: visit.origin,
   clientId: visit.client.clientId,
+  knownBrowser: visit.browser.bucketFor(next.assessment.user.id) !== null,
 });
 
 /** To the authorization endpoint, which asks the policy once more before it gives a code. */

@@ -331,6 +331,9 @@ for (const kind of kinds) {
     await dai.press('Ask them for help');
     t.regex(dai.text, /The owners and admins of Acme Aviation have a mail/);
     t.is((await mails(door, 'help-asked')).length, 2);
+    const told = (await mails(door, 'account-changed')).at(-1);
+    t.like(told, { to: 'dai@acme.test' });
+    t.like(told?.values, { change: 'help_asked' });
     await dai.follow('Go back');
     t.is(dai.heading, 'Two-factor authentication', 'nobody is let in by it');
     await dai.follow('Lost your second step?');

@@ -75,6 +75,8 @@ for (const kind of kinds) {
     await other.press('Sign in', { email: 'ada@acme.test', password });
     t.regex(other.alert, /not right/);
     await signedIn(door, 'ada', next);
+    // With a second step nobody is told of another browser.
+    await t.throwsAsync(mailTo(door, 'ada@acme.test', /was not used for it before/));
     t.regex((await mailTo(door, 'ada@acme.test', /password of your account/)).text, /Everywhere else/);
   });
 
@@ -207,6 +209,17 @@ for (const kind of kinds) {
 
     // What the mail tells of is undone: a thief's own factor and the codes that came with it are no way in any more.
     const stranger = await signedIn(door, 'ben');
+    await t.throwsAsync(
+      mailTo(door, 'ben@acme.test', /was not used for it before/),
+      undefined,
+      'the first one is expected',
+    );
+    const elsewhere = await signedIn(door, 'ben');
+    t.regex(
+      (await mailTo(door, 'ben@acme.test', /was not used for it before/)).text,
+      /with the password alone.*\/not-me\//s,
+    );
+    await elsewhere.press('Sign out');
     await stranger.press('Enable');
     if (stranger.buttons.includes('Continue')) await stranger.press('Continue', { method: 'totp' });
     const typed = stranger.totpSecret;
