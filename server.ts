@@ -83,12 +83,15 @@ export async function createApp(
     metricsOfAll = null,
     hashCost = currentCost,
     spans = noSpans,
+    isEnding = () => false,
   }: {
     /** Where several processes share a port: the metrics of all. */
     readonly metricsOfAll?: (() => Promise<string>) | null;
     /** For tests, which sign in thousands of times. */
     readonly hashCost?: Argon2Cost;
     readonly spans?: Spans;
+    /** It was told to end: it still serves, and asks to be left. */
+    readonly isEnding?: () => boolean;
   } = {},
 ): Promise<App> {
   const ring = openKeyRing(settings.secretKeys);
@@ -171,7 +174,7 @@ export async function createApp(
   own.get('/healthz', (ctx) => {
     ctx.body = { status: 'ok' };
   });
-  own.get('/readyz', (ctx) => readiness(ctx, db));
+  own.get('/readyz', (ctx) => readiness(ctx, db, isEnding()));
 
   provider.use(closeUnread);
   provider.use(metrics.timed);
@@ -230,6 +233,8 @@ export async function createApp(
     handle: (req, res) => {
       const request = requestId(req, settings.trustProxy);
       res.setHeader('X-Request-Id', request);
+      // A proxy that keeps a connection would find it closed with its next request.
+      if (isEnding()) res.setHeader('Connection', 'close');
       if (!answerUntrusted(req, res, settings)) {
         const current = { request, late: 0 };
         // What goes on after the answer keeps nobody waiting.
@@ -242,7 +247,12 @@ export async function createApp(
   };
 }
 
-async function readiness(ctx: Context, db: Database): Promise<void> {
+async function readiness(ctx: Context, db: Database, isEnding: boolean): Promise<void> {
+  if (isEnding) {
+    ctx.status = 503;
+    ctx.body = { status: 'this server is ending' };
+    return;
+  }
   try {
     const pending = await pendingMigrations(db);
     ctx.status = pending.length === 0 ? 200 : 503;

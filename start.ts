@@ -1,6 +1,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AggregatorRegistry } from 'prom-client';
 import { type Settings, SettingsError } from './config/settings.ts';
 import { migrate, openDatabase } from './entities/database.ts';
@@ -33,9 +34,11 @@ async function serve(settings: Settings): Promise<void> {
   if (isFirst) {
     await migrate(db);
   }
+  let ending = false;
   const app = await createApp(settings, db, log, {
     metricsOfAll: cluster.isWorker ? metricsFromPrimary : null,
     spans,
+    isEnding: () => ending,
   });
   if (cluster.isWorker) {
     // Its making is what lets this process answer when the primary asks.
@@ -63,14 +66,14 @@ async function serve(settings: Settings): Promise<void> {
     announce(settings, welcome);
   }
 
-  let ending = false;
-  const end = async () => {
+  const end = async (drain: number) => {
     if (ending) {
       return;
     }
     ending = true;
     clearInterval(following);
     const jobsDone = jobs.stop();
+    await sleep(drain);
     await closed(server);
     await jobsDone;
     await demoRunning?.close();
@@ -81,10 +84,11 @@ async function serve(settings: Settings): Promise<void> {
       process.disconnect();
     }
   };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => void end());
-  }
-  endWithNpm(end);
+  // More than once: systemd and a terminal tell each process of a group, and the primary tells its workers.
+  process.on('SIGTERM', () => void end(settings.drain));
+  // Whoever sits before it need not wait.
+  process.on('SIGINT', () => void end(0));
+  endWithNpm(() => end(0));
 }
 
 /** `npm start` runs us in a shell that a SIGTERM to npm ends alone: without it, we end too. */
@@ -112,8 +116,8 @@ async function startWorkers(settings: Settings): Promise<void> {
       worker?.process.kill(signal);
     }
   };
-  process.once('SIGTERM', end);
-  process.once('SIGINT', end);
+  process.on('SIGTERM', end);
+  process.on('SIGINT', end);
   endWithNpm(async () => end('SIGTERM'));
 
   answerForMetrics();
@@ -167,10 +171,19 @@ function answerForMetrics(): void {
   });
 }
 
+/** What was wrong the worker has said itself. */
+class WorkerEnded extends Error {
+  override name = 'WorkerEnded';
+
+  constructor(code: number | null) {
+    super(`A worker ended with ${code} before it was ready.`);
+  }
+}
+
 function ready(worker: Worker): Promise<string | null> {
   return new Promise((resolve, reject) => {
     worker.once('message', (message: { welcome: string | null }) => resolve(message.welcome));
-    worker.once('exit', (code) => reject(new Error(`a worker ended with ${code} before it was ready`)));
+    worker.once('exit', (code) => reject(new WorkerEnded(code)));
   });
 }
 

@@ -12,6 +12,8 @@ const readable: ReadonlySet<string> = new Set([
   'SettingsError',
   'WrongKeysError',
   'DatabaseUnreachable',
+  'SchemaTooNew',
+  'WorkerEnded',
 ]);
 
 /** Says on stderr what went wrong and ends with exit code 1; what nobody expected comes with its stack. */

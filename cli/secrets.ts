@@ -24,7 +24,7 @@ export async function rotateSecrets(): Promise<void> {
     }
     console.log(
       recoveryCodesLeft === 0
-        ? 'Nobody who signs in needs the other keys of SECRET_KEYS any more; browsers whose cookie is from their time are asked again.'
+        ? 'Nothing that is stored needs the other keys of SECRET_KEYS any more. Browsers do, until they were here again: leave them in for a day, and nobody is signed out; for as long as devices are remembered, and none of those is asked again.'
         : `${recoveryCodesLeft} unused recovery codes were made under earlier keys: keep those in SECRET_KEYS, or these codes are worth nothing.`,
     );
     console.log(

@@ -252,6 +252,13 @@ export const definitions = {
     production: '1',
     means: 'processes sharing the port',
   },
+  DRAIN_SECONDS: {
+    shape: wholeNumber(0, 60),
+    development: '0',
+    production: '5',
+    means:
+      'how long a server that was told to end is not ready (/readyz) and still serves, so that proxies leave it before it is gone',
+  },
   METRICS_TOKEN: {
     shape: z.string().regex(/^[\x21-\x7e]{16,200}$/, 'must be 16 to 200 printable characters without blanks'),
     development: null,
@@ -322,6 +329,8 @@ export interface Settings {
   readonly secretKeys: string;
   readonly trustProxy: number;
   readonly workers: number;
+  /** Milliseconds. */
+  readonly drain: number;
   readonly metricsToken: string | null;
   readonly logLevel: string;
   /** Where traces go; null where there are none. */
@@ -423,6 +432,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     secretKeys,
     trustProxy: values.TRUST_PROXY as number,
     workers: values.WORKERS as number,
+    drain: (values.DRAIN_SECONDS as number) * 1000,
     metricsToken: (values.METRICS_TOKEN as string | null) ?? null,
     logLevel: values.LOG_LEVEL as string,
     traces:

@@ -69,7 +69,7 @@ export async function openDatabase(databaseUrl: string, options: DatabaseOptions
       ? openSqlite(databaseUrl, options)
       : openMysql(databaseUrl, options));
   } catch (error) {
-    throw new DatabaseUnreachable(databaseUrl, error);
+    throw new DatabaseUnreachable(databaseUrl, error, options.tls != null);
   }
 }
 
@@ -78,19 +78,25 @@ export class DatabaseUnreachable extends Error {
   override name = 'DatabaseUnreachable';
   readonly code: string | undefined;
 
-  constructor(databaseUrl: string, cause: unknown) {
+  constructor(databaseUrl: string, cause: unknown, hasTls = false) {
     const { code, message } = cause as { code?: string; message?: string };
-    const where = databaseUrl.startsWith('sqlite:')
-      ? databaseUrl.slice('sqlite:'.length)
-      : new URL(databaseUrl).host;
-    super(
-      `The database at ${where} (DATABASE_URL) cannot be opened: ${message || code || 'no reason given'}`,
-      {
-        cause,
-      },
-    );
+    const isEmbedded = databaseUrl.startsWith('sqlite:');
+    const where = isEmbedded ? databaseUrl.slice('sqlite:'.length) : new URL(databaseUrl).host;
+    const reason = `${message || code || 'no reason given'}${isEmbedded ? '' : hintFor(`${code} ${message}`, hasTls)}`;
+    super(`The database at ${where} (DATABASE_URL) cannot be opened: ${reason}`, { cause });
     this.code = code;
   }
+}
+
+/** What the server and the library say of it names no setting. */
+function hintFor(said: string, hasTls: boolean): string {
+  if (hasTls && /certificate|CERT|altname/i.test(said)) {
+    return '. DATABASE_CA must hold the authority of its certificate, and the certificate must be for the host in DATABASE_URL';
+  }
+  if (!hasTls && /ER_ACCESS_DENIED_ERROR|secure.transport/i.test(said)) {
+    return '. Where this user must come by TLS (REQUIRE SSL), DATABASE_CA or DATABASE_TLS is missing';
+  }
+  return '';
 }
 
 /** A later version took something away from the schema that this one reads or writes. */

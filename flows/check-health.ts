@@ -7,9 +7,11 @@ import { serverTime } from '../entities/mysql.ts';
 import { instancePolicy } from '../entities/organizations.ts';
 import { seconds } from '../lib/clock.ts';
 import { openKeyRing } from '../lib/key-ring.ts';
+import { migrations } from '../migrations/index.ts';
 import { createMailTransport } from '../notifications/mail-transport.ts';
 import { verifyAuditChains } from './chain-audit-events.ts';
 import { keysOpen } from './check-keys.ts';
+import { keysSeen } from './reseal-secrets.ts';
 
 /** One thing that was looked at: what was found and, where it is not well, what to do. */
 export interface HealthCheck {
@@ -107,6 +109,12 @@ function isMissingFile(databaseUrl: string): boolean {
 async function questionsOf(db: Database, settings: Settings): Promise<HealthCheck[]> {
   const checks = [await checkVersion(db), ...(await checkLine(db, settings))];
   const pending = await pendingMigrations(db);
+  if (pending.length === migrations.length) {
+    return [
+      ...checks,
+      warn('schema', 'has no tables yet; "sallyport migrate" or the first "sallyport start" makes them'),
+    ];
+  }
   if (pending.length > 0) {
     return [
       ...checks,
@@ -237,8 +245,16 @@ async function checkPasskeyModels(db: Database, { passkeyRoots }: Settings): Pro
 
 /** The audit log's chains: an event that was changed, taken out or put in breaks one. */
 async function checkAudit(db: Database, settings: Settings): Promise<HealthCheck> {
-  const { links, head, problems } = await verifyAuditChains({ db, ring: openKeyRing(settings.secretKeys) });
+  const ring = openKeyRing(settings.secretKeys);
+  const { links, head, problems } = await verifyAuditChains({ db, ring });
   const [problem] = problems;
+  const gone = (await keysSeen(db)).filter((id) => !ring.ids.includes(id));
+  if (problem?.what === 'changed' && gone.length > 0) {
+    return fail(
+      'audit log',
+      `cannot be verified: it was tampered with, or written under a key that is not in SECRET_KEYS any more (${gone.join(', ')}); put that one back, behind the others`,
+    );
+  }
   if (problem) {
     const where = `${problem.chain === 'instance' ? 'the chain of all events' : `the chain of organization ${problem.chain}`}, link ${problem.position}`;
     const more = problems.length > 1 ? `, and ${problems.length - 1} more` : '';

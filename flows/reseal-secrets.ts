@@ -74,3 +74,13 @@ async function recoveryCodesLeft(db: Database, keyId: string): Promise<number> {
 
 /** Where it stands when a key was first in front of the ring. */
 export const keySeen = (keyId: string): string => `key-seen ${keyId}`;
+
+/** Every key that was ever in front of the ring. */
+export async function keysSeen(db: Database): Promise<string[]> {
+  const prefix = keySeen('');
+  const rows = await db.rows<{ name: string }>('SELECT name FROM instance WHERE name >= ? AND name < ?', [
+    prefix,
+    `${prefix}~`,
+  ]);
+  return rows.map(({ name }) => name.slice(prefix.length));
+}

@@ -239,6 +239,7 @@ const settingsFor = (
   secretKeys,
   trustProxy: 0,
   workers: 1,
+  drain: 0,
   metricsToken: null,
   logLevel: 'debug',
   traces: null,

@@ -73,6 +73,7 @@ test('with nothing set a development server has all that it needs, and keys of i
     smsUrl: null,
     trustProxy: 0,
     workers: 1,
+    drain: 0,
     metricsToken: null,
     logLevel: 'info',
   } satisfies Partial<Settings>);

@@ -14,7 +14,7 @@ for (const kind of kinds) {
       const at = await place(t, kind);
       await at.apply(configuration);
       for (const keepAlive of [false, true]) {
-        const running = await at.start();
+        const running = await at.start(0, keepAlive ? { DRAIN_SECONDS: '1' } : {});
         const { port } = new URL(running.url);
         const agent = new Agent({ keepAlive, maxSockets: 50 });
         const forms: { path: string; body: string; cookie: string }[] = [];
@@ -63,6 +63,18 @@ for (const kind of kinds) {
         for (const send of bodies) send();
         const began = performance.now();
         running.signal('SIGTERM');
+        if (keepAlive) {
+          // systemd tells every process of a group, and the primary its workers.
+          running.signal('SIGTERM');
+          await sleep(200);
+          const ready = await fetch(`${running.url}/readyz`);
+          t.deepEqual(
+            [ready.status, await ready.json(), ready.headers.get('Connection')],
+            [503, { status: 'this server is ending' }, 'close'],
+            'it asks to be left, and serves meanwhile',
+          );
+          t.is((await fetch(`${running.url}/healthz`)).status, 200);
+        }
         const { code, signal } = await running.exited;
         const took = performance.now() - began;
         t.deepEqual({ code, signal }, { code: 0, signal: null }, `${running.output()}`);
