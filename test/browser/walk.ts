@@ -91,12 +91,13 @@ async function tabThrough({ page }: Person): Promise<Seen> {
         return [outlineStyle === 'none' ? '' : outlineWidth + outlineColor, boxShadow, borderColor, clipPath].join();
       }).join(';');
     const short = (element) => element.outerHTML.replace(/\\s+/g, ' ').slice(0, 160);
-    const walk = { order: [], focused: new Map(), hidden: [] };
+    const walk = { order: [], focused: new Map(), hidden: [], rounds: 0 };
     const same = (element) => element.type === 'radio' && element.name !== ''
       ? document.querySelector('input[type=radio][name="' + element.name + '"]:checked') ?? element : element;
     window.walkStep = () => {
       const at = document.activeElement;
-      if (at === document.body || at === document.documentElement) return walk.order.length > 0 ? 'end' : 'on';
+      // Between the last control and the first; where the focus began in the middle, those before it are still to come.
+      if (at === document.body || at === document.documentElement) return (walk.rounds += 1) > 2 ? 'end' : 'on';
       const last = walk.order.at(-1);
       // A date has several parts.
       if (at === last) return 'on';
