@@ -23,7 +23,15 @@ const levels = [
 ];
 
 /** They stand beside the program and may look at all of it; nothing of the program knows of them. */
-const outside = new Set(['ava.config.js', 'test', 'test-keycloak', 'test-faults', 'test-stacks', 'bench']);
+const outside = new Set([
+  'ava.config.js',
+  'test',
+  'test-keycloak',
+  'test-faults',
+  'test-upgrade',
+  'test-stacks',
+  'bench',
+]);
 
 /** What must not know that there is HTTP. */
 const belowHttp = new Set(levels.slice(levels.findIndex((names) => names.includes('flows'))).flat());

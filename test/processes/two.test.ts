@@ -3,14 +3,16 @@ import { decodeJwt } from 'jose';
 import { kinds } from '../configuration/fresh-database.ts';
 import { apiClient } from '../front-door/api-rig.ts';
 import type { Browser } from '../front-door/browser.ts';
-import { acme, passwordStep, secret } from '../front-door/rig.ts';
-import { codeNow, type Place, place } from './process-rig.ts';
+import { acme, password, passwordStep, secret } from '../front-door/rig.ts';
+import { codeNow, type Place, place, sleep } from './process-rig.ts';
 
 const configuration = acme(
   {},
   {
     ada: { totp: secret },
     bea: {},
+    fay: { totp: secret },
+    gil: {},
     eve: { extra: { memberships: [] } },
   },
   {
@@ -52,6 +54,74 @@ async function waiting(at: Place, who: string): Promise<Browser[]> {
   return browsers;
 }
 
+const subjectOf = (body: Readonly<Record<string, unknown>>) => decodeJwt(String(body.id_token));
+
+/**
+ * A step-up, and then a change of person, at one process, while twenty requests of the same browser come to both with what it had before:
+ * what was proved last is kept, nobody is mixed with anybody, and what the late ones got is of the person whose session it was (T155).
+ */
+async function sessionAcross(t: ExecutionContext, at: Place): Promise<void> {
+  const browser = at.browser(0);
+  await passwordStep(browser, 'fay');
+  await browser.press('Verify', { code: codeNow(secret, -1) });
+  const before = subjectOf((await at.redeem(browser)).body);
+  const late = (session: Browser) => {
+    const old = session.copy();
+    return twenty(async (index) => {
+      const tab = old.copy();
+      tab.replica = index;
+      await tab.authorize({ prompt: 'none' });
+      return tab;
+    });
+  };
+  const stepUp = browser.copy();
+  // Moments in tokens are whole seconds.
+  await sleep(1100);
+  await stepUp.authorize({ prompt: 'login', max_age: '0', acr_values: 'urn:sallyport:acr:2fa' });
+  await stepUp.press('Sign in', { email: 'fay@acme.test', password });
+  const [tabs] = await Promise.all([late(browser), stepUp.press('Verify', { code: codeNow() })]);
+  const proved = subjectOf((await at.redeem(stepUp)).body);
+  t.true(Number(proved.auth_time) > Number(before.auth_time));
+  for (const index of [0, 1]) {
+    const after = stepUp.copy();
+    after.replica = index;
+    await after.authorize({ prompt: 'none', acr_values: 'urn:sallyport:acr:2fa' });
+    t.like(subjectOf((await at.redeem(after)).body), {
+      sub: before.sub as string,
+      acr: 'urn:sallyport:acr:2fa',
+      auth_time: proved.auth_time as number,
+    });
+  }
+  for (const { status, callback, heading } of tabs)
+    t.true(callback !== null || status < 500, `${status} ${heading}`);
+
+  const other = stepUp.copy();
+  await other.authorize({ prompt: 'login' });
+  const [strays] = await Promise.all([
+    late(stepUp),
+    other.press('Sign in', { email: 'gil@acme.test', password }),
+  ]);
+  const gil = subjectOf((await at.redeem(other)).body);
+  t.not(gil.sub, before.sub);
+  t.deepEqual(gil.amr, ['pwd'], "nobody's proof is another's");
+  for (const stray of strays) {
+    const { status, body } = await at.redeem(stray);
+    if (status !== 200) continue;
+    const { sub, amr } = subjectOf(body);
+    t.deepEqual(amr, sub === gil.sub ? ['pwd'] : ['pwd', 'otp', 'mfa']);
+  }
+  for (const index of [0, 1]) {
+    const after = other.copy();
+    after.replica = index;
+    await after.authorize({ prompt: 'none' });
+    t.is(subjectOf((await at.redeem(after)).body).sub, gil.sub);
+    const thief = stepUp.copy();
+    thief.replica = index;
+    await thief.authorize({ prompt: 'none' });
+    t.is(thief.callback?.get('error'), 'login_required', 'what the browser had before is worth nothing');
+  }
+}
+
 /** Disconnected at one process, out at the other; ten requests under one Idempotency-Key at both do it once (T106, T154). */
 async function disconnectAcross(t: ExecutionContext, at: Place): Promise<void> {
   const call = async (index: number, path: string, init: RequestInit = {}) => {
@@ -72,6 +142,13 @@ async function disconnectAcross(t: ExecutionContext, at: Place): Promise<void> {
     body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'sessions:write' }),
   });
   const { sub } = decodeJwt(String(tokens.body.id_token));
+  // Twenty silent requests are under way at both meanwhile, and none of them brings the session back.
+  const underWay = twenty(async (index) => {
+    const tab = browser.copy();
+    tab.replica = index;
+    await tab.authorize({ prompt: 'none' });
+    return tab;
+  });
   const answers = await Promise.all(
     Array.from({ length: 10 }, (_, n) =>
       call(n % 2, `/api/v1/users/${sub}/disconnect`, {
@@ -91,8 +168,16 @@ async function disconnectAcross(t: ExecutionContext, at: Place): Promise<void> {
     seen.every((one) => ['200 ', '200 true', '409 '].includes(one)),
     String(seen),
   );
-  await browser.authorize({ prompt: 'none' });
-  t.is(browser.callback?.get('error'), 'login_required');
+  for (const tab of await underWay) {
+    t.true(tab.callback !== null || tab.status < 500, `${tab.status} ${tab.heading}`);
+    const { status, body } = await at.redeem(tab);
+    t.deepEqual([status, body.error], [400, tab.callback?.has('code') ? 'invalid_grant' : body.error]);
+  }
+  for (const index of [0, 1]) {
+    browser.replica = index;
+    await browser.authorize({ prompt: 'none' });
+    t.is(browser.callback?.get('error'), 'login_required');
+  }
   const refused = await at.post(
     '/token',
     { grant_type: 'refresh_token', refresh_token: String(tokens.body.refresh_token) },
@@ -103,7 +188,7 @@ async function disconnectAcross(t: ExecutionContext, at: Place): Promise<void> {
 
 for (const kind of kinds) {
   test.serial(
-    `${kind}: two processes on one database give one answer to twenty at once: for a code, a refresh token, a TOTP step and a recovery code (T022, T028, T128, T129)`,
+    `${kind}: two processes on one database give one answer to twenty at once: for a code, a refresh token, a TOTP step and a recovery code; sessions are one for both (T022, T028, T106, T128, T129, T154, T155)`,
     async (t) => {
       const at = await place(t, kind);
       await at.apply({
@@ -181,6 +266,7 @@ for (const kind of kinds) {
       );
       t.is(Number(told?.n), 1, 'one use, one event');
       await disconnectAcross(t, at);
+      await sessionAcross(t, at);
       for (const { output } of both) t.notRegex(output(), /"level":50/);
     },
   );
