@@ -9,6 +9,7 @@ import { tracedDatabase } from './entities/traced-database.ts';
 import { jobsOf } from './jobs/index.ts';
 import { startJobs } from './jobs/schedule.ts';
 import { seconds } from './lib/clock.ts';
+import { hashingGivesWay } from './lib/hash-threads.ts';
 import { createLog } from './lib/log.ts';
 import { noSpans } from './lib/spans.ts';
 import { type App, createApp } from './server.ts';
@@ -24,6 +25,7 @@ export async function start(settings: Settings): Promise<void> {
 
 /** Listens until the process is told to end; requests under way are answered first. */
 async function serve(settings: Settings): Promise<void> {
+  await hashingGivesWay();
   const log = createLog(settings);
   const spans =
     settings.traces === null
