@@ -19,7 +19,7 @@ export const catalogue = {
     status: 400,
     title: 'This sign-in has ended',
     advice:
-      'It may have expired, been finished already, or been opened in another browser. Go back to the application and sign in again.',
+      'It may have expired, been finished already, been opened in another browser, or been ended by a new password. Go back to the application and sign in again.',
   },
   sign_in_moved_on: {
     status: 409,

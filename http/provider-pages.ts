@@ -1,5 +1,5 @@
 import type { Context } from 'koa';
-import type { KoaContextWithOIDC } from 'oidc-provider';
+import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Logger } from 'pino';
 import type { ProviderPages } from '../provider/create-provider.ts';
 import { deviceName } from './device-name.ts';
@@ -20,11 +20,6 @@ const requestErrors: Readonly<Record<string, { title: Sentence; advice: Sentence
     advice:
       'Its return address is not registered. Tell the people who run the application that you came from.',
   },
-  session_not_found: {
-    title: 'This sign-in has ended',
-    advice:
-      'It may have expired, been finished already, or been opened in another browser. Go back to the application and sign in again.',
-  },
 };
 
 const unclear: { title: Sentence; advice: Sentence } = {
@@ -38,7 +33,9 @@ export function providerPages(renderer: Renderer, log: Logger): ProviderPages {
     renderError: (oidcCtx, out, error) => {
       const ctx = oidcCtx as unknown as Context;
       ctx.remove('Location');
-      if (isDatabaseAway(error) || out.error === 'server_error') {
+      // The library calls it an invalid request, as if the application had made a mistake.
+      const isOver = error instanceof errors.SessionNotFound;
+      if (isOver || isDatabaseAway(error) || out.error === 'server_error') {
         const shown = describeError(error, log);
         if (shown.retryAfter !== null) {
           ctx.set('Retry-After', String(shown.retryAfter));

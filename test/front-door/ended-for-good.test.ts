@@ -59,6 +59,7 @@ for (const kind of kinds) {
         t.regex(ada.text, /Everywhere else you are signed out/);
       }
       await thief.open(resume);
+      t.is(thief.heading, 'This sign-in has ended');
       await thief.open('/account');
       t.not(thief.heading, 'Security', 'the thief is in');
     });
