@@ -67,10 +67,15 @@ function savedOf(outcome: ApplicationOutcome): { clientId: string; secret: strin
       throw new RequestError('invalid', {
         errors: outcome.problems.map(({ field, message }) => ({ pointer: `#/${field}`, detail: message })),
       });
+    case 'conflict':
+      throw new RequestError('precondition_failed');
     case 'not_found':
       throw new RequestError('not_found');
   }
 }
+
+const etagOf = ({ version }: ApplicationEntry): string => `"${version}"`;
+const stateHeader = { ETag: 'Names this state of the application.' };
 
 export const applicationOperations = [
   operation({
@@ -105,12 +110,13 @@ export const applicationOperations = [
     body: null,
     status: 200,
     answer: application,
+    responseHeaders: stateHeader,
     problems: [404],
     handle: async ({ site, caller, params }) => {
       const visit = await organizationFor(site, caller, params.organization);
       const entry = await ownApplicationOf(site.services, visit, params.client);
       if (!entry) throw new RequestError('not_found');
-      return { body: shown(entry) };
+      return { body: shown(entry), headers: { ETag: etagOf(entry) } };
     },
   }),
   operation({
@@ -141,6 +147,8 @@ export const applicationOperations = [
     path: '/organizations/{organization}/applications/{client}',
     tag: 'Applications',
     summary: 'Changes what is given; one that becomes confidential gets a secret',
+    description:
+      'With the ETag of what was read in If-Match, that very state is changed or nothing. Of two changes at once one is refused.',
     scope: 'applications:write',
     fresh: true,
     params: ofApplication,
@@ -155,11 +163,19 @@ export const applicationOperations = [
     }),
     status: 200,
     answer: withSecret,
-    problems: [403, 404],
-    handle: async ({ site, caller, params, body }) => {
+    requestHeaders: {
+      'If-Match': { required: false, description: 'The ETag of the application that was read.' },
+    },
+    responseHeaders: stateHeader,
+    problems: [403, 404, 412],
+    handle: async ({ site, ctx, caller, params, body }) => {
       const visit = await organizationFor(site, caller, params.organization);
       const before = await ownApplicationOf(site.services, visit, params.client);
       if (!before) throw new RequestError('not_found');
+      const given = ctx.get('If-Match');
+      if (given !== '' && given !== '*' && given !== etagOf(before)) {
+        throw new RequestError('precondition_failed');
+      }
       const now = shown(before);
       const saved = savedOf(
         await changeApplication(
@@ -174,11 +190,12 @@ export const applicationOperations = [
             assurance: body.assurance ?? now.assurance,
             firstParty: body.firstParty ?? now.firstParty,
           }),
+          before.version,
         ),
       );
       const entry = await ownApplicationOf(site.services, visit, params.client);
       if (!entry) throw new RequestError('not_found');
-      return { body: { ...shown(entry), clientSecret: saved.secret } };
+      return { body: { ...shown(entry), clientSecret: saved.secret }, headers: { ETag: etagOf(entry) } };
     },
   }),
   operation({

@@ -1,20 +1,27 @@
 import * as z from 'zod';
-import { audit } from '../audit/audit.ts';
+import { auditEvent } from '../audit/audit.ts';
+import { readBranding } from '../entities/branding.ts';
 import { membershipsOf } from '../entities/memberships.ts';
 import { organizationBySlug, organizationPage } from '../entities/organizations.ts';
 import { applyConfiguration, ConfigurationConflict } from '../flows/apply-configuration.ts';
+import { changeBranding } from '../flows/change-branding.ts';
 import { changeOrganizationPolicy } from '../flows/change-organization-policy.ts';
 import { rulesOf } from '../flows/change-policy.ts';
 import { policyChange } from '../flows/configuration-file.ts';
 import { remindNow } from '../flows/notify-members.ts';
-import { actorData, type OrganizationVisit, requirePermission } from '../flows/organization-actor.ts';
+import {
+  actorData,
+  type OrganizationVisit,
+  requirePermission,
+  whileActing,
+} from '../flows/organization-actor.ts';
 import { passkeysOfOrganization } from '../flows/passkeys-of-organization.ts';
 import { policyVersion, previewPolicy, whoWouldBeStopped } from '../flows/preview-policy.ts';
 import { readMemberFigures } from '../flows/read-members.ts';
 import { readOverview } from '../flows/read-overview.ts';
 import { RequestError } from '../http/errors.ts';
 import { days } from '../lib/clock.ts';
-import { issueRegistrationToken } from '../provider/registration.ts';
+import { dropRegistrationToken, issueRegistrationToken } from '../provider/registration.ts';
 import { organizationFor, reaches } from './caller.ts';
 import { member, memberBody } from './members.ts';
 import { type ApiSite, operation } from './operation.ts';
@@ -158,9 +165,18 @@ export const organizationOperations = [
     answer: organization,
     problems: [403, 404, 409],
     handle: async ({ site, caller, params, body }) => {
-      const { organization: row, actor } = await organizationFor(site, caller, params.organization);
-      requirePermission(actor, 'branding.change');
-      await applyHere(site, { organizations: [{ slug: row.slug, name: body.name }] });
+      const before = await organizationFor(site, caller, params.organization);
+      const outcome = await changeBranding(site.services, before, {
+        name: body.name,
+        accent: readBranding(before.organization.branding)?.accent ?? null,
+        logo: 'keep',
+      });
+      if (outcome.kind === 'conflict') throw new RequestError('conflict');
+      if (outcome.kind === 'invalid') {
+        throw new RequestError('invalid', {
+          errors: [{ pointer: '#/name', detail: 'must be 1 to 200 characters in one line' }],
+        });
+      }
       const visit = await organizationFor(site, caller, params.organization);
       return { body: shown(visit.organization) };
     },
@@ -180,19 +196,28 @@ export const organizationOperations = [
     answer: z.object({ token: z.string(), expiresAt: moment }),
     problems: [403, 404],
     handle: async ({ site, caller, params, body }) => {
-      const { organization: row, actor } = await organizationFor(site, caller, params.organization);
+      const visit = await organizationFor(site, caller, params.organization);
+      const { organization: row, actor } = visit;
       requirePermission(actor, 'applications.change');
       const issued = await issueRegistrationToken(site.services, {
         organizationId: row.id,
         lifetime: days(body.days),
       });
-      await audit(site.services.db, actor.origin, {
-        type: 'registration_token.issued',
-        organizationId: row.id,
-        userId: actor.kind === 'person' ? actor.id : null,
-        clientId: caller.clientId,
-        data: { ...actorData(actor), days: body.days },
-      });
+      // It is told only where whoever asked for it is still who they were.
+      const told = await site.services.db.together([
+        whileActing(visit),
+        auditEvent(site.services.db, actor.origin, {
+          type: 'registration_token.issued',
+          organizationId: row.id,
+          userId: actor.kind === 'person' ? actor.id : null,
+          clientId: caller.clientId,
+          data: { ...actorData(actor), days: body.days },
+        }),
+      ]);
+      if (!told) {
+        await dropRegistrationToken(site.services, issued.token);
+        throw new RequestError('not_found');
+      }
       return { status: 201, body: { token: issued.token, expiresAt: issued.expiresAt.toISOString() } };
     },
   }),

@@ -1,3 +1,5 @@
+import { rolesToGive } from '../policy/permissions.ts';
+import { roles } from '../policy/types.ts';
 import type { Database, Statement } from './database.ts';
 import { deleteInSteps } from './in-steps.ts';
 
@@ -10,11 +12,37 @@ export interface InvitationRow {
   role: string;
   /** The user who invited; null where it was not a person. */
   invited_by: string | null;
+  /** The application whose token invited; null where it was none. */
+  invited_by_client: string | null;
   created_at: number;
   expires_at: number;
   accepted_at: number | null;
   revoked_at: number | null;
 }
+
+/** Whoever has the first role may give the second. */
+const mayGive = (has: string, given: string): string =>
+  roles
+    .filter((role) => rolesToGive(role).length > 0)
+    .map(
+      (role) =>
+        `(${has} = '${role}' AND ${given} IN (${rolesToGive(role)
+          .map((one) => `'${one}'`)
+          .join(', ')}))`,
+    )
+    .join(' OR ');
+
+/**
+ * True of an invitation (`i`) that can be answered at this moment, which is its one value. Whoever sent it stands behind it until then: a
+ * person who is not disabled, belongs here and may give that role, or an application that is registered still and may invite.
+ */
+const isOpen = (i: string): string =>
+  `${i}.accepted_at IS NULL AND ${i}.revoked_at IS NULL AND ${i}.expires_at > ?
+     AND (${i}.invited_by IS NULL OR EXISTS (SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id
+       WHERE m.user_id = ${i}.invited_by AND m.organization_id = ${i}.organization_id AND m.removed_at IS NULL
+       AND u.disabled_at IS NULL AND (${mayGive('m.role', `${i}.role`)})))
+     AND (${i}.invited_by_client IS NULL OR EXISTS (SELECT 1 FROM applications a WHERE a.client_id = ${i}.invited_by_client
+       AND a.metadata LIKE '%"members:write"%'))`;
 
 export const addInvitation = (
   db: Database,
@@ -24,23 +52,23 @@ export const addInvitation = (
 export const openInvitation = (db: Database, tokenDigest: string, now: Date) =>
   db.row<InvitationRow & { organization_name: string; slug: string }>(
     `SELECT i.*, o.name AS organization_name, o.slug FROM invitations i JOIN organizations o ON o.id = i.organization_id
-     WHERE i.token_digest = ? AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > ?`,
+     WHERE i.token_digest = ? AND ${isOpen('i')}`,
     [tokenDigest, now.getTime()],
   );
 
 /** Invitations that wait for an answer, newest first. */
 export const waitingInvitations = (db: Database, organizationId: string, now: Date) =>
   db.rows<InvitationRow>(
-    `SELECT * FROM invitations WHERE organization_id = ? AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?
-     ORDER BY created_at DESC, id LIMIT 500`,
+    `SELECT i.* FROM invitations i WHERE i.organization_id = ? AND ${isOpen('i')}
+     ORDER BY i.created_at DESC, i.id LIMIT 500`,
     [organizationId, now.getTime()],
   );
 
 /** The invitation of an address that can be answered now. */
 export const openInvitationOf = (db: Database, organizationId: string, email: string, now: Date) =>
   db.row<InvitationRow>(
-    `SELECT * FROM invitations WHERE organization_id = ? AND email = ? AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?
-     ORDER BY created_at DESC LIMIT 1`,
+    `SELECT i.* FROM invitations i WHERE i.organization_id = ? AND i.email = ? AND ${isOpen('i')}
+     ORDER BY i.created_at DESC LIMIT 1`,
     [organizationId, email, now.getTime()],
   );
 
@@ -53,8 +81,8 @@ export async function openInvitationsAmong(
 ): Promise<Set<string>> {
   if (emails.length === 0) return new Set();
   const rows = await db.rows<{ email: string }>(
-    `SELECT email FROM invitations WHERE organization_id = ? AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?
-     AND email IN (${emails.map(() => '?').join(', ')})`,
+    `SELECT i.email FROM invitations i WHERE i.organization_id = ? AND ${isOpen('i')}
+     AND i.email IN (${emails.map(() => '?').join(', ')})`,
     [organizationId, now.getTime(), ...emails],
   );
   return new Set(rows.map(({ email }) => email));
@@ -82,7 +110,7 @@ export const countWaitingInvitations = async (
   Number(
     (
       await db.row<{ n: number | string }>(
-        `SELECT COUNT(*) AS n FROM invitations WHERE organization_id = ? AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?`,
+        `SELECT COUNT(*) AS n FROM invitations i WHERE i.organization_id = ? AND ${isOpen('i')}`,
         [organizationId, now.getTime()],
       )
     )?.n ?? 0,
@@ -90,7 +118,7 @@ export const countWaitingInvitations = async (
 
 /** The write that decides which of several answers was first. */
 export const acceptInvitation = (id: string, now: Date): Statement => ({
-  sql: 'UPDATE invitations SET accepted_at = ? WHERE id = ? AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?',
+  sql: `UPDATE invitations SET accepted_at = ? WHERE id = ? AND ${isOpen('invitations')}`,
   values: [now.getTime(), id, now.getTime()],
   rows: 1,
 });

@@ -1,3 +1,4 @@
+import { folded } from '../lib/folded.ts';
 import { type Method, methods, type Role, roles } from '../policy/types.ts';
 import type { Database, Statement, Value } from './database.ts';
 
@@ -52,9 +53,8 @@ const nameLength = 100;
 export const refreshDirectory = (userIds: readonly string[]): Statement => ({
   sql: `UPDATE memberships SET facets = ${facets},
           email_key = (SELECT u.email FROM users u WHERE u.id = memberships.user_id),
-          name_key = (SELECT SUBSTR(LOWER(COALESCE(u.name, '')), 1, ${nameLength}) FROM users u WHERE u.id = memberships.user_id),
-          surname_key = (SELECT SUBSTR(LOWER(SUBSTRING_INDEX(TRIM(COALESCE(u.name, '')), ' ', -1)), 1, ${nameLength})
-            FROM users u WHERE u.id = memberships.user_id)
+          name_key = (SELECT COALESCE(u.name_key, '') FROM users u WHERE u.id = memberships.user_id),
+          surname_key = (SELECT COALESCE(u.surname_key, '') FROM users u WHERE u.id = memberships.user_id)
         WHERE user_id IN (${userIds.map(() => '?').join(', ')})`,
   values: userIds,
 });
@@ -67,8 +67,14 @@ export const refreshMany = (userIds: readonly string[]): Statement[] =>
 
 const usersAtOnce = 500;
 
-/** How names are compared. */
-export const nameKey = (typed: string): string => typed.trim().normalize('NFC').toLowerCase();
+/** How names are compared, and looked for. */
+export const nameKey = (typed: string): string => Array.from(folded(typed)).slice(0, nameLength).join('');
+
+/** What stands beside a name wherever it is written: what lists sort it by, whole and by its last word. */
+export const nameKeys = (name: string | null): { name_key: string; surname_key: string } => ({
+  name_key: nameKey(name ?? ''),
+  surname_key: nameKey(name?.trim().split(/\s+/).at(-1) ?? ''),
+});
 
 /** The different numbers of an organization: a handful, whatever its size. */
 export async function facetsIn(db: Database, organizationId: string): Promise<number[]> {

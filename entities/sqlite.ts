@@ -46,9 +46,6 @@ export async function openSqlite(databaseUrl: string, options: DatabaseOptions):
   // Some 20 MiB of log between two copies into the database, each of which holds everybody up.
   connection.pragma('wal_autocheckpoint = 5000');
   connection.pragma(`busy_timeout = ${blocking}`);
-  // SQLite's own knows ASCII only; names are found by the same spelling on every database.
-  connection.define('lower', (text) => (typeof text === 'string' ? text.toLowerCase() : (text ?? null)));
-  connection.define('substring_index', lastPart);
   const log = file === ':memory:' ? null : writeAheadLog(`${file}-wal`);
   const { onWritten, tell } = createListeners();
   const statements = new Map<string, ReturnType<NodeSqlite['prepare']>>();
@@ -171,7 +168,3 @@ function writeAheadLog(file: string): { flushed(): Promise<void>; close(): Promi
     },
   };
 }
-
-/** `SUBSTRING_INDEX` of MySQL, as far as it is used here: what stands behind the last separator. */
-const lastPart = (text: unknown, separator: unknown, _count: unknown): string | null =>
-  typeof text === 'string' ? text.slice(text.lastIndexOf(String(separator)) + 1) : null;

@@ -1,6 +1,7 @@
 import { asciiAddress } from '../lib/email-address.ts';
+import { updateRow } from './configuration.ts';
 import type { Database, Statement } from './database.ts';
-import { refreshDirectory } from './member-directory.ts';
+import { nameKeys, refreshDirectory } from './member-directory.ts';
 
 export interface UserRow {
   id: string;
@@ -127,6 +128,7 @@ export const addUser = (
     email: user.email,
     email_verified: user.emailVerified ? 1 : 0,
     name: user.name,
+    ...nameKeys(user.name),
     phone: null,
     phone_verified: 0,
     locale: user.locale,
@@ -146,9 +148,7 @@ export const changeProfile = (
   profile: { readonly name: string | null; readonly locale: string | null },
   now: Date,
 ): Statement => ({
-  sql: 'UPDATE users SET name = ?, locale = ?, updated_at = ? WHERE id = ?',
-  values: [profile.name, profile.locale, now.getTime(), userId],
-  rows: 1,
+  ...updateRow('users', { id: userId }, { ...profile, ...nameKeys(profile.name), updated_at: now.getTime() }),
   followedBy: [refreshDirectory([userId])],
 });
 

@@ -8,7 +8,7 @@ import {
 } from '../entities/configuration.ts';
 import type { Database, Statement, Value } from '../entities/database.ts';
 import type { FactorRow } from '../entities/factors.ts';
-import { refreshMany } from '../entities/member-directory.ts';
+import { nameKeys, refreshMany } from '../entities/member-directory.ts';
 import {
   type MembershipRow,
   policyFrom,
@@ -584,6 +584,7 @@ function planUser(plan: Plan, ring: KeyRing, entry: UserEntry, stored: StoredUse
   const columns = {
     email_verified: after.emailVerified ? 1 : 0,
     name: after.name ?? null,
+    ...nameKeys(after.name ?? null),
     phone,
     phone_verified: after.phoneVerified ? 1 : 0,
     locale: after.locale ?? null,

@@ -102,6 +102,7 @@ export async function inviteMember(
       name: input.name?.trim().slice(0, 200) || null,
       role: input.role,
       invited_by: inviter?.id ?? null,
+      invited_by_client: actor.kind === 'application' ? actor.id : null,
       created_at: now.getTime(),
       expires_at: expiresAt.getTime(),
     }),

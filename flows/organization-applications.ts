@@ -3,6 +3,7 @@ import { auditEvent } from '../audit/audit.ts';
 import { type ApplicationRow, applicationById, applicationsFor } from '../entities/applications.ts';
 import { updateRow } from '../entities/configuration.ts';
 import { removeStreamsOf } from '../entities/signal-streams.ts';
+import { digest } from '../lib/digest.ts';
 import { token } from '../lib/random.ts';
 import { seal } from '../lib/seal.ts';
 import { type ApplicationAssurance, applicationAssurances } from '../policy/types.ts';
@@ -25,9 +26,12 @@ export interface ApplicationEntry {
   readonly isFirstParty: boolean;
   readonly hasSecret: boolean;
   readonly metadata: Metadata;
+  /** Names what can be changed as it stands now; another after each change. */
+  readonly version: string;
 }
 
 const entryOf = (row: ApplicationRow): ApplicationEntry => ({
+  version: digest(JSON.stringify([row.name, row.metadata, row.first_party, row.assurance])).slice(0, 22),
   clientId: row.client_id,
   name: row.name,
   assurance: row.assurance,
@@ -78,6 +82,8 @@ export type ApplicationProblem = {
 export type ApplicationOutcome =
   | { readonly kind: 'saved'; readonly clientId: string; readonly secret: string | null }
   | { readonly kind: 'invalid'; readonly problems: readonly ApplicationProblem[] }
+  /** Somebody else has changed it since it was read. */
+  | { readonly kind: 'conflict' }
   | { readonly kind: 'not_found' };
 
 const names = {
@@ -163,18 +169,24 @@ export async function addApplication(
   return { kind: 'saved', clientId, secret };
 }
 
-/** Changes what the form shows and leaves everything else of the registration as it is. */
+/**
+ * Changes what the form shows and leaves everything else of the registration as it is. Only what was read is changed: `expectedVersion`
+ * is that of what the actor saw.
+ */
 export async function changeApplication(
   services: Pick<Services, 'db' | 'ring'>,
   visit: OrganizationVisit,
   clientId: string,
   wish: ApplicationWish,
+  expectedVersion: string,
 ): Promise<ApplicationOutcome> {
   requirePermission(visit.actor, 'applications.change');
   const { db, ring } = services;
-  const before = await ownApplicationOf(services, visit, clientId);
-  if (!before) return { kind: 'not_found' };
+  const row = await applicationById(db, clientId);
+  if (!row || row.organization_id !== visit.organization.id) return { kind: 'not_found' };
+  const before = entryOf(row);
   requirePower(visit, before);
+  if (before.version !== expectedVersion) return { kind: 'conflict' };
   const problems = applicationProblems(wish, before.metadata);
   if (problems.length > 0) return { kind: 'invalid', problems };
   const metadata = metadataOf(wish, before.metadata);
@@ -198,10 +210,11 @@ export async function changeApplication(
             ? {}
             : { secret: seal(ring, secretPlace(clientId), secret) }),
       },
+      { name: row.name, metadata: row.metadata, first_party: row.first_party, assurance: row.assurance },
     ),
     event(services, visit, 'application.changed', clientId, { assurance: wish.assurance }),
   ]);
-  return saved ? { kind: 'saved', clientId, secret } : { kind: 'not_found' };
+  return saved ? { kind: 'saved', clientId, secret } : { kind: 'conflict' };
 }
 
 /** A new secret; the old one is worth nothing from now on. */

@@ -295,6 +295,9 @@ export interface ApplicationPage extends FramedPage {
   /** POST, for the script: what is wrong with what is typed. */
   readonly check: string;
   readonly form: ApplicationForm;
+  /** Of the registration that is shown; the form sends it back. */
+  readonly version: string;
+  readonly note: Note | null;
   /** A new secret, shown here once. */
   readonly secret: string | null;
   readonly rotate: string | null;

@@ -15,7 +15,7 @@ import { RequestError } from '../http/errors.ts';
 import { leaveFlash } from '../http/flash.ts';
 import { languageOf } from '../http/language.ts';
 import type { ApplicationForm } from '../http/organization-pages.ts';
-import type { Sentence } from '../http/pages.ts';
+import type { Note, Sentence } from '../http/pages.ts';
 import { show } from '../http/show.ts';
 import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
 import { applicationAssurances } from '../policy/types.ts';
@@ -23,7 +23,16 @@ import { askOnceMore, takeAway } from './confirm.ts';
 import { basePath, framedBy, inSession, organizationOf, textOf, withProof } from './visit.ts';
 import { options } from './words.ts';
 
-const fields = ['name', 'kind', 'redirectUris', 'logoutUris', 'assurance', 'firstParty', 'shown'] as const;
+const fields = [
+  'name',
+  'kind',
+  'redirectUris',
+  'logoutUris',
+  'assurance',
+  'firstParty',
+  'shown',
+  'version',
+] as const;
 
 const assuranceLabels: Readonly<Record<(typeof applicationAssurances)[number], readonly [string, string]>> = {
   none: ['Nothing more', 'What the organization asks for is enough.'],
@@ -83,7 +92,10 @@ export function applicationRoutes(routes: SignedInRoutes): void {
 
   get('/:slug/applications/:client', inSession('applications.read'), async (visit) => {
     const entry = await entryOf(visit);
-    await showForm(visit, entry, visit.held.shown === '1' ? wishOf(visit.held) : wishFrom(entry), {});
+    const { held } = visit;
+    await (held.shown === '1'
+      ? showForm(visit, entry, wishOf(held), { version: textOf(held.version) })
+      : showForm(visit, entry, wishFrom(entry), {}));
   });
   post('/:slug/applications/:client', withProof('applications.change', fields), async (visit, form) => {
     const there = await organizationOf(visit);
@@ -93,7 +105,8 @@ export function applicationRoutes(routes: SignedInRoutes): void {
       visit,
       await entryOf(visit),
       wish,
-      await changeApplication(visit.site.services, there, clientId, wish),
+      await changeApplication(visit.site.services, there, clientId, wish, textOf(form.version)),
+      textOf(form.version),
     );
   });
 
@@ -167,10 +180,20 @@ async function answer(
   entry: ApplicationEntry | null,
   wish: ApplicationWish,
   outcome: ApplicationOutcome,
+  version?: string,
 ): Promise<void> {
   const { ctx, site } = visit;
   if (outcome.kind === 'not_found') throw new RequestError('not_found');
-  if (outcome.kind === 'invalid') return showForm(visit, entry, wish, { problems: outcome.problems }, 422);
+  if (outcome.kind === 'invalid') {
+    return showForm(visit, entry, wish, { problems: outcome.problems, ...(version ? { version } : {}) }, 422);
+  }
+  if (outcome.kind === 'conflict') {
+    const note = {
+      tone: 'danger',
+      text: 'Somebody else has changed this application since you opened it. Nothing of yours was saved. This is how it is now.',
+    } as const;
+    return showForm(visit, entry, entry ? wishFrom(entry) : wish, { note }, 409);
+  }
   if (outcome.secret !== null) {
     // Shown in this very answer and nowhere else: after a reload it is gone.
     const there = await organizationOf(visit);
@@ -187,7 +210,13 @@ async function showForm(
   visit: SignedIn,
   entry: ApplicationEntry | null,
   wish: ApplicationWish,
-  more: { readonly problems?: readonly ApplicationProblem[]; readonly secret?: string },
+  more: {
+    readonly problems?: readonly ApplicationProblem[];
+    readonly secret?: string;
+    readonly note?: Note;
+    /** Of what was seen when the form was opened, where that is longer ago. */
+    readonly version?: string;
+  },
   status = 200,
 ): Promise<void> {
   const { ctx, site } = visit;
@@ -227,6 +256,8 @@ async function showForm(
       name: entry?.name ?? '',
       action: own ?? `${base}/applications-new`,
       check: `${base}/applications-check`,
+      version: more.version ?? entry?.version ?? '',
+      note: more.note ?? null,
       form,
       secret: more.secret ?? null,
       rotate: entry?.hasSecret ? `${own}/secret` : null,
@@ -289,6 +320,9 @@ const settingsOf = (issuer: string, { clientId }: ApplicationEntry) => [
   { label: 'Discovery document', value: `${issuer}/.well-known/openid-configuration` },
   { label: 'Authorization endpoint', value: `${issuer}/auth` },
   { label: 'Token endpoint', value: `${issuer}/token` },
+  { label: 'Userinfo endpoint', value: `${issuer}/me` },
+  { label: 'Key set address', value: `${issuer}/jwks` },
+  { label: 'Sign-out endpoint', value: `${issuer}/session/end` },
   { label: 'Scopes', value: 'openid email profile' },
 ];
 

@@ -69,3 +69,9 @@ export async function issueRegistrationToken(
   );
   return { token: value, expiresAt: new Date(now.getTime() + lifetime * 1000) };
 }
+
+/** One that was never told to anybody. */
+export const dropRegistrationToken = (
+  { db, ring }: Pick<Services, 'db' | 'ring'>,
+  issued: string,
+): Promise<void> => new RecordAdapter('InitialAccessToken', db, ring).destroy(issued);

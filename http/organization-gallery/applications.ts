@@ -42,6 +42,8 @@ export function applicationsGallery(shared: FramedPage): readonly GalleryPage[] 
       isFirstParty: true,
       errors: { name: null, redirectUris: null, logoutUris: null },
     },
+    version: '1',
+    note: null,
     secret: null,
     rotate: `${base}/applications/qL2bT0cVtQ/secret`,
     remove: `${base}/applications/qL2bT0cVtQ/remove`,
@@ -93,6 +95,17 @@ export function applicationsGallery(shared: FramedPage): readonly GalleryPage[] 
       name: 'organizations/application',
       state: 'new secret',
       locals: { ...application, secret: 'cHmNN0zvVw8rFHmQm3Cq6dYyNUXy2mCvZQ5t1l8kYJk' },
+    },
+    {
+      name: 'organizations/application',
+      state: 'changed meanwhile',
+      locals: {
+        ...application,
+        note: {
+          tone: 'danger',
+          text: 'Somebody else has changed this application since you opened it. Nothing of yours was saved. This is how it is now.',
+        },
+      },
     },
     {
       name: 'organizations/application',

@@ -39,14 +39,20 @@ export interface World {
 }
 
 /** WebAuthn wants a secure context with a name, so the issuer is http://localhost; the application is a page that says what it got. */
-export async function world(t: ExecutionContext, policy: object, people = { ada: {} }): Promise<World> {
+export async function world(
+  t: ExecutionContext,
+  policy: object,
+  people: Parameters<typeof acme>[1] = { ada: {} },
+  more: Parameters<typeof acme>[2] & { readonly providers?: readonly object[] } = {},
+): Promise<World> {
   let handle: RequestListener | undefined;
   const issuer = `http://localhost:${await listen(t, (req, res) => handle?.(req, res))}`;
   const port = await listen(t, (_, res) => res.end('<!doctype html><h1>The application</h1>'));
   const redirectUri = `http://127.0.0.1:${port}/cb`;
   const configuration = {
-    ...acme(policy, people),
-    applications: [application('app', { redirect_uris: [redirectUri] })],
+    ...acme(policy, people, more),
+    applications: [application('app', { redirect_uris: [redirectUri] }), ...(more.applications ?? [])],
+    providers: more.providers ?? [],
   };
   const door = await frontDoor(t, 'SQLite', { configuration, settings: { issuer }, now: new Date() });
   handle = door.apps[0]?.handle;

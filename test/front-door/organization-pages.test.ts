@@ -353,7 +353,7 @@ for (const kind of kinds) {
       first_party: '1',
     });
     const shown = /data-client-secret>([^<]+)</.exec(ada.text)?.[1] ?? '';
-    const clientId = /<code>([^<]+)<\/code>/.exec(ada.text)?.[1] ?? '';
+    const clientId = /<code[^>]*>([^<]+)<\/code>/.exec(ada.text)?.[1] ?? '';
     t.true(shown.length > 40);
     const row = await door.db.row<{
       organization_id: string;
@@ -366,6 +366,18 @@ for (const kind of kinds) {
     t.false(row?.secret.includes(shown));
     await ada.open(`/organizations/acme/applications/${clientId}`);
     t.notRegex(ada.text, /data-client-secret/);
+    // Of two who change it at once, the second is told, and takes nothing of the first away; also after a mistake of their own.
+    const chiara = await arrive(door, 'chiara', `/organizations/acme/applications/${clientId}`);
+    const again = chiara.copy();
+    await again.press('Save', { redirectUris: 'no address' });
+    await ada.press('Save', { name: 'Flight planner' });
+    for (const late of [chiara, again]) {
+      await late.press('Save', { redirectUris: 'http://127.0.0.1:9/cb', assurance: 'none' });
+      t.is(late.status, 409);
+      t.regex(late.alert, /Somebody else has changed this application/);
+      t.regex(late.text, /value="Flight planner"/);
+    }
+    t.is(await count(door, 'applications', "name = 'Flight planner' AND assurance = 'second_factor'"), 1);
     // It works, and asks for what was chosen.
     const dai = door.browser();
     await dai.authorize({ client_id: clientId });

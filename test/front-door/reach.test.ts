@@ -1,10 +1,12 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test from 'ava';
+import { acceptInvitation } from '../../entities/invitations.ts';
 import { joinOrganization } from '../../entities/memberships.ts';
+import { changeBranding } from '../../flows/change-branding.ts';
 import { changeRole, removeMember } from '../../flows/change-member.ts';
 import { endingSessionsOf } from '../../flows/end-sessions.ts';
-import { inviteMember } from '../../flows/invitations.ts';
+import { inviteMember, readInvitations } from '../../flows/invitations.ts';
 import { type OrganizationVisit, visitOrganization } from '../../flows/organization-actor.ts';
 import { addApplication, removeApplication } from '../../flows/organization-applications.ts';
 import { passOnSignals } from '../../flows/pass-on-signals.ts';
@@ -169,7 +171,9 @@ for (const kind of kinds) {
           olga: { role: 'owner', totp: secret },
           adam: { role: 'admin', totp: secret },
           omar: { role: 'owner', totp: secret },
+          dora: { role: 'admin', totp: secret },
         },
+        { applications: [apiClient('acme-api', 'acme')] },
       ),
     });
     const { services } = door.apps[0] as App;
@@ -220,6 +224,28 @@ for (const kind of kinds) {
     t.deepEqual(open, []);
     t.is(app, null);
     t.is(inv, null);
+    t.is(
+      (await changeBranding(services, stale, { name: 'Hijacked', accent: null, logo: 'keep' })).kind,
+      'conflict',
+    );
+
+    // Whoever is disabled, or an application that is gone, stands behind no invitation either.
+    const waiting = async () => (await readInvitations(services, await of('olga'))).rows;
+    await inviteMember(services, await of('dora'), { email: 'd@e.example', role: 'member', again: false });
+    const program = asker(door, await tokenFor(door, 'acme-api'));
+    t.is((await program('post', '/organizations/acme/invitations', { email: 'p@e.example' })).status, 201);
+    const sent = await waiting();
+    t.deepEqual(sent.map(({ email }) => email).toSorted(), ['d@e.example', 'p@e.example']);
+    await door.apply({ users: [{ email: 'dora@acme.test', disabled: true }] });
+    t.deepEqual(
+      (await waiting()).map(({ email }) => email),
+      ['p@e.example'],
+    );
+    t.is(await removeApplication(services, await of('olga'), 'acme-api'), 'done');
+    t.deepEqual(await waiting(), []);
+    for (const { id, email } of sent) {
+      t.false(await services.db.together([acceptInvitation(id, services.db.clock.now())]), email);
+    }
   });
 
   test(`${kind}: a refresh for an application that never asked ends with the membership`, async (t) => {
