@@ -90,8 +90,9 @@ function faultsOf(html: string): readonly string[] {
       if (!known || /^\/[/\\]/.test(url)) faults.push(`${key}="${url}"`);
     }
     for (const key of ['aria-describedby', 'aria-labelledby']) {
-      const id = attributes.get(key);
-      if (id !== undefined && !ids.includes(id)) faults.push(`${key} to nothing: ${id}`);
+      for (const id of attributes.get(key)?.split(' ') ?? []) {
+        if (!ids.includes(id)) faults.push(`${key} to nothing: ${id}`);
+      }
     }
     if (name !== 'input' || attributes.get('type') === 'hidden') continue;
     const type = attributes.get('type') ?? '';
