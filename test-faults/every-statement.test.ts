@@ -2,6 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { type Kind, kinds } from '../test/configuration/fresh-database.ts';
+import type { Browser } from '../test/front-door/browser.ts';
 import { acme, secret } from '../test/front-door/rig.ts';
 import { type Errand, errand, goOn, isConsistent } from '../test/processes/errands.ts';
 import { codeNow, type Place, place, type Running, sleep } from '../test/processes/process-rig.ts';
@@ -38,6 +39,32 @@ const journey = <Prepared>(
 interface Refresh {
   readonly first: string;
   answer: Readonly<Record<string, unknown>> | null;
+}
+
+const owners = new WeakMap<Place, Browser>();
+
+/** The owner, who has signed in once: a code of an authenticator app works once in half a minute. */
+async function ownerOf(at: Place): Promise<Browser> {
+  const known = owners.get(at);
+  if (known) return known;
+  const browser = at.browser();
+  for (let tries = 0; tries < 3; tries += 1) {
+    await at.look((db) => db.change('DELETE FROM limits'));
+    await browser.open('/organizations/acme/members');
+    if (browser.heading.startsWith('Members')) break;
+    if (browser.buttons.includes('Sign in')) {
+      await browser.press('Sign in', {
+        email: 'owner@acme.test',
+        password: 'correct horse battery staple',
+      });
+    }
+    await browser.press('Verify', { code: codeNow() });
+    if (!browser.heading.startsWith('Members')) await sleep(30_000 - (Date.now() % 30_000) + 500);
+  }
+  if (!browser.heading.startsWith('Members'))
+    throw new Error(`the owner is not in: ${browser.status} ${browser.heading}`);
+  owners.set(at, browser);
+  return browser;
 }
 
 const refresh = (at: Place, token: string) =>
@@ -90,19 +117,23 @@ const journeys: readonly Journey[] = [
   journey<Errand>(
     'a reset',
     async (at, n) => {
-      const owner = errand(at, 'owner');
-      await at.look((db) => db.change('DELETE FROM limits'));
-      await sleep(30_000 - (Date.now() % 30_000) > 5_000 ? 0 : 6_000);
-      await owner.browser.open('/organizations/acme/members');
-      await owner.browser.press('Sign in', {
-        email: 'owner@acme.test',
-        password: 'correct horse battery staple',
-      });
-      await owner.browser.press('Verify', { code: codeNow() }).catch(() => {});
+      const owner = { ...errand(at, 'owner'), browser: (await ownerOf(at)).copy() };
       const id = await at.look((db) =>
         db.row<{ id: string }>('SELECT id FROM users WHERE email = ?', [`p${n}@acme.test`]),
       );
-      await owner.browser.open(`/organizations/acme/members/${id?.id}/reset`);
+      const page = `/organizations/acme/members/${id?.id}/reset`;
+      await owner.browser.open(page);
+      if (!owner.browser.buttons.includes('Reset 2FA')) {
+        // What was proved is not fresh enough any more.
+        owners.delete(at);
+        owner.browser = (await ownerOf(at)).copy();
+        await owner.browser.open(page);
+      }
+      if (!owner.browser.buttons.includes('Reset 2FA')) {
+        throw new Error(
+          `no page to reset on: ${owner.browser.status} ${owner.browser.heading} ${owner.browser.alert}`,
+        );
+      }
       return owner;
     },
     async (_at, _n, owner) => {
