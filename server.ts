@@ -35,7 +35,7 @@ import { securityHeaders } from './http/security-headers.ts';
 import { common, show, showError } from './http/show.ts';
 import { signedInReturn } from './http/signed-in-return.ts';
 import type { Site } from './http/site.ts';
-import { answerUntrusted, requestId } from './http/trusted-request.ts';
+import { answerUntrusted, cameDirectly, requestId } from './http/trusted-request.ts';
 import { closeUnread } from './http/unread-body.ts';
 import { passOnSignOut } from './interactions/pass-on-sign-out.ts';
 import { resetLinkRoutes } from './interactions/reset-link.ts';
@@ -260,8 +260,14 @@ async function readiness(ctx: Context, db: Database, isEnding: boolean): Promise
   } catch (error) {
     ctx.status = 503;
     ctx.set('Retry-After', '5');
-    ctx.body = {
-      status: error instanceof SchemaTooNew ? error.message : 'the database cannot be reached',
-    };
+    const { code } = error as { code?: unknown };
+    ctx.body =
+      error instanceof SchemaTooNew
+        ? { status: error.message }
+        : {
+            status: 'the database cannot be reached',
+            // In the driver's word, and for whoever is on this machine.
+            ...(typeof code === 'string' && cameDirectly(ctx.req) ? { reason: code } : {}),
+          };
   }
 }

@@ -1,4 +1,9 @@
 import test from 'ava';
+import { openDatabase } from '../../entities/database.ts';
+import { TooLate } from '../../entities/lateness.ts';
+import { describeError } from '../../http/errors.ts';
+import { duringRequest } from '../../lib/current-request.ts';
+import { createLog } from '../../lib/log.ts';
 import { kinds } from '../configuration/fresh-database.ts';
 import { acme, passwordStep, secret } from '../front-door/rig.ts';
 import { codeNow, type Line, lineTo, place, sleep, until } from './process-rig.ts';
@@ -61,6 +66,10 @@ if (kinds.includes('MariaDB')) {
         );
         const took = performance.now() - began;
         t.is(ready.status, 503);
+        t.deepEqual(await ready.json(), {
+          status: 'the database cannot be reached',
+          reason: how === 'cut' ? 'ECONNREFUSED' : 'PROTOCOL_SEQUENCE_TIMEOUT',
+        });
         t.is(alive.status, 200, 'it lives: nobody is helped by a restart');
         t.true(isAway(token.status, token.headers), `/token: ${token.status} ${JSON.stringify(token.body)}`);
         t.is(token.body.access_token, undefined);
@@ -92,14 +101,21 @@ if (kinds.includes('MariaDB')) {
         t.truthy(late.callback?.get('code'), 'and a code that was refused was not used up');
         if (how === 'cut') {
           // Each answer comes in its own time, and all of them together are too many to wait for.
-          line?.delay(800);
-          const asked = performance.now();
-          const page = before.copy();
-          await within(60_000, page.open('/account'));
-          t.log(`${page.status} after ${Math.round(performance.now() - asked)} ms`);
-          t.is(page.status, 503);
-          t.is(page.heading, 'This takes too long at the moment');
+          const db = await openDatabase(line?.url ?? '');
+          line?.delay(900);
+          let answers = 0;
+          const asking = duringRequest({ request: 'slow', late: 0 }, async () => {
+            for (; answers < 50; answers += 1) await db.row('SELECT 1 AS one');
+          });
+          const error = await t.throwsAsync(asking, { instanceOf: TooLate });
+          t.true(answers > 5 && answers < 12, `${answers} answers`);
+          t.like(describeError(error, createLog({ logLevel: 'silent' })), {
+            status: 503,
+            title: 'This takes too long at the moment',
+          });
+          await duringRequest({ request: 'next', late: 0 }, () => db.row('SELECT 1 AS one'));
           line?.delay(0);
+          await db.close();
         }
         t.regex(running.output(), /errorId/, 'the log tells of it');
         t.notRegex(running.output(), new RegExp(String(body.refresh_token)));
