@@ -77,8 +77,7 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
     at,
     how: [],
     applicationName: 'Flight Planner',
-    device: 'Chrome on Linux',
-    from: '203.0.113.7',
+    place: { device: 'Chrome on Linux', from: '203.0.113.7' },
   };
   const organization = {
     name: 'Acme Aviation',
@@ -192,6 +191,8 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
       state: 'some',
       locals: {
         ...framed,
+        showing: 'signIns',
+        other: '#changes',
         events: [
           { ...event, text: 'Signed in', how: ['Password', 'Authenticator app'] },
           {
@@ -200,13 +201,22 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
             tone: 'warn' as const,
             applicationName: null,
           },
-          { ...event, text: 'Too many wrong passwords', tone: 'danger' as const, device: null, from: null },
+          {
+            ...event,
+            text: 'Too many wrong passwords',
+            tone: 'danger' as const,
+            place: { device: null, from: null },
+          },
           { ...event, text: 'Setting up was skipped', tone: 'info' as const },
         ],
         older: '#older',
       },
     },
-    { name: 'account/history', state: 'empty', locals: { ...framed, events: [], older: null } },
+    {
+      name: 'account/history',
+      state: 'empty',
+      locals: { ...framed, showing: 'changes', other: '#sign-ins', events: [], older: null },
+    },
     {
       name: 'account/applications',
       state: 'some',

@@ -257,11 +257,14 @@ export interface ListedEvent {
   /** What was proved. */
   readonly how: readonly Sentence[];
   readonly applicationName: string | null;
-  readonly device: string | null;
-  readonly from: string | null;
+  /** Null where it is not told. */
+  readonly place: { readonly device: string | null; readonly from: string | null } | null;
 }
 
 export interface AccountHistoryPage extends FramedPage {
+  readonly showing: 'signIns' | 'changes';
+  /** GET: the one of both that is not shown. */
+  readonly other: string;
   readonly events: readonly ListedEvent[];
   /** GET. */
   readonly older: string | null;

@@ -227,6 +227,13 @@ const pages: Walk[] = [
   },
   { name: 'history', who: 'ada', path: '/account/history', shows: /Signed in/ },
   {
+    name: 'what was changed',
+    who: 'ada',
+    path: '/account/history',
+    does: (keys) => keys.go('What was changed'),
+    shows: /Recovery codes looked at/,
+  },
+  {
     name: 'an application with access',
     who: 'ada',
     path: '/account/applications',

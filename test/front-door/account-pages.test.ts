@@ -1,4 +1,5 @@
 import test from 'ava';
+import { audit } from '../../audit/audit.ts';
 import { minutes, seconds } from '../../lib/clock.ts';
 import type { Browser } from './browser.ts';
 import { count, events, mails, textedCode, texts, userId } from './evidence.ts';
@@ -105,8 +106,23 @@ for (const kind of kinds) {
     ]) {
       t.true(ada.text.includes(words), words);
     }
+    // What was changed beside it; where an administrator was is theirs.
+    const by = { type: 'two_factor.reset', userId: await userId(door), organizationId: 'acme' } as const;
+    await audit(door.db, { ip: '203.0.113.99', userAgent: null }, { ...by, data: { by: 'somebody' } });
+    door.clock.forward(seconds(1));
+    await audit(
+      door.db,
+      { ip: '203.0.113.7', userAgent: null },
+      { type: 'password.changed', userId: by.userId },
+    );
+    await ada.follow('What was changed');
+    t.regex(ada.text, /Password changed.*Second factor reset.*By an administrator/s);
+    t.deepEqual([ada.text.includes('203.0.113.99'), ada.text.includes('203.0.113.7')], [false, true]);
+    t.false(ada.text.includes('Wrong password'));
     const ben = await signedIn(door, 'ben');
     await ben.press('Skip for now');
+    await ben.open('/account/history?show=changes');
+    t.true(ben.text.includes('Nothing yet'));
     await ben.open('/account/history');
     t.false(ben.text.includes('second factor'));
     await ben.open('/account/organizations');
