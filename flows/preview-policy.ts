@@ -23,6 +23,8 @@ export interface PolicyPreview {
   readonly mustAct: MemberPage;
   /** Owners without any second factor, where owners would be required to have one: nobody can require it before they do. */
   readonly ownersWithout: readonly MemberEntry[];
+  /** Whether owners are looked at: only where it begins to be required of them. */
+  readonly asksOwners: boolean;
   /** Everybody at once, where not even admins must yet: "Start with Required for admins". */
   readonly adviseAdminsFirst: boolean;
   /** Nothing that the policy accepts can be set up on this instance. */
@@ -54,6 +56,7 @@ export async function previewPolicy(
       after.mustAct === 0
         ? nobody
         : await readMembers(services, would, memberFilter.parse({ state: 'must_act' }), from),
+    asksOwners: beginsToRequire(current, next),
     ownersWithout: beginsToRequire(current, next) ? await ownersWithoutFactor(services, visit) : [],
     adviseAdminsFirst: next.requirement === 'required_for_all' && current.adminsRequiredSince === null,
     hasNoMethod: requires(next) && !next.methods.some((method) => services.available.includes(method)),

@@ -79,7 +79,8 @@ export interface TwoFactorPage extends FramedPage {
     readonly until: Date | null;
     readonly adviseAdminsFirst: boolean;
     readonly owners: readonly string[];
-    readonly ownersCount: number;
+    /** How many there are, where all were found to have one; null where nobody asked. */
+    readonly ownersCount: number | null;
     readonly hasNoMethod: boolean;
     /** Sign-ins that last longer than the new lengths end at once. */
     readonly endsSessions: boolean;

@@ -336,7 +336,7 @@ async function showPage(
               until: preview.after.inGrace > 0 ? new Date(now.getTime() + days(values.graceDays)) : null,
               adviseAdminsFirst: preview.adviseAdminsFirst,
               owners: preview.ownersWithout.map(({ name, email }) => (name ? `${name} (${email})` : email)),
-              ownersCount: preview.after.byRole.owner,
+              ownersCount: preview.asksOwners ? preview.after.byRole.owner : null,
               hasNoMethod: preview.hasNoMethod,
               endsSessions:
                 values.sessions.idleMinutes < there.policy.sessions.idleMinutes ||

@@ -212,6 +212,7 @@ for (const kind of kinds) {
     await gus.press('Save and notify', { requirement: 'required_for_all' });
     t.regex(gus.text, /These lack one[\s\S]*gus@acme\.test/);
     await gus.press('Save and notify', { requirement: 'recommended' });
+    t.notRegex(gus.text, /owners? ha(s|ve) a second factor/, 'nobody asked, and it would not be true');
     await gus.press('Save and notify');
     t.regex(gus.text, /enter the 6-digit code/);
     const code = await mailedCode(door);
