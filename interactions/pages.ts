@@ -451,7 +451,11 @@ export function showRefused(visit: Visit, next: StepOf<'refuse'>): void {
     why: next.decision.why,
     // Who can help is of the person's own organization, whosever application this is.
     organizationName: organizationNameOf(next.assessment),
-    help: next.decision.why === 'no_usable_factor' ? at(visit, '/help') : null,
+    // Without an organization there is nobody who could be told from here.
+    help:
+      next.decision.why === 'no_usable_factor' && organizationNameOf(next.assessment) !== null
+        ? at(visit, '/help')
+        : null,
     contact: contactOf(visit.site),
     cancel: at(visit, '/cancel'),
   };

@@ -11,6 +11,7 @@ import {
   kinds,
   nextStep,
   password,
+  passwordHash,
   redeem,
   redirectUri,
   secret,
@@ -338,8 +339,40 @@ for (const kind of kinds) {
 
   test(`${kind}: whoever has lost every second step can ask the owners and admins of their organization, once a day`, async (t) => {
     const door = await frontDoor(t, kind, {
-      configuration: acme({}, { ada: { role: 'owner' }, chiara: { role: 'admin' }, dai: { totp: secret } }),
+      configuration: acme(
+        {},
+        { ada: { role: 'owner' }, chiara: { role: 'admin' }, dai: { totp: secret } },
+        {
+          users: [
+            {
+              email: 'solo@acme.test',
+              name: 'Solo',
+              passwordHash,
+              emailVerified: true,
+              factors: { totp: secret },
+            },
+          ],
+        },
+      ),
+      settings: { contact: 'mailto:help@id.test' },
     });
+    // Whoever belongs to no organization is told who runs the site, also where their only way is closed.
+    const solo = door.browser();
+    await solo.authorize();
+    await solo.press('Sign in', { email: 'solo@acme.test', password });
+    await solo.follow('Lost your second step?');
+    t.regex(solo.text, /href="mailto:help@id.test".*Ask the people who run this site/);
+    t.deepEqual(
+      solo.buttons.filter((button) => button.includes('help')),
+      [],
+    );
+    await door.db.change('UPDATE factors SET disabled_at = 1 WHERE user_id = ?', [
+      await userId(door, 'solo'),
+    ]);
+    await solo.follow('Go back');
+    t.is(solo.heading, 'You cannot sign in here now');
+    t.regex(solo.text, /href="mailto:help@id.test"/);
+    t.false(solo.text.includes('Ask for help'));
     const dai = door.browser();
     await dai.authorize();
     await dai.press('Sign in', { email: 'dai@acme.test', password });

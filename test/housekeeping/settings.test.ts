@@ -82,6 +82,21 @@ test('with nothing set a development server has all that it needs, and keys of i
   t.is(statSync(path.join(folder, 'secret-keys')).mode & 0o077, 0, 'nobody else may read the keys');
 });
 
+test('who runs the site is named by a mail address or a page, and by nothing that a browser would run', (t) => {
+  const contact = (CONTACT: string) => readSettings({ DATA_DIR: folderOf(t), CONTACT }).contact;
+  t.is(contact('help@id.test'), 'mailto:help@id.test');
+  t.is(contact('https://id.test/help?a=b'), 'https://id.test/help?a=b');
+  for (const bad of [
+    'javascript:alert(1)',
+    'http://id.test',
+    'a@b.test,c@d.test',
+    'a@b.test?bcc=c@d.test',
+    'us',
+  ]) {
+    t.is(problemsOf({ DATA_DIR: folderOf(t), CONTACT: bad }).length, 1, bad);
+  }
+});
+
 test('all problems are told at once, each with its setting, its rule and what was found', (t) => {
   const problems = problemsOf({
     PORT: '99999',
