@@ -11,7 +11,7 @@ export class WrongKeysError extends Error {
   override name = 'WrongKeysError';
   constructor() {
     super(
-      'SECRET_KEYS does not open what is stored in this database: it was sealed by another key. Set SECRET_KEYS to the key ring that this database was made with (or DATA_DIR to the directory that holds its secret-keys); a new key goes in front of the old ones, not in their place.',
+      'SECRET_KEYS does not open what is stored in this database: it was sealed by another key. Set SECRET_KEYS to the key ring that this database was made with (or DATA_DIR to the directory that holds its secret-keys); a new key goes beside the old ones, not in their place.',
     );
   }
 }

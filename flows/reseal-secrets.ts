@@ -11,7 +11,8 @@ export interface Resealed {
   readonly recoveryCodesLeft: number;
 }
 
-const batchSize = 500;
+// So few that servers which write the same rows, or a second run of this, wait a moment only.
+const batchSize = 100;
 
 /**
  * Seals everything that is stored again under the newest key, while servers run: a value that changes meanwhile is left to the one

@@ -106,6 +106,27 @@ for (const kind of kinds) {
     await passwordStep(next);
     await next.press('Verify', { code: door.code() });
     t.truthy(next.callback?.get('code'), 'with the new key alone a factor is still what it was');
+    // While a key comes: the one server has it behind, the other in front already, and a browser goes from one to the other and back.
+    const third = newKey();
+    const rings = [`${young},${third}`, `${third},${young}`];
+    const handles = await Promise.all(
+      rings.map((secretKeys) => createApp({ ...settings, secretKeys }, db, pino({ level: 'silent' }))),
+    );
+    let turn = 0;
+    const mixed = createServer((req, res) => handles[turn++ % 2]?.handle?.(req, res));
+    await new Promise<void>((resolve) => mixed.listen(0, '127.0.0.1', resolve));
+    t.teardown(() => mixed.close());
+    door.clock.forward(minutes(1));
+    const between = new Browser(door.issuer, [`http://127.0.0.1:${(mixed.address() as AddressInfo).port}`]);
+    await passwordStep(between);
+    await between.press('Verify', { code: door.code() });
+    t.truthy(between.callback?.get('code'), `${between.status} ${between.heading}`);
+    for (let n = 0; n < 3; n += 1) {
+      turn = n;
+      await between.authorize({ prompt: 'none' });
+      t.truthy(between.callback?.get('code'), 'who is signed in stays so');
+    }
+    await mixed.closeAllConnections();
     await t.throwsAsync(createApp({ ...settings, secretKeys: newKey() }, db, pino({ level: 'silent' })), {
       name: 'WrongKeysError',
     });
