@@ -77,7 +77,9 @@ test('whatever a sign-in, a return, a refresh, userinfo and introspection ask of
       const named =
         new RegExp(`(?:FROM|JOIN|UPDATE|INTO)\\s+(\\w+)\\s+(?:AS\\s+)?${table}\\b`, 'i').exec(sql)?.[1] ??
         table;
-      if (table !== '' && !small.has(named) && !['CONSTANT'].includes(table)) scans.push(`${detail}: ${sql}`);
+      // `once` is one row made of nothing, under which a write has a condition.
+      if (table !== '' && !small.has(named) && !['CONSTANT', 'once'].includes(table))
+        scans.push(`${detail}: ${sql}`);
     }
   }
   t.deepEqual(scans, []);
