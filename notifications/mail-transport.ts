@@ -50,7 +50,7 @@ export function createMailTransport(settings: { mailUrl: string; mailFrom: strin
           signal,
         });
       } catch (error) {
-        throw new GatewayError(reasonOf(error));
+        throw isNobody(error) ? new UnusableRecipientError() : new GatewayError(reasonOf(error));
       }
     },
     async check() {
@@ -97,6 +97,15 @@ const oneLine = (text: string) =>
     .trim()
     .slice(0, 250)
     .toWellFormed();
+
+/**
+ * The server says of the address itself that there is nobody, or that it can never be written to (RFC 3463, 3.2). Any other refusal may
+ * be ours, or pass, and is tried again.
+ */
+function isNobody(error: unknown): boolean {
+  const { response } = error as { readonly response?: unknown };
+  return typeof response === 'string' && /^5\d\d[ -]5\.1\.(?:1|2|3|6|10)\b/.test(response);
+}
 
 /** What the server says may repeat addresses or text, so only its kind and number are told. */
 function reasonOf(error: unknown): string {

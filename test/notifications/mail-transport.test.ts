@@ -59,6 +59,25 @@ for (const to of [
   });
 }
 
+test('where the server says that there is nobody of this address, nothing is tried again; any other refusal is', async (t) => {
+  for (const [said, name] of [
+    ['550 5.1.1 <gus@acme.test>: no such user', 'UnusableRecipientError'],
+    ['556 5.1.10 null MX', 'UnusableRecipientError'],
+    ['550 no such user, or so', 'GatewayError'],
+    ['550 5.7.1 relaying denied', 'GatewayError'],
+    ['451 4.1.1 later', 'GatewayError'],
+    ['552 5.2.2 mailbox full 5.1.1', 'GatewayError'],
+  ] as const) {
+    const sink = await mailSink(t, {
+      onRcptTo: (_address, _session, done) =>
+        done(Object.assign(new Error(said.slice(4)), { responseCode: Number(said.slice(0, 3)) })),
+    });
+    const transport = createMailTransport({ mailUrl: sink.url, mailFrom });
+    await t.throwsAsync(transport.send({ ...mail, to: 'gus@acme.test' }, never), { name }, said);
+    transport.close();
+  }
+});
+
 test('an international domain is written as A-labels, and names in any script arrive', async (t) => {
   const sink = await mailSink(t);
   const transport = createMailTransport({
