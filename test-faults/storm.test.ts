@@ -103,11 +103,13 @@ test('with no file handle left nobody new is served, nobody is harmed, and it go
 
 test('how long it takes to be refused does not tell who has an account, is disabled or has a second factor (T144)', async (t) => {
   const at = await place(t, 'SQLite');
+  // Of the cost that a hash has today, as those are that were made here.
+  const extra = { passwordHash: undefined, password };
   const people = Object.fromEntries(
-    Array.from({ length: 400 }, (_, n) => [
-      [`plain${n}`, {}],
-      [`factor${n}`, { totp: secret }],
-      [`closed${n}`, { extra: { disabled: true } }],
+    Array.from({ length: 30 }, (_, n) => [
+      [`plain${n}`, { extra }],
+      [`factor${n}`, { totp: secret, extra }],
+      [`closed${n}`, { extra: { ...extra, disabled: true } }],
     ]).flat(),
   );
   await at.apply(acme({ requirement: 'optional' }, people));
@@ -122,7 +124,7 @@ test('how long it takes to be refused does not tell who has an account, is disab
     // Limits count addresses of people and of networks: none comes twice, and the network's count is begun anew.
     if (n % 10 === 0) await at.look((db) => db.change('DELETE FROM limits'));
     for (const who of kindsOf.toSorted(() => Math.random() - 0.5)) {
-      fields.set('email', `${who}${Math.abs(n)}@acme.test`);
+      fields.set('email', `${who}${Math.abs(n) % 30}@acme.test`);
       fields.set('password', 'wrong horse battery staple');
       const tab = browser.copy();
       const began = performance.now();
