@@ -95,7 +95,11 @@ export async function createApp(
   } = {},
 ): Promise<App> {
   const ring = openKeyRing(settings.secretKeys);
-  await checkKeys(db, ring);
+  if ((await checkKeys(db, ring)).isUnknownToOthers) {
+    log.warn(
+      'the first key of SECRET_KEYS is new, and servers that do not have it yet do not believe what it signs: people who reach both are signed out. Put it behind the others on all servers first',
+    );
+  }
   const queue = createWorkQueue({ cost: hashCost, spans });
   const renderer = createRenderer({ viewsDir: path.join(projectRoot, 'views'), cache: settings.production });
   const render = mailRenderer(renderer, settings.issuer);

@@ -20,9 +20,14 @@ export class WrongKeysError extends Error {
  * Leaves a sealed value in a new database, and opens the one that it finds: with the wrong keys nothing may start, or two sets of
  * secrets would grow in one database.
  *
+ * @returns whether the key in front is one that no server had before, beside others: those that run do not know it, and believe
+ *   nothing that it signs
  * @throws WrongKeysError
  */
-export async function checkKeys(db: Database, ring: KeyRing): Promise<void> {
+export async function checkKeys(
+  db: Database,
+  ring: KeyRing,
+): Promise<{ readonly isUnknownToOthers: boolean }> {
   const found = await keysOpen(db, ring);
   if (found === null) {
     const statement = db.insertIfAbsent('instance', { name: place.row, value: seal(ring, place, plain) });
@@ -31,11 +36,16 @@ export async function checkKeys(db: Database, ring: KeyRing): Promise<void> {
   if ((found ?? (await keysOpen(db, ring))) !== true) {
     throw new WrongKeysError();
   }
-  const seen = db.insertIfAbsent('instance', {
-    name: keySeen(ring.ids[0] ?? ''),
-    value: String(db.clock.now().getTime()),
-  });
-  await db.change(seen.sql, seen.values);
+  const now = String(db.clock.now().getTime());
+  const isFirst = async (name: string): Promise<boolean> => {
+    const { sql, values } = db.insertIfAbsent('instance', { name, value: now });
+    return (await db.change(sql, values)) === 1;
+  };
+  const [front = '', ...behind] = ring.ids;
+  for (const id of behind) await isFirst(`key-known ${id}`);
+  const wasUnknown = await isFirst(`key-known ${front}`);
+  const wasNeverInFront = await isFirst(keySeen(front));
+  return { isUnknownToOthers: found !== null && behind.length > 0 && wasUnknown && wasNeverInFront };
 }
 
 /** Whether the keys open what is stored; null where nothing is stored yet. */

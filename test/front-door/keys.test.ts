@@ -11,7 +11,7 @@ import { rotateSigningKeys, rotateWhenDue } from '../../flows/signing-keys.ts';
 import { runWhenDue } from '../../jobs/schedule.ts';
 import { days, hours, minutes } from '../../lib/clock.ts';
 import { newKey, openKeyRing } from '../../lib/key-ring.ts';
-import { createApp } from '../../server.ts';
+import { type App, createApp } from '../../server.ts';
 import { Browser } from './browser.ts';
 import { acme, type FrontDoor, frontDoor, kinds, passwordStep, redeem, secret, signIn } from './rig.ts';
 
@@ -108,10 +108,15 @@ for (const kind of kinds) {
     t.truthy(next.callback?.get('code'), 'with the new key alone a factor is still what it was');
     // While a key comes: the one server has it behind, the other in front already, and a browser goes from one to the other and back.
     const third = newKey();
-    const rings = [`${young},${third}`, `${third},${young}`];
-    const handles = await Promise.all(
-      rings.map((secretKeys) => createApp({ ...settings, secretKeys }, db, pino({ level: 'silent' }))),
-    );
+    const warnings: string[] = [];
+    const log = pino({ level: 'warn' }, { write: (line: string) => void warnings.push(line) });
+    const handles: App[] = [];
+    for (const secretKeys of [`${young},${third}`, `${third},${young}`]) {
+      handles.push(await createApp({ ...settings, secretKeys }, db, log));
+    }
+    t.deepEqual(warnings, []);
+    await createApp({ ...settings, secretKeys: `${newKey()},${third},${young}` }, db, log);
+    t.regex(warnings.join(''), /Put it behind the others on all servers first/);
     let turn = 0;
     const mixed = createServer((req, res) => handles[turn++ % 2]?.handle?.(req, res));
     await new Promise<void>((resolve) => mixed.listen(0, '127.0.0.1', resolve));
