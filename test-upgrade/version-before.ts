@@ -18,13 +18,14 @@ export interface VersionBefore {
 const git = (...args: readonly string[]): string =>
   execFileSync('git', args, { cwd: projectRoot, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
 
-/** The last release before this commit; without one, the commit that UPGRADE_FROM names, or of a day ago. */
+const earlier = 20;
+
+/** The last release before this commit; without one, what the main line was some commits ago. */
 function refBefore(): { name: string; isReleased: boolean } {
   try {
     return { name: git('describe', '--tags', '--abbrev=0', '--match', 'v[0-9]*', 'HEAD^'), isReleased: true };
   } catch {
-    const day = git('rev-list', '-1', '--first-parent', '--before=1.day.ago', 'HEAD');
-    return { name: day || git('rev-list', '--max-parents=0', 'HEAD'), isReleased: false };
+    return { name: git('rev-parse', '--short', '--verify', `HEAD~${earlier}`), isReleased: false };
   }
 }
 
