@@ -96,6 +96,14 @@ for (const input of document.querySelectorAll('input.code'))
     input.value = input.value.normalize('NFKC');
   });
 
+/* A file that would be refused anyway is not sent first: what was typed beside it stays. */
+for (const input of document.querySelectorAll('input[type="file"][data-largest]'))
+  input.addEventListener('change', () => {
+    const [file] = input.files;
+    input.setCustomValidity(file && file.size > Number(input.dataset.largest) ? input.dataset.tooLarge : '');
+    input.reportValidity();
+  });
+
 /* A code that was wrong is selected, so that typing replaces it. */
 document.querySelector('input.code[aria-invalid="true"], input.recovery[aria-invalid="true"]')?.select();
 
