@@ -11,7 +11,13 @@ import type { Services } from './services.ts';
 export type Confirmation = 'factor' | 'email_code' | 'api' | 'operator';
 
 export type PolicyOutcome =
-  | { readonly kind: 'changed'; readonly policy: StoredPolicy; readonly toNotify: number }
+  | {
+      readonly kind: 'changed';
+      readonly policy: StoredPolicy;
+      /** Who must act, where they are told: all of them, or those among them who do not know their date yet. */
+      readonly toNotify: number;
+      readonly someWereTold: boolean;
+    }
   | { readonly kind: 'unchanged' }
   /** Somebody else has changed it since it was read. */
   | { readonly kind: 'conflict' }
@@ -78,5 +84,10 @@ export async function changeOrganizationPolicy(
     }),
   ]);
   if (!written) return { kind: 'conflict' };
-  return { kind: 'changed', policy: next, toNotify: input.notify ? preview.after.mustAct : 0 };
+  return {
+    kind: 'changed',
+    policy: next,
+    toNotify: input.notify ? preview.after.mustAct : 0,
+    someWereTold: preview.before.mustAct > 0,
+  };
 }

@@ -236,11 +236,13 @@ async function save(visit: SignedIn, given: Form): Promise<void> {
             ? 'Nothing was changed.'
             : outcome.toNotify === 0
               ? 'The policy is saved. It holds from now on, at every sign-in.'
-              : {
-                  sentence:
-                    'The policy is saved and holds from now on. {n} person gets a mail.|The policy is saved and holds from now on. {n} people get a mail.',
-                  values: { n: outcome.toNotify },
-                },
+              : outcome.someWereTold
+                ? 'The policy is saved and holds from now on. Whoever must act and was not told of their date yet gets a mail.'
+                : {
+                    sentence:
+                      'The policy is saved and holds from now on. {n} person gets a mail.|The policy is saved and holds from now on. {n} people get a mail.',
+                    values: { n: outcome.toNotify },
+                  },
       });
       // The job does it within seconds, wherever this process ends; here it begins at once.
       void announcePolicies(services).catch(() => {});

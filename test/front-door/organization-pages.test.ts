@@ -88,6 +88,13 @@ for (const kind of kinds) {
       [['ben@acme.test', 'policy-announced']],
     );
 
+    // Saved again without moving their date: nobody is written to twice, and the page does not say so.
+    await ada.open('/organizations/acme/two-factor');
+    await ada.press('Save and notify', { rememberDeviceDays: '7' });
+    await ada.press('Save and notify');
+    t.regex(ada.text, /Whoever must act and was not told of their date yet gets a mail/);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    t.deepEqual(await takeMails(door), []);
     await ada.open('/organizations/acme/two-factor/mails');
     t.regex(ada.text, /ben@acme\.test/);
     await ada.open('/organizations/acme/members?state=in_grace');
