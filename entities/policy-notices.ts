@@ -51,18 +51,19 @@ export interface ListedNotice {
   readonly failed_at: number | null;
 }
 
-/** The newest first; `after` is the last one of the page before. */
+/** The newest first; `after` is the last one of the page before. Of those that failed there are few. */
 export const listedNotices = (
   db: Database,
   organizationId: string,
   after: { readonly createdAt: number; readonly userId: string } | null,
   limit: number,
+  onlyFailed = false,
 ) =>
   db.rows<ListedNotice>(
     `SELECT n.user_id, u.email, u.name, n.kind, n.deadline, n.created_at,
        COALESCE(n.sent_at, o.sent_at) AS sent_at, COALESCE(n.failed_at, o.failed_at) AS failed_at
      FROM policy_notices n JOIN users u ON u.id = n.user_id LEFT JOIN outbox o ON o.id = n.outbox_id
-     WHERE n.organization_id = ?
+     WHERE n.organization_id = ? ${onlyFailed ? 'AND n.failed_at > 0' : ''}
        ${after ? 'AND n.created_at <= ? AND (n.created_at < ? OR n.user_id < ?)' : ''}
      ORDER BY n.created_at DESC, n.user_id DESC LIMIT ?`,
     [organizationId, ...(after ? [after.createdAt, after.createdAt, after.userId] : []), limit],
@@ -71,7 +72,7 @@ export const listedNotices = (
 /** Mails of an organization that did not arrive. */
 export async function failedNotices(db: Database, organizationId: string): Promise<number> {
   const row = await db.row<{ n: number | string }>(
-    'SELECT COUNT(*) AS n FROM policy_notices WHERE organization_id = ? AND failed_at IS NOT NULL',
+    'SELECT COUNT(*) AS n FROM policy_notices WHERE organization_id = ? AND failed_at > 0',
     [organizationId],
   );
   return Number(row?.n ?? 0);

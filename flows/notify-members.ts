@@ -108,12 +108,13 @@ export async function remindNow(services: Parts, visit: OrganizationVisit): Prom
   return told;
 }
 
-/** What was sent, what waits and what did not arrive; the newest first. */
+/** What was sent, what waits and what did not arrive, or that alone; the newest first. */
 export async function readNotices(
   services: Pick<Services, 'db'>,
   visit: OrganizationVisit,
   from: { readonly createdAt: number; readonly userId: string } | null,
   size = 50,
+  onlyFailed = false,
 ): Promise<{
   readonly notices: readonly ListedNotice[];
   readonly hasMore: boolean;
@@ -121,7 +122,7 @@ export async function readNotices(
 }> {
   requirePermission(visit.actor, 'policy.read');
   await settleNotices(services.db);
-  const rows = await listedNotices(services.db, visit.organization.id, from, size + 1);
+  const rows = await listedNotices(services.db, visit.organization.id, from, size + 1, onlyFailed);
   return {
     notices: rows.slice(0, size),
     hasMore: rows.length > size,

@@ -94,7 +94,12 @@ export interface TwoFactorPage extends FramedPage {
 
 export interface NoticesPage extends FramedPage {
   readonly failed: number;
+  /** Only what did not arrive is listed. */
+  readonly isFiltered: boolean;
+  /** Where the rest is, or what did not arrive; null where that is the same. */
+  readonly other: string | null;
   readonly rows: readonly {
+    readonly url: string;
     readonly name: string;
     readonly email: string;
     readonly what: Sentence;

@@ -431,6 +431,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
       'two_factor_resets_by_expiry ON two_factor_resets (expires_at)',
       'policy_announcements_by_end ON policy_announcements (finished_at)',
       'policy_notices_by_age ON policy_notices (organization_id, created_at, user_id, kind)',
+      'policy_notices_by_failure ON policy_notices (organization_id, failed_at)',
       'policy_notices_by_end ON policy_notices (settled, created_at)',
       'signal_streams_by_client ON signal_streams (client_id)',
       'idempotency_keys_by_expiry ON idempotency_keys (expires_at)',

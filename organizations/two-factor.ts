@@ -92,13 +92,17 @@ export function twoFactorRoutes({ get, post }: SignedInRoutes): void {
     const [createdAt, userId] = textOf(ctx.query.after).split('.');
     const from =
       createdAt && userId && /^\d{1,15}$/.test(createdAt) ? { createdAt: Number(createdAt), userId } : null;
-    const { notices, hasMore, failed } = await readNotices(site.services, there, from);
+    const onlyFailed = ctx.query.state === 'failed';
+    const { notices, hasMore, failed } = await readNotices(site.services, there, from, 50, onlyFailed);
     const figures = await readMemberFigures(site.services, there.organization.id, there.policy);
     const last = notices.at(-1);
     show(ctx, site.renderer, 'organizations/notices', {
       ...(await framedBy(visit)),
       failed,
+      other: onlyFailed ? ctx.path : failed > 0 ? `${ctx.path}?state=failed` : null,
+      isFiltered: onlyFailed,
       rows: notices.map((notice) => ({
+        url: `${basePath(ctx)}/members/${encodeURIComponent(notice.user_id)}`,
         name: notice.name ?? notice.email,
         email: notice.email,
         what: noticeWords(notice.kind),
@@ -111,7 +115,9 @@ export function twoFactorRoutes({ get, post }: SignedInRoutes): void {
               : { tone: 'plain', text: 'Waiting' },
       })),
       next:
-        hasMore && last ? `${ctx.path}?after=${last.created_at}.${encodeURIComponent(last.user_id)}` : null,
+        hasMore && last
+          ? `${ctx.path}?after=${last.created_at}.${encodeURIComponent(last.user_id)}${onlyFailed ? '&state=failed' : ''}`
+          : null,
       remind:
         figures.mustAct === 0
           ? null

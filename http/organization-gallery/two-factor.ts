@@ -81,7 +81,12 @@ export function twoFactorGallery(shared: FramedPage): readonly GalleryPage[] {
     },
   } as const;
 
-  const notice = { name: 'Ben Okafor', email: 'ben@acme.test', at };
+  const notice = {
+    url: `${base}/members/u1`,
+    name: 'Ben Okafor',
+    email: 'ben@acme.test',
+    at,
+  };
 
   return [
     { name: 'organizations/two-factor', state: 'as it stands', locals: policy },
@@ -160,6 +165,8 @@ export function twoFactorGallery(shared: FramedPage): readonly GalleryPage[] {
       locals: {
         ...shared,
         failed: 1,
+        isFiltered: false,
+        other: `${base}/two-factor/mails?state=failed`,
         rows: [
           { ...notice, what: 'Policy saved', tag: { tone: 'ok', text: 'Sent' } },
           {
@@ -177,7 +184,7 @@ export function twoFactorGallery(shared: FramedPage): readonly GalleryPage[] {
     {
       name: 'organizations/notices',
       state: 'none',
-      locals: { ...shared, failed: 0, rows: [], next: null, remind: null },
+      locals: { ...shared, failed: 0, isFiltered: false, other: null, rows: [], next: null, remind: null },
     },
   ];
 }

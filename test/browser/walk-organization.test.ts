@@ -196,6 +196,13 @@ const walks: Walk[] = [
   { name: 'mails, none', who: 'hal', path: `${birch}/two-factor/mails`, shows: /No mail about the policy/ },
   { name: 'mails, full', who: 'ada', path: `${acme}/two-factor/mails`, shows: /Remind all.*ben@acme/ },
 
+  {
+    name: 'mails, what did not arrive',
+    who: 'ada',
+    path: `${acme}/two-factor/mails?state=failed`,
+    shows: /Everything has arrived/,
+  },
+
   { name: 'members, one page', who: 'hal', path: `${birch}/members`, shows: /Members 2/ },
   { name: 'members, full', who: 'ada', path: `${acme}/members`, shows: /Next page/, always: true },
   {

@@ -168,6 +168,11 @@ for (const kind of kinds) {
     await door.db.change('DELETE FROM outbox');
     const { notices, failed } = await readNotices(servicesOf(door), await visitAs(door, 'ada'), null);
     t.is(failed, 1);
+    const { notices: lost } = await readNotices(servicesOf(door), await visitAs(door, 'ada'), null, 50, true);
+    t.deepEqual(
+      lost.map(({ failed_at }) => failed_at),
+      [6],
+    );
     t.deepEqual(notices.map(({ name, sent_at, failed_at }) => [name, sent_at, failed_at]).sort(), [
       ['ben', null, 6],
       ['chiara', 5, null],
