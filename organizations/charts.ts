@@ -166,7 +166,9 @@ export function signInsChart(overview: Overview): Chart {
       height: 210,
       lines: [{ kind: 'grid', d: `M${left} ${bottom}H${right}M${left} ${top}H${right}` }],
       bars: shown.flatMap(({ signIns, strong }, n) => {
-        const bar = { x: round(left + n * step + step * 0.15), width: round(step * 0.7) };
+        // A single day is a bar too, not a wall.
+        const thick = Math.min(step * 0.7, 56);
+        const bar = { x: round(left + n * step + (step - thick) / 2), width: round(thick) };
         return [
           { ...bar, y: bottom - height(signIns), height: height(signIns), kind: 'rest' },
           { ...bar, y: bottom - height(strong), height: height(strong), kind: 'bar' },
