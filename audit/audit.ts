@@ -75,6 +75,7 @@ export type AuditType =
   | 'registration_token.issued'
   | 'signals.changed'
   | 'configuration.applied'
+  | 'audit.tampered'
   | 'policy.changed'
   | 'policy.reminded'
   | 'member.role_changed'

@@ -21,6 +21,8 @@ export interface AuditHeadRow {
   chain: string;
   position: number;
   hash: string;
+  /** That a server has put it there: nobody moves it without a key. */
+  proof: string;
 }
 
 /** Events that stand in no chain yet, the oldest first. */
@@ -74,15 +76,15 @@ export const extendChains = (
     readonly now: Date;
   },
 ): Statement[] => [
-  ...[...step.after.values()].map(({ chain, position, hash }): Statement => {
+  ...[...step.after.values()].map(({ chain, position, hash, proof }): Statement => {
     const known = step.before.get(chain);
     return known
       ? {
-          sql: 'UPDATE audit_heads SET position = ?, hash = ? WHERE chain = ? AND position = ? AND hash = ?',
-          values: [position, hash, chain, known.position, known.hash],
+          sql: 'UPDATE audit_heads SET position = ?, hash = ?, proof = ? WHERE chain = ? AND position = ? AND hash = ?',
+          values: [position, hash, proof, chain, known.position, known.hash],
           rows: 1,
         }
-      : { ...db.insertIfAbsent('audit_heads', { chain, position, hash }), rows: 1 };
+      : { ...db.insertIfAbsent('audit_heads', { chain, position, hash, proof }), rows: 1 };
   }),
   ...insertMany(
     'audit_links',
@@ -150,5 +152,19 @@ export const chainFrom = (db: Database, chain: string, after: number, limit: num
      WHERE l.chain = ? AND l.position > ? ORDER BY l.position LIMIT ?`,
     [chain, after, limit],
   );
+
+/** Links of chains that have lost their heads. */
+export const chainsWithoutHead = (db: Database) =>
+  db.rows<{ chain: string }>(
+    'SELECT DISTINCT l.chain FROM audit_links l WHERE NOT EXISTS (SELECT 1 FROM audit_heads h WHERE h.chain = l.chain)',
+  );
+
+/** Events that say of themselves that they have a place in a chain. */
+export async function countChained(db: Database): Promise<number> {
+  const row = await db.row<{ n: number }>(
+    'SELECT COUNT(*) AS n FROM audit_events WHERE chained_at IS NOT NULL',
+  );
+  return Number(row?.n);
+}
 
 export const allHeads = (db: Database) => db.rows<AuditHeadRow>('SELECT * FROM audit_heads ORDER BY chain');

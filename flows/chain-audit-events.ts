@@ -1,3 +1,4 @@
+import { auditEvent } from '../audit/audit.ts';
 import type { AuditEventRow } from '../entities/audit-events.ts';
 import {
   type AuditHeadRow,
@@ -5,6 +6,8 @@ import {
   allHeads,
   auditHeads,
   chainFrom,
+  chainsWithoutHead,
+  countChained,
   extendChains,
   instanceChain,
   unchainedEvents,
@@ -40,6 +43,19 @@ const content = (before: string, chain: string, position: number, event: Readonl
   ]);
 
 const hashOf = (ring: KeyRing, text: string): string => keyedDigest(ring, 'audit chain', text);
+
+/** What a head's proof is over. */
+const place = ({ chain, position, hash }: Pick<AuditHeadRow, 'chain' | 'position' | 'hash'>): string =>
+  JSON.stringify([chain, Number(position), hash]);
+
+const proofOf = (ring: KeyRing, head: Pick<AuditHeadRow, 'chain' | 'position' | 'hash'>): string =>
+  keyedDigest(ring, 'audit head', place(head));
+
+/** False where somebody without a key has moved it. */
+const isProved = (ring: KeyRing, head: AuditHeadRow): boolean =>
+  keyedDigests(ring, 'audit head', place(head)).some((digest) => sameDigest(digest, head.proof));
+
+const nowhere = { ip: null, userAgent: null };
 
 /**
  * Gives every event that has none yet its place: in the chain of all, and in that of each organization which it concerns. A sign-in
@@ -83,7 +99,7 @@ async function chainBatch({ db, ring }: Parts, events: readonly AuditEventRow[])
       const head = after.get(chain) ?? before.get(chain);
       const position = (head?.position ?? 0) + 1;
       const hash = hashOf(ring, content(head?.hash ?? beginning, chain, position, { ...event }));
-      after.set(chain, { chain, position, hash });
+      after.set(chain, { chain, position, hash, proof: '' });
       links.push({
         chain,
         position,
@@ -96,12 +112,24 @@ async function chainBatch({ db, ring }: Parts, events: readonly AuditEventRow[])
       });
     }
   }
+  const proved = new Map(
+    [...after].map(([chain, head]) => [chain, { ...head, proof: proofOf(ring, head) }] as const),
+  );
+  // The chain goes on, and says so for ever: what was cut off before the head cannot be seen once it has moved.
+  const moved = heads.filter((head) => !isProved(ring, head));
   try {
     return await db.together([
+      ...moved.map(({ chain, position }) =>
+        auditEvent(db, nowhere, {
+          type: 'audit.tampered',
+          organizationId: chain === instanceChain ? null : chain,
+          data: { position: Number(position) },
+        }),
+      ),
       ...extendChains(db, {
         links,
         before,
-        after,
+        after: proved,
         eventIds: events.map(({ id }) => id),
         now: db.clock.now(),
       }),
@@ -153,6 +181,12 @@ export async function verifyAuditChains({ db, ring }: Parts): Promise<{
   const problems: ChainProblem[] = [];
   let links = 0;
   let instance: AuditHeadRow | null = null;
+  let placed = 0;
+  // Before the links are read: those that come meanwhile have theirs.
+  const chained = await countChained(db);
+  for (const { chain } of await chainsWithoutHead(db)) {
+    problems.push({ chain, position: 1, what: 'cut' });
+  }
   for (const head of await allHeads(db)) {
     if (head.chain === instanceChain) instance = head;
     let position = 0;
@@ -162,6 +196,7 @@ export async function verifyAuditChains({ db, ring }: Parts): Promise<{
       const rows = await chainFrom(db, head.chain, position, 500);
       for (const row of rows) {
         links += 1;
+        if (head.chain === instanceChain && row.id !== null) placed += 1;
         const expected = position + 1;
         position = Number(row.position);
         const texts = content(hash, head.chain, position, row);
@@ -185,9 +220,13 @@ export async function verifyAuditChains({ db, ring }: Parts): Promise<{
       if (rows.length < 500) break;
       await new Promise(setImmediate);
     }
-    if (!isBroken && (position !== Number(head.position) || hash !== head.hash)) {
+    const isAtHead = position === Number(head.position) && hash === head.hash && isProved(ring, head);
+    if (!isBroken && !isAtHead) {
       problems.push({ chain: head.chain, position: position + 1, what: 'cut' });
     }
+  }
+  if (placed < chained && problems.length === 0) {
+    problems.push({ chain: instanceChain, position: placed + 1, what: 'cut' });
   }
   return { links, head: instance, problems };
 }

@@ -128,6 +128,7 @@ const rules: Readonly<Record<AuditType, Rule | null>> = {
   'registration_token.issued': null,
   'signals.changed': null,
   'configuration.applied': null,
+  'audit.tampered': null,
   'policy.changed': null,
   'policy.reminded': null,
   'member.role_changed': null,

@@ -74,6 +74,7 @@ export const eventGroups = {
     'branding.changed': 'Branding changed',
     'configuration.applied': 'Configuration applied',
     'audit.exported': 'Audit log exported',
+    'audit.tampered': 'Audit log was changed from outside',
     'application.registered': 'Application registered',
     'application.changed': 'Application changed',
     'application.removed': 'Application removed',

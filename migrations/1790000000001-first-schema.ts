@@ -230,7 +230,8 @@ export class FirstSchema1790000000001 implements MigrationInterface {
       `CREATE TABLE IF NOT EXISTS audit_heads (
         chain ${t.id} NOT NULL PRIMARY KEY,
         position ${t.number} NOT NULL,
-        hash ${t.digest} NOT NULL
+        hash ${t.digest} NOT NULL,
+        proof ${t.digest} NOT NULL
       )`,
       `CREATE TABLE IF NOT EXISTS organization_logos (
         organization_id ${t.id} NOT NULL PRIMARY KEY,

@@ -122,6 +122,58 @@ for (const kind of kinds) {
     );
   });
 
+  test(`whoever writes to the database without a key cannot take the newest events away unseen (${kind})`, async (t) => {
+    const door = await frontDoor(t, kind, { configuration });
+    const chain = async () => {
+      while ((await chainAuditEvents(servicesOf(door))) > 0);
+    };
+    const problems = async () => (await verifyAuditChains(servicesOf(door))).problems;
+    await signIn(door, door.browser(), { who: 'ada' });
+    await passwordStep(door.browser(), 'gus');
+    await signIn(door, door.browser(), { who: 'ben' });
+    await chain();
+    t.deepEqual(await problems(), []);
+    const heads = await door.db.rows<{ chain: string; position: number; hash: string; proof: string }>(
+      'SELECT * FROM audit_heads',
+    );
+    const put = (head: (typeof heads)[number]) => {
+      const { sql, values } = door.db.upsert('audit_heads', ['chain'], { ...head });
+      return door.db.change(sql, values);
+    };
+
+    await door.db.change('DELETE FROM audit_heads', []);
+    t.true((await problems()).length > 0, 'heads are gone');
+    await Promise.all(heads.map(put));
+    t.deepEqual(await problems(), []);
+
+    const second = await door.db.row<{ hash: string }>(
+      "SELECT hash FROM audit_links WHERE chain = 'instance' AND position = 1",
+    );
+    await door.db.change("DELETE FROM audit_links WHERE chain = 'instance' AND position > 1", []);
+    await door.db.change("UPDATE audit_heads SET position = 1, hash = ? WHERE chain = 'instance'", [
+      second?.hash ?? '',
+    ]);
+    t.deepEqual(await problems(), [{ chain: 'instance', position: 2, what: 'cut' }], 'its end is cut off');
+
+    await door.db.change('UPDATE audit_events SET chained_at = NULL', []);
+    await door.db.change("DELETE FROM audit_links WHERE chain <> 'instance'", []);
+    await door.db.change("DELETE FROM audit_heads WHERE chain <> 'instance'", []);
+    await chain();
+    t.is(
+      (
+        await door.db.row<{ n: number }>(
+          "SELECT COUNT(*) AS n FROM audit_events WHERE type = 'audit.tampered' AND chained_at IS NOT NULL",
+        )
+      )?.n,
+      1,
+      'chained anew by the server, and said so for ever',
+    );
+
+    await door.db.change('DELETE FROM audit_links', []);
+    await door.db.change('DELETE FROM audit_heads', []);
+    t.is((await problems())[0]?.what, 'cut', 'all chains are gone, the events are there');
+  });
+
   test(`an organization sees what concerns it, and nothing of another (T100) (${kind})`, async (t) => {
     const door = await frontDoor(t, kind, { configuration });
     await signIn(door, door.browser(), { who: 'hal', params: { client_id: 'birch-app' } });
