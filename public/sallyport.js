@@ -418,3 +418,10 @@ addEventListener('load', () => document.querySelector('form[data-submit-now]')?.
 
 // On a phone the navigation scrolls: where one is stands in sight.
 document.querySelector('.side [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
+
+// What is wrong stands in sight: Chromium puts the focus there, and does not always scroll to it.
+addEventListener('load', () => {
+  const wrong = document.activeElement;
+  if (wrong?.matches('[autofocus]:is([aria-invalid], [role="alert"])'))
+    wrong.scrollIntoView({ block: 'center' });
+});

@@ -146,12 +146,15 @@ async function look(person: Person, walk: Walk): Promise<string[]> {
   const text = (await page.locator('body').innerText()).replace(/\s+/g, ' ');
   if (!walk.shows.test(text)) found.push(`does not show ${walk.shows}, but: ${text.slice(0, 600)}`);
   if (walk.isError) {
-    const said = await page.evaluate<{ alerts: number; isAtFault: boolean }>(`({
+    await page.waitForLoadState('load');
+    const said = await page.evaluate<{ alerts: number; isAtFault: boolean; isInSight: boolean }>(`({
       alerts: document.querySelectorAll('[role=alert]').length,
       isAtFault: document.activeElement.matches('[role=alert], [aria-invalid=true]'),
+      isInSight: (({ top, bottom }) => bottom > 0 && top < innerHeight)(document.activeElement.getBoundingClientRect()),
     })`);
     if (said.alerts === 0) found.push('nobody is told what is wrong');
     if (!said.isAtFault) found.push('the focus stands on nothing that is wrong');
+    else if (!said.isInSight) found.push('what is wrong stands out of sight');
   }
   const width = await page.evaluate<number>('document.documentElement.scrollWidth');
   if (width > 320) found.push(`is ${width} pixels wide`);
