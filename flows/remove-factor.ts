@@ -5,8 +5,9 @@ import { policyFrom } from '../entities/memberships.ts';
 import { instancePolicy } from '../entities/organizations.ts';
 import { forgetRecoveryCodes } from '../entities/recovery-codes.ts';
 import { forgetRememberedDevices } from '../entities/remembered-devices.ts';
-import { preferFactor, securityChangedSince } from '../entities/users.ts';
+import { postponeSetup, preferFactor, securityChangedSince } from '../entities/users.ts';
 import { factorFor } from '../factors/index.ts';
+import { after } from '../lib/clock.ts';
 import { defaultPolicy } from '../policy/defaults.ts';
 import { type Forbidding, whoForbids } from '../policy/must-keep.ts';
 import type { Method } from '../policy/types.ts';
@@ -14,6 +15,7 @@ import { type Actor, stillSignedIn } from './actor.ts';
 import type { Assessment } from './assess-sign-in.ts';
 import { type AccountChange, changeMail } from './security-mail.ts';
 import type { Services } from './services.ts';
+import { postponedFor } from './skip-setup.ts';
 
 export type Removal =
   | { readonly kind: 'done' }
@@ -59,7 +61,7 @@ export async function removeFactor(
     statements: [
       removeFactorOf(user.id, factorId),
       ...(user.preferred_factor_id === factorId ? [preferFactor(user.id, null)] : []),
-      ...(rest.length === 0 ? [forgetRecoveryCodes(user.id)] : []),
+      ...(rest.length === 0 ? [forgetRecoveryCodes(user.id), notAskedSoon(services, user.id)] : []),
     ],
   });
 }
@@ -80,9 +82,18 @@ export async function disableTwoFactor(
     data: { methods: methodsOf(assessment.factors) },
     mail: 'factors_off',
     what: null,
-    statements: [removeFactorsOf(user.id), forgetRecoveryCodes(user.id), preferFactor(user.id, null)],
+    statements: [
+      removeFactorsOf(user.id),
+      forgetRecoveryCodes(user.id),
+      preferFactor(user.id, null),
+      notAskedSoon(services, user.id),
+    ],
   });
 }
+
+/** Who has just turned it off is not recommended to turn it on. Where it is required they are asked all the same. */
+const notAskedSoon = ({ db }: Services, userId: string): Statement =>
+  postponeSetup(userId, after(db.clock.now(), postponedFor));
 
 const methodsOf = (factors: readonly { readonly method: Method }[]): Method[] => [
   ...new Set(factors.map(({ method }) => method)),

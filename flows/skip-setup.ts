@@ -5,8 +5,8 @@ import type { WayOut } from '../policy/types.ts';
 import type { Services } from './services.ts';
 import { type SignIn, signInStatement } from './sign-in-state.ts';
 
-/** How long "Do not ask again" holds on the recommended page (product.md §2, rule 3). */
-const postponedFor = days(30);
+/** How long "Do not ask again" holds on the recommended page (product.md §2, rule 3), and so does turning it off by oneself. */
+export const postponedFor = days(30);
 
 /**
  * "Skip for now" and "Not now". Whether the page may be left was decided a moment ago, by the server's clock, and is decided again

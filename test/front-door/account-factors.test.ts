@@ -110,6 +110,19 @@ for (const kind of kinds) {
     t.deepEqual(left, []);
   });
 
+  test(`${kind}: who has just turned it off by themselves is not recommended to turn it on`, async (t) => {
+    const door = await frontDoor(t, kind, {
+      configuration: acme({ requirement: 'recommended' }, { ada: { totp: secret } }),
+    });
+    const ada = await account(door);
+    await ada.press('Disable');
+    await ada.press('Disable');
+    t.is(flash(ada), 'Two-factor authentication is off.');
+    t.is((await account(door)).heading, 'Security');
+    door.clock.forward(31 * 24 * 60 * minutes(1));
+    t.is((await account(door)).heading, 'Set up two-factor authentication');
+  });
+
   test(`${kind}: the last factor stays where an organization requires one, which is named (T094)`, async (t) => {
     const door = await frontDoor(t, kind, {
       configuration: acme(
