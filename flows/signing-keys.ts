@@ -34,12 +34,15 @@ type SigningKey = JWK & { readonly alg: Algorithm };
 export async function loadSigningKeys(db: Database, ring: KeyRing, make = newSigningKey): Promise<JWK[]> {
   const now = db.clock.now();
   let rows = await signingKeys(db, now);
-  if (rows.length === 0) {
-    for (const algorithm of algorithms) {
-      const id = `first-${algorithm.toLowerCase()}`;
-      const statement = keyRow(db, ring, id, await make(algorithm), now);
-      await db.change(statement.sql, statement.values);
-    }
+  const missing = algorithms.filter((algorithm) => !rows.some((row) => row.algorithm === algorithm));
+  if (missing.length > 0) {
+    const made = await Promise.all(
+      missing.map(async (algorithm) =>
+        keyRow(db, ring, `first-${algorithm.toLowerCase()}`, await make(algorithm), now),
+      ),
+    );
+    // All at once: whoever starts beside this one finds all or none, and so does the next after a kill.
+    await db.together(made);
     rows = await signingKeys(db, now);
   }
   return inOrder(rows, now).map((row) => JSON.parse(open(ring, place(row.id), row.jwk)) as JWK);
