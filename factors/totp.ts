@@ -142,6 +142,9 @@ function dataOf(data: Json): App | null {
   return secret !== undefined && isKnown ? ({ secret, algorithm, digits, period } as App) : null;
 }
 
+/** A QR code holds some two thousand characters; a letter of a name may be nine of them, and the name stands there twice. */
+const longestIssuer = 40;
+
 /** Key URI format: the label is `issuer:account`, so neither may hold a colon of its own. */
 function describe({ issuerName, email }: Subject, secret: string): string {
   const [issuer, label] = [issuerName, email].map((name) =>
@@ -150,7 +153,8 @@ function describe({ issuerName, email }: Subject, secret: string): string {
       .replaceAll(/\s*:\s*/g, ' ')
       .trim(),
   );
-  return generateURI({ issuer: issuer || 'Sallyport', label: label || 'account', secret });
+  const shown = [...(issuer ?? '')].slice(0, longestIssuer).join('').trim();
+  return generateURI({ issuer: shown || 'Sallyport', label: label || 'account', secret });
 }
 
 const inGroups = (secret: string): string => secret.match(/.{1,4}/g)?.join(' ') ?? '';

@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream';
 import { form } from 'co-body';
 import type { Context, Middleware } from 'koa';
 import { RequestError } from './errors.ts';
@@ -17,13 +18,22 @@ export function formBody({ limit }: Limits): Middleware {
   };
 }
 
-/** As `formBody`, and forms with a file into `ctx.request.files`. What reads those is loaded with the first of them. */
+/**
+ * As `formBody`, and forms with a file into `ctx.request.files`: kept in memory, since strangers may send them, and nothing of a stranger's
+ * is to lie on the disk. What reads those is loaded with the first of them.
+ */
 export function formBodyWithFiles({ limit }: Limits, formidable: object): Middleware {
   const plain = formBody({ limit });
   let loaded: Promise<Middleware> | null = null;
   const withFiles = (): Promise<Middleware> => {
     loaded ??= import('koa-body').then(({ koaBody }) =>
-      koaBody({ json: false, text: false, urlencoded: false, multipart: true, formidable }),
+      koaBody({
+        json: false,
+        text: false,
+        urlencoded: false,
+        multipart: true,
+        formidable: { ...formidable, fileWriteStreamHandler: intoMemory },
+      }),
     );
     return loaded;
   };
@@ -35,11 +45,27 @@ export function formBodyWithFiles({ limit }: Limits, formidable: object): Middle
     try {
       await read(ctx, async () => {});
     } catch (error) {
-      // Whoever hangs up in the middle is nobody's failure.
-      throw ctx.req.complete || !ctx.req.destroyed ? error : new RequestError('bad_request');
+      // Too large, or what is no form at all, or broken off: the sender's mistake, whatever the parser calls it.
+      throw (error as { httpCode?: unknown }).httpCode === 413 ? error : new RequestError('bad_request');
     }
     await next();
   };
+}
+
+/** How the parser is told to put a file into its own `content`. */
+function intoMemory(given?: object): Writable {
+  const file = given as { content?: Buffer };
+  const parts: Buffer[] = [];
+  return new Writable({
+    write(part: Buffer, _encoding, done) {
+      parts.push(part);
+      done();
+    },
+    final(done) {
+      file.content = Buffer.concat(parts);
+      done();
+    },
+  });
 }
 
 function setBody(ctx: Context, body: unknown): void {

@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import Router from '@koa/router';
 import type { Context } from 'koa';
 import type { Session } from 'oidc-provider';
@@ -106,9 +105,6 @@ export function signedInRoutes(
         })
       : formBody(ordinary),
   );
-  if (uploads) {
-    router.use(forgetUploads);
-  }
 
   const enter = (method: 'GET' | 'POST', path: string, { assurance, permission }: Rules) =>
     site.routes.add({
@@ -141,18 +137,6 @@ export function signedInRoutes(
       });
     },
   };
-}
-
-/** Files of a form are on the disk before anybody is asked who they are; none outlives its request. */
-async function forgetUploads(ctx: Context, next: () => Promise<void>): Promise<void> {
-  try {
-    await next();
-  } finally {
-    const { files = {} } = ctx.request as { files?: Record<string, unknown> };
-    for (const file of Object.values(files).flat() as { filepath?: unknown }[]) {
-      if (typeof file?.filepath === 'string') await rm(file.filepath, { force: true });
-    }
-  }
 }
 
 /** Null where the browser was sent to prove something first. */

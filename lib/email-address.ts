@@ -6,6 +6,9 @@ import { domainToASCII, domainToUnicode } from 'node:url';
  */
 export const isSingleAddress = (text: unknown): text is string => asciiAddress(text) !== null;
 
+/** RFC 5321 allows 254; a key column of MySQL holds this many, and nobody is told to have an account that cannot be stored. */
+const longest = 191;
+
 /** The address as mail servers write it, with an international domain as A-labels; null where it is not a single address. */
 export function asciiAddress(text: unknown): string | null {
   if (typeof text !== 'string' || text.length > 254) return null;
@@ -15,7 +18,7 @@ export function asciiAddress(text: unknown): string | null {
   const domain = asciiDomain(text.slice(at + 1));
   if (domain === null) return null;
   const address = `${local}@${domain}`;
-  return address.length <= 254 ? address : null;
+  return address.length <= longest ? address : null;
 }
 
 const dotAtom = /^[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*$/;

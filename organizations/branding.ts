@@ -25,7 +25,7 @@ export function brandingRoutes({ get, post }: SignedInRoutes): void {
 
   post('/:slug/branding', inSession('branding.change'), async (visit, form) => {
     const { ctx, site } = visit;
-    const file = await uploadOf(ctx, 'logo');
+    const file = uploadOf(ctx, 'logo');
     const accent = textOf(form.accent).trim().toLowerCase();
     const name = textOf(form.name);
     const outcome = await changeBranding(site.services, await organizationOf(visit), {

@@ -89,7 +89,7 @@ export function importRoutes({ get, post }: SignedInRoutes): void {
   post('/:slug/members-import', inSession('members.import'), async (visit, form) => {
     const { ctx, site } = visit;
     const there = await organizationOf(visit);
-    const file = await uploadOf(ctx, 'file');
+    const file = uploadOf(ctx, 'file');
     const csv = file ? textIn(file) : textOf(form.csv);
     if (file || form.confirmed !== '1') {
       const plan = await planImport(site.services, there, csv);

@@ -1,15 +1,11 @@
-import { readFile } from 'node:fs/promises';
 import type { Context } from 'koa';
 
 /** The file that came with a form's field; null where none was chosen. */
-export async function uploadOf(ctx: Context, field: string): Promise<Buffer | null> {
-  const { files } = ctx.request as { files?: Record<string, unknown> };
-  const given = files?.[field];
-  const file = (Array.isArray(given) ? given[0] : given) as
-    | { filepath?: unknown; size?: unknown }
-    | undefined;
-  if (typeof file?.filepath !== 'string' || Number(file.size) === 0) return null;
-  return readFile(file.filepath);
+export function uploadOf(ctx: Context, field: string): Buffer | null {
+  const { files = {} } = ctx.request as { files?: Record<string, unknown> };
+  const given = Object.hasOwn(files, field) ? files[field] : undefined;
+  const { content } = (Array.isArray(given) ? given[0] : (given ?? {})) as { content?: unknown };
+  return Buffer.isBuffer(content) && content.length > 0 ? content : null;
 }
 
 /** Spreadsheets write UTF-8, or what their system wrote before it. */

@@ -98,7 +98,17 @@ test('a set-up shows a secret of 160 bits to type, and an image of the very same
 });
 
 test('any name of an organization makes a label that apps read', async (t) => {
-  for (const issuerName of ['A & B', 'Acme: Aviation', 'Zürich 🛫', 'a/b?c=d#e', '', ':', '\ud800']) {
+  for (const issuerName of [
+    'A & B',
+    'Acme: Aviation',
+    'Zürich 🛫',
+    'a/b?c=d#e',
+    '',
+    ':',
+    '\ud800',
+    '漢'.repeat(200),
+    '🛫'.repeat(200),
+  ]) {
     const { show } = await totp.startEnrolment({ ...at(59), issuerName, factors: [] });
     const { uri } = show as { uri: string };
     const { pathname, searchParams } = new URL(uri);

@@ -1,5 +1,7 @@
+import { readdir } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
 import { gzipSync } from 'node:zlib';
 import test from 'ava';
 import { acme, application, frontDoor, kinds, signIn } from './rig.ts';
@@ -53,8 +55,10 @@ test('a form that is small on the way and huge when unpacked is not unpacked, an
   );
 });
 
-test('an upload that is too large, or breaks off, is the sender’s mistake and not ours (T145)', async (t) => {
+test('an upload that is too large, or breaks off, is the sender’s mistake and not ours, and leaves nothing on the disk (T145)', async (t) => {
   const door = await frontDoor(t, 'SQLite', { configuration: acme({}) });
+  const onDisk = async () => (await readdir(tmpdir())).filter((name) => /^[a-z0-9]{25}$/.test(name));
+  const before = new Set(await onDisk());
   const form = new FormData();
   form.set('logo', new Blob([Buffer.alloc(2_000_000, 'x')], { type: 'image/png' }), 'logo.png');
   const answer = await fetch(`${door.issuer}/organizations/acme/branding`, {
@@ -77,9 +81,34 @@ test('an upload that is too large, or breaks off, is the sender’s mistake and 
       setTimeout(() => sent.destroy(), 100);
     });
   });
+  const send = async (body: string) => {
+    const headers = { Origin: door.issuer, 'Content-Type': 'multipart/form-data; boundary=x' };
+    const address = `${door.issuer}/organizations/acme/branding`;
+    return (await fetch(address, { method: 'POST', body, headers, redirect: 'manual' })).status;
+  };
+  const part = '--x\r\nContent-Disposition: form-data; name="logo"; filename="a"\r\n';
+  // Two files where one may be: the connection is closed on them, so that the answer may not come through.
+  const { port, host } = new URL(door.issuer);
+  const twoFiles = `${part}\r\n${'x'.repeat(90_000)}\r\n`.repeat(2);
+  const head = `POST /organizations/acme/branding HTTP/1.1\r\nHost: ${host}\r\nOrigin: ${door.issuer}\r\nContent-Type: multipart/form-data; boundary=x\r\n`;
+  await onOneConnection(Number(port), [
+    `${head}Content-Length: ${twoFiles.length + 7}\r\n\r\n`,
+    `${twoFiles}--x--\r\n`,
+  ]);
+  for (const [body, status] of [
+    [`${part}\r\nab\r\n${part}Content-Transfer-Encoding: base65\r\n\r\nab\r\n--x--\r\n`, 400],
+    [`${part}\r\nab`, 400],
+    [`${part.replace('logo', '__proto__')}\r\nab\r\n--x--\r\n`, 303],
+  ] as const) {
+    t.is(await send(body), status, body);
+  }
   await new Promise((resolve) => setTimeout(resolve, 200));
   t.deepEqual(
     door.log.filter((line) => line.includes('request failed')),
+    [],
+  );
+  t.deepEqual(
+    (await onDisk()).filter((name) => !before.has(name)),
     [],
   );
 });

@@ -1,6 +1,8 @@
 import test from 'ava';
 import { asciiAddress, isSingleAddress } from '../../lib/email-address.ts';
 
+const longDomain = `@${'b'.repeat(60)}.${'c'.repeat(60)}.${'d'.repeat(60)}.test`;
+
 const single: readonly [string, string][] = [
   ['ada@acme.test', 'ada@acme.test'],
   ['Ada.Lovelace+2fa@Mail.Acme.Test', 'Ada.Lovelace+2fa@mail.acme.test'],
@@ -11,6 +13,7 @@ const single: readonly [string, string][] = [
   ['ada@例え.jp', 'ada@xn--r8jz45g.jp'],
   ['ada@straße.example', 'ada@xn--strae-oqa.example'],
   [`${'a'.repeat(64)}@acme.test`, `${'a'.repeat(64)}@acme.test`],
+  [`abc${longDomain}`, `abc${longDomain}`],
 ];
 
 for (const [text, expected] of single) {
@@ -83,6 +86,8 @@ const hostile: readonly unknown[] = [
   `ada@${'a'.repeat(64)}.test`,
   `ada@${'acme.'.repeat(60)}test`,
   `ada@${'ü'.repeat(60)}.test`,
+  // One that mail servers would take, and no row of the table.
+  `abcd${longDomain}`,
   undefined,
   null,
   0,
