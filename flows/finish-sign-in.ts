@@ -24,8 +24,6 @@ export interface FinishedSignIn {
   readonly accountId: string;
   readonly acr: string;
   readonly amr: readonly string[];
-  /** When the person last proved something, in seconds: `auth_time`. */
-  readonly authTime: number;
   readonly proved: Proved;
   /** A device that is remembered from now on; undefined leaves what the browser has. */
   readonly device: { readonly id: string; readonly secret: string } | undefined;
@@ -153,12 +151,10 @@ export async function endingOf(services: Services, input: EndOfSignIn): Promise<
         ]
       : []),
   ];
-  const moments = state.proofs.map(({ at }) => at);
   const finished = {
     accountId: user.id,
     acr,
     amr,
-    authTime: Math.floor(Math.max(...moments) / 1000),
     proved: {
       proofs: state.proofs,
       choices: state.choices,

@@ -35,16 +35,14 @@ export async function handOver(
   finished: FinishedSignIn,
 ): Promise<void> {
   const { site, signIn, ctx } = visit;
-  const { accountId, acr, amr, authTime, proved, device } = finished;
+  const { accountId, acr, amr, proved, device } = finished;
   if (assessment.deviceRejected || device !== undefined || visit.browser.bucketFor(accountId) === null) {
     const kept = assessment.deviceRejected ? visit.browser.forgotten(accountId) : visit.browser;
     site.cookie.write(ctx, kept.signedIn(accountId, device));
   }
   await leaveOtherSession(visit, accountId);
   // The library would merge what an earlier interaction of the same request left; each says all that it knows instead.
-  const login = signIn.state.changed
-    ? { login: { accountId, acr, amr: [...amr], ts: authTime }, proved }
-    : {};
+  const login = signIn.state.changed ? { login: { accountId, acr, amr: [...amr] }, proved } : {};
   await hand(visit, { ...login, consent: {} });
 }
 

@@ -34,10 +34,18 @@ export function acrOf(proof: Proof): Acr {
 /** What may be claimed of these proofs (contract.md, "Claims"): never more than was done. */
 export function assuranceOf(proofs: readonly Proof[], remembered: boolean): Assurance {
   const acr = strongest(proofs);
+  const provedAt = lastOf(proofs);
   if (remembered && acr === acr1fa && proofs.some(isFirstStep)) {
-    return { acr: acrRemembered, amr: amrOf(proofs.filter(isFirstStep), acrRemembered) };
+    return { acr: acrRemembered, amr: amrOf(proofs.filter(isFirstStep), acrRemembered), provedAt };
   }
-  return { acr, amr: amrOf(proofs, acr) };
+  return { acr, amr: amrOf(proofs, acr), provedAt };
+}
+
+function lastOf(proofs: readonly Proof[]): Date | null {
+  const moments = proofs.flatMap(({ kind, at, ageUnknown }) =>
+    kind === 'mailbox' || ageUnknown === true ? [] : [at.getTime()],
+  );
+  return moments.length === 0 ? null : new Date(Math.max(...moments));
 }
 
 function strongest(proofs: readonly Proof[]): Acr {

@@ -70,8 +70,8 @@ export function instead(signIn: SignIn): Decision | null {
 export function isRemembered(signIn: SignIn): boolean {
   const { remembered, rules, user, now } = signIn;
   if (remembered === null || !mayBeRemembered(signIn)) return false;
-  if (!rules.methods.includes(remembered.method)) return false;
-  if (!usableFactors(user).some(({ method }) => method === remembered.method)) return false;
+  const isOfIt = (factor: ConfirmedFactor) => factor.method === remembered.method && accepts(rules, factor);
+  if (!usableFactors(user).some(isOfIt)) return false;
   if (!(remembered.createdAt >= rules.changedAt)) return false;
   return remembered.createdAt.getTime() + days(rules.rememberDays) > now.getTime();
 }

@@ -157,6 +157,8 @@ export interface Facts {
 export interface Assurance {
   readonly acr: string;
   readonly amr: readonly string[];
+  /** When the last of it was proved, for `auth_time`; null where nobody knows: an upstream provider did not say, and nothing followed. */
+  readonly provedAt: Date | null;
 }
 
 /** Who asks for a set-up: the person's organization, the instance, the application, the request, or an admin's reset. */

@@ -5,6 +5,7 @@ import { type ClaimsRow, userById } from '../entities/users.ts';
 import { type Assessment, assessSignIn } from '../flows/assess-sign-in.ts';
 import type { Services } from '../flows/services.ts';
 import { digest } from '../lib/digest.ts';
+import { acr1fa, acr2sv, acrNamed, assuranceOf, reaches } from '../policy/assurance.ts';
 import { connectedUntil, strictestLengths } from '../policy/session-lengths.ts';
 import type { ApplicationAssurance } from '../policy/types.ts';
 import { applicationOf, provedBy } from './assess-request.ts';
@@ -14,6 +15,8 @@ interface Token {
   readonly kind?: string;
   readonly accountId?: string;
   readonly sessionUid?: string;
+  readonly acr?: string;
+  readonly amr?: readonly string[];
   /** The library has seen that its session lives; otherwise it has not looked. */
   readonly expiresWithSession?: boolean;
   /** Read together with it. */
@@ -46,7 +49,7 @@ export async function findAccount(
   if ((kind === 'AuthorizationCode' || kind === 'DeviceCode') && !(await sessionLives(services, source))) {
     return undefined;
   }
-  if (kind === 'RefreshToken' && !(await mayRefresh(services, ctx, sub))) {
+  if (kind === 'RefreshToken' && !(await mayRefresh(services, ctx, sub, source ?? {}))) {
     return undefined;
   }
   let user: Promise<ClaimsRow | null> | null =
@@ -123,7 +126,27 @@ async function mayStillRead(
   );
 }
 
-async function mayRefresh(services: Services, ctx: KoaContextWithOIDC, sub: string): Promise<boolean> {
+/**
+ * A refresh says again how its person signed in. Where that was an upstream provider's word, and it is believed less by now, the
+ * application has to send them once more (docs/decisions/0024-upstream-providers.md).
+ */
+function isStillBelieved({ acr, amr = [] }: Pick<Token, 'acr' | 'amr'>, { facts }: Assessment): boolean {
+  const { proofs } = facts;
+  if (!proofs.some(({ kind }) => kind === 'upstream')) {
+    return true;
+  }
+  const now = assuranceOf(proofs, false);
+  const [said, believed] = [acrNamed(acr ?? '') ?? acr1fa, acrNamed(now.acr) ?? acr1fa];
+  const isReached = !reaches(said, acr2sv) || reaches(believed, said);
+  return isReached && amr.every((value) => now.amr.includes(value));
+}
+
+async function mayRefresh(
+  services: Services,
+  ctx: KoaContextWithOIDC,
+  sub: string,
+  token: Pick<Token, 'acr' | 'amr'>,
+): Promise<boolean> {
   const { client, grant } = ctx.oidc;
   const given = client && grant ? provedBy({ accountId: grant.accountId, proved: grant.proved }) : null;
   if (!client || !given || grant?.accountId !== sub) {
@@ -138,7 +161,11 @@ async function mayRefresh(services: Services, ctx: KoaContextWithOIDC, sub: stri
     device: given.deviceId ? { kind: 'session', id: given.deviceId } : null,
     request: { startedAt: now, login: false, maxAge: null, acrValues: [], essential: false },
   });
-  if (assessment === null || !(await mayStillRead(services, client, grant, assessment))) {
+  if (
+    assessment === null ||
+    !isStillBelieved(token, assessment) ||
+    !(await mayStillRead(services, client, grant, assessment))
+  ) {
     return false;
   }
   const { decision, facts } = assessment;

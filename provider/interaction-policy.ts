@@ -1,5 +1,6 @@
 import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Services } from '../flows/services.ts';
+import type { Assurance } from '../policy/types.ts';
 import { assessRequest, mustSignInAnew, requestStartedAt } from './assess-request.ts';
 
 const { base, Check, Prompt } = interactionPolicy;
@@ -91,12 +92,17 @@ async function subjectHinted(ctx: KoaContextWithOIDC): Promise<string | null> {
   return payload.sub ?? '';
 }
 
-/** The claims come from the decision about this request, not from what an earlier one left in the session. */
-function sayWhatWasProved(ctx: KoaContextWithOIDC, assurance: { acr: string; amr: readonly string[] }): void {
+/**
+ * The claims come from the decision about this request, not from what an earlier one left in the session. Where nobody knows when it
+ * was proved, there is no `auth_time`.
+ */
+function sayWhatWasProved(ctx: KoaContextWithOIDC, { acr, amr, provedAt }: Assurance): void {
   const { session } = ctx.oidc;
-  if (!session || (session.acr === assurance.acr && session.amr?.join(' ') === assurance.amr.join(' '))) {
+  if (!session) {
     return;
   }
-  session.acr = assurance.acr;
-  session.amr = [...assurance.amr];
+  const authTime = provedAt === null ? undefined : Math.floor(provedAt.getTime() / 1000);
+  if (session.acr !== acr || session.amr?.join(' ') !== amr.join(' ') || session.loginTs !== authTime) {
+    Object.assign(session, { acr, amr: [...amr], loginTs: authTime });
+  }
 }

@@ -2,7 +2,7 @@ import test from 'ava';
 import { minutes } from '../../lib/clock.ts';
 import type { Browser } from './browser.ts';
 import { events } from './evidence.ts';
-import { acme, type FrontDoor, frontDoor, kinds, nextStep, password, secret } from './rig.ts';
+import { acme, type FrontDoor, frontDoor, kinds, nextStep, password, redeem, secret } from './rig.ts';
 
 /** Signs in on the account's own page; a code of the authenticator app where one is asked for. */
 export async function account(door: FrontDoor, who = 'ada', path = '/account'): Promise<Browser> {
@@ -30,6 +30,7 @@ for (const kind of kinds) {
       configuration: acme({ methods: ['totp', 'email'] }, { ada: {}, ben: { totp: secret } }),
     });
     const ada = await account(door);
+    const signedInAt = Math.floor(door.clock.now().getTime() / 1000);
     t.true(ada.buttons.includes('Enable'));
     t.false(ada.buttons.includes('Disable'));
     await ada.press('Enable');
@@ -45,9 +46,23 @@ for (const kind of kinds) {
     const elsewhere = await account(door);
     t.is(elsewhere.heading, 'Security');
     const before = [...ada.cookies].find(([key]) => key.startsWith('sallyport-session;'))?.[1].value;
+    door.clock.forward(minutes(5));
     await ada.press('Confirm setup', { code: door.code(0, typed) });
     t.is(ada.recoveryCodes.length, 8);
     t.not([...ada.cookies].find(([key]) => key.startsWith('sallyport-session;'))?.[1].value, before, 'T015');
+    const codes = ada.copy();
+    const told = async (params: Record<string, string>) => {
+      door.clock.forward(1_000);
+      await ada.authorize({ prompt: 'none', ...params });
+      const { acr, amr, auth_time } = (await redeem(door, ada)).claims;
+      return { acr, amr, auth_time };
+    };
+    t.deepEqual(
+      await told({ acr_values: 'urn:sallyport:acr:2fa', max_age: '60' }),
+      { acr: 'urn:sallyport:acr:2fa', amr: ['pwd', 'otp', 'mfa'], auth_time: signedInAt + 300 },
+      'recent enough for max_age, and auth_time says so (T067)',
+    );
+    await ada.open(codes.url);
     await ada.press('Continue');
     t.regex(ada.alert, /Save the codes first/);
     await ada.press('Continue', { saved: '1' });
@@ -102,6 +117,11 @@ for (const kind of kinds) {
     await ada.press('Disable');
     t.is(flash(ada), 'Two-factor authentication is off.');
     t.true(ada.buttons.includes('Enable'));
+    t.deepEqual(
+      await told({}),
+      { acr: 'urn:sallyport:acr:1fa', amr: ['pwd'], auth_time: signedInAt },
+      'what is left is the password, and its time (T065)',
+    );
     const again = await account(door);
     t.is(again.heading, 'Security');
     const left = await door.db.rows(

@@ -462,7 +462,17 @@ for (const kind of kinds) {
     const unsaid = door.browser();
     await unsaid.authorize();
     await fake.signIn(unsaid, { without: ['auth_time'] });
-    t.truthy(unsaid.callback?.get('code'));
+    const ageless = await redeem(door, unsaid);
+    t.is(ageless.status, 200);
+    const { access_token: token } = ageless.body;
+    for (const [where, said] of [
+      ['ID token', ageless.claims],
+      ['introspection', (await door.post('/token/introspection', { token: String(token) })).body],
+      ['userinfo', (await door.post('/me', {}, { bearer: String(token) })).body],
+    ] as const) {
+      t.is(said.acr, 'urn:sallyport:acr:1fa', where);
+      t.false('auth_time' in said, `${where}: nobody knows when, so nothing is claimed (T065)`);
+    }
     await unsaid.authorize({ prompt: 'none', max_age: '7200' });
     t.is(unsaid.callback?.get('error'), 'login_required', 'nobody knows how old it is');
     await old.authorize({ client_id: 'keys' });
@@ -610,17 +620,20 @@ for (const kind of kinds) {
       await browser.authorize({ client_id: clientId, prompt: 'none' });
       return browser.callback?.get('error') ?? 'in';
     };
-    const refresh = async (answer: TokenAnswer) =>
+    const refresh = async (answer: TokenAnswer, clientId = 'ours') =>
       (
         await door.post(
           '/token',
           { grant_type: 'refresh_token', refresh_token: String(answer.body.refresh_token) },
-          { clientId: 'ours' },
+          { clientId },
         )
       ).status;
 
     const { browser, answer } = await enter();
     t.is(await silent(browser), 'in');
+    t.is(await silent(browser, 'app'), 'in');
+    const undemanding = await redeem(door, browser, 'app');
+    t.like(undemanding.claims, { acr: 'urn:sallyport:acr:2fa', amr: ['otp', 'mfa'] });
     const [member] = await door.db.rows<{ role: string }>(
       "SELECT m.role FROM memberships m JOIN users u ON u.id = m.user_id WHERE u.email = 'zoe@acme.test'",
     );
@@ -657,6 +670,7 @@ for (const kind of kinds) {
     await door.apply({ providers: [{ slug: 'fake', organization: 'acme', trusted: { amr: [] } }] });
     t.is(await silent(browser), 'interaction_required');
     t.is(await refresh(answer), 400);
+    t.is(await refresh(undemanding, 'app'), 400, 'what is not believed any more is not said again (T074)');
     await door.apply({ providers: [{ slug: 'fake', organization: 'acme', trusted: { amr: ['otp'] } }] });
     t.is(await silent(browser), 'in');
     await door.apply({ providers: [{ slug: 'fake', organization: 'acme', enabled: false }] });

@@ -196,6 +196,8 @@ const table: Record<string, readonly Row[]> = {
     ['so is one that nobody has attested', { user: { factors: [passkey] }, memberships: [member(forAll(8, { methods: ['passkey'], passkeyModels: ['key-a'] }))], proofs: [password, proof('passkey')] }, 'enrol passkey | none | acme'],
     ['of two organizations both must accept it', { user: { factors: [factor('passkey', { model: 'key-a' })] }, memberships: [member(forAll(8, { methods: ['passkey'], passkeyModels: ['key-a'] })), member(forAll(8, { methods: ['passkey'], passkeyModels: ['key-b'] }), { organization: zeta })], proofs: [password, proof('passkey')] }, 'refuse no_method_available'],
     ['where nothing is required any passkey is enough', { user: { factors: [passkey] }, memberships: [member(policy({ passkeyModels: ['key-a'] }))], proofs: [password, proof('passkey')] }, 'allow satisfied phr'],
+    ['a device that was remembered by one of them is enough', { user: { factors: [factor('passkey', { model: 'key-a' })] }, memberships: [member(forAll(8, { passkeyModels: ['key-a'] }))], remembered: remembered({ method: 'passkey' }) }, 'allow remembered remembered'],
+    ['a device that was remembered by another model, for an organization that takes it, is asked', { user: { factors: [factor('passkey', { model: 'key-z' })] }, memberships: [member(forAll(8, { passkeyModels: ['key-a'] }))], remembered: remembered({ method: 'passkey' }) }, 'challenge passkey'],
     ['a factor that is accepted is asked for before', { user: { factors: [passkey, totp] }, memberships: [member(forAll(8, { passkeyModels: ['key-a'] }))] }, 'challenge totp remember 30'],
   ],
 
