@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { storedPolicy } from '../entities/memberships.ts';
+import { oneLinePattern } from '../lib/one-line.ts';
 import { methods, roles } from '../policy/types.ts';
 
 /** The words of the API. Names are those of the configuration file. */
@@ -21,12 +22,7 @@ export const clientId = z
   .regex(/^[\x21-\x7e]+$/);
 export const moment = z.iso.datetime();
 export const momentOrNull = moment.nullable();
-export const line = (longest: number) =>
-  z
-    .string()
-    .min(1)
-    .max(longest)
-    .regex(/^\P{Cc}*$/u);
+export const line = (longest: number) => z.string().min(1).max(longest).regex(oneLinePattern);
 
 export const inOrganization = z.strictObject({ organization: slug });
 export const ofUser = z.strictObject({ user: id });

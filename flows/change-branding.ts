@@ -1,5 +1,6 @@
 import { auditEvent } from '../audit/audit.ts';
 import { readBranding } from '../entities/branding.ts';
+import { oneLinePattern } from '../lib/one-line.ts';
 import { readPicture } from '../lib/picture.ts';
 import { actorData, type OrganizationVisit, requirePermission, stillActing } from './organization-actor.ts';
 import type { Services } from './services.ts';
@@ -38,7 +39,7 @@ export async function changeBranding(
       Math.min(picture.width, picture.height) > 0 &&
       Math.max(picture.width, picture.height) <= widest);
   const fields = [
-    ...(/^[^\p{Cc}]{1,200}$/u.test(name) ? [] : ['name' as const]),
+    ...(name !== '' && [...name].length <= 200 && oneLinePattern.test(name) ? [] : ['name' as const]),
     ...(wish.accent === null || /^#[0-9a-f]{6}$/i.test(wish.accent) ? [] : ['accent' as const]),
     ...(isPicture ? [] : ['logo' as const]),
   ];

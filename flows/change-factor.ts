@@ -1,6 +1,7 @@
 import { auditEvent } from '../audit/audit.ts';
 import { renameFactor as renameFactorRow } from '../entities/factors.ts';
 import { preferFactor as preferFactorRow } from '../entities/users.ts';
+import { oneLine } from '../lib/one-line.ts';
 import { type Actor, stillSignedIn } from './actor.ts';
 import type { Assessment } from './assess-sign-in.ts';
 import type { Services } from './services.ts';
@@ -21,7 +22,7 @@ export async function renameFactor(
 ): Promise<boolean> {
   const { db } = services;
   const { actor, factorId } = input;
-  const name = input.name.trim().replace(/\s+/g, ' ').slice(0, 60);
+  const name = oneLine(input.name, 60);
   return (
     isOwn(input) &&
     db.together([

@@ -1,5 +1,6 @@
 import { auditEvent } from '../audit/audit.ts';
 import { changeProfile as changeProfileRow } from '../entities/users.ts';
+import { longestName, oneLine } from '../lib/one-line.ts';
 import { type Actor, stillSignedIn } from './actor.ts';
 import type { Services } from './services.ts';
 
@@ -10,7 +11,7 @@ export function changeProfile(
   { name, locale }: { readonly name: string; readonly locale: string | null },
 ): Promise<boolean> {
   const { db } = services;
-  const called = name.trim().replace(/\s+/g, ' ').slice(0, 200);
+  const called = oneLine(name, longestName);
   return db.together([
     stillSignedIn(services, actor),
     changeProfileRow(actor.user.id, { name: called === '' ? null : called, locale }, db.clock.now()),

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { oneLinePattern } from '../lib/one-line.ts';
 import { apiScopes } from '../policy/api-scopes.ts';
 import { acrs } from '../policy/assurance.ts';
 
@@ -12,7 +13,7 @@ const text = (longest: number) =>
     .string()
     .min(1, 'must not be empty')
     .max(longest, `must have at most ${longest} characters`)
-    .regex(/^\P{Cc}*$/u, 'must be one line without control characters');
+    .regex(oneLinePattern, 'must be one line without control characters');
 
 const hasNoUser = (uri: string): boolean => {
   const { username, password } = new URL(uri);

@@ -4,6 +4,7 @@ import { canonicalEmail } from '../entities/users.ts';
 import { fromForeign } from '../factors/passkey.ts';
 import { fromSecret, totpAlgorithms, totpData, totpDigits, totpPeriods } from '../factors/totp.ts';
 import { isSingleAddress } from '../lib/email-address.ts';
+import { oneLinePattern } from '../lib/one-line.ts';
 import { fromKeycloak, isPasswordHash, passwordProblem } from '../lib/password-hash.ts';
 import { isCountry } from '../lib/phone-number.ts';
 import { longestSession, shortestMinutes } from '../policy/session-lengths.ts';
@@ -22,7 +23,7 @@ const line = (longest: number) =>
     .trim()
     .min(1, 'must not be empty')
     .max(longest, `must have at most ${longest} characters`)
-    .regex(/^\P{Cc}*$/u, 'must be one line without control characters')
+    .regex(oneLinePattern, 'must be one line without control characters')
     .refine((text) => text.isWellFormed(), 'must be text');
 
 const wholeNumber = (least: number, most: number) => {

@@ -3,6 +3,7 @@ import { openInvitationsAmong } from '../entities/invitations.ts';
 import { canonicalEmail } from '../entities/users.ts';
 import { readCsv } from '../lib/csv.ts';
 import { asciiAddress } from '../lib/email-address.ts';
+import { longestName, oneLine } from '../lib/one-line.ts';
 import { rolesToGive } from '../policy/permissions.ts';
 import { type Role, roles } from '../policy/types.ts';
 import { inviteMember } from './invitations.ts';
@@ -77,7 +78,7 @@ export async function planImport(
     if (problem !== null || role === undefined) {
       wrong.push({ line, text: fields.join(', ').slice(0, 120), why: problem ?? 'unknown_role' });
     } else {
-      fresh.push({ line, email, name: (fields[column('name')] ?? '').trim().slice(0, 200) || null, role });
+      fresh.push({ line, email, name: oneLine(fields[column('name')] ?? '', longestName) || null, role });
     }
   }
   const members = await membersAmong(services, visit, fresh);

@@ -17,6 +17,7 @@ import { after, days } from '../lib/clock.ts';
 import { digest } from '../lib/digest.ts';
 import { asciiAddress } from '../lib/email-address.ts';
 import { newId } from '../lib/id.ts';
+import { longestName, oneLine } from '../lib/one-line.ts';
 import { token } from '../lib/random.ts';
 import { countAttempt, limitSubject, rules } from '../limits/attempts.ts';
 import { rolesToGive } from '../policy/permissions.ts';
@@ -86,6 +87,7 @@ export async function inviteMember(
   if (!attempt.ok) {
     return { kind: 'too_many', retryAt: attempt.retryAt };
   }
+  const name = oneLine(input.name ?? '', longestName) || null;
   const now = db.clock.now();
   const id = newId(now);
   const secret = token();
@@ -99,7 +101,7 @@ export async function inviteMember(
       token_digest: digest(secret),
       organization_id: organization.id,
       email,
-      name: input.name?.trim().slice(0, 200) || null,
+      name: name,
       role: input.role,
       invited_by: inviter?.id ?? null,
       invited_by_client: actor.kind === 'application' ? actor.id : null,
@@ -117,7 +119,7 @@ export async function inviteMember(
       locale: (user && languageFor(user)) ?? input.locale ?? null,
       template: 'invitation',
       values: {
-        name: user?.name ?? input.name ?? null,
+        name: user?.name ?? name,
         inviter: inviter?.name ?? inviter?.email ?? null,
         until: expiresAt.toISOString(),
         url: new URL(`/invitation/${secret}`, settings.issuer).href,

@@ -3,6 +3,7 @@ import { canonicalEmail } from '../entities/users.ts';
 import { fromForeign } from '../factors/passkey.ts';
 import { fromSecret, inBase32, totpPeriods } from '../factors/totp.ts';
 import { isSingleAddress } from '../lib/email-address.ts';
+import { oneLine } from '../lib/one-line.ts';
 import { fromKeycloak } from '../lib/password-hash.ts';
 import type { Role } from '../policy/types.ts';
 
@@ -436,14 +437,6 @@ function isLocale(text: string): boolean {
     return false;
   }
 }
-
-const oneLine = (text: string, longest: number): string =>
-  text
-    .toWellFormed()
-    .replaceAll(/\p{Cc}/gu, ' ')
-    .trim()
-    .slice(0, longest)
-    .trim();
 
 /** An alias as it can stand in an address. */
 const slugFrom = (text: string): string =>

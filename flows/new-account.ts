@@ -2,6 +2,7 @@ import { auditEvent, type Origin } from '../audit/audit.ts';
 import { isDuplicate, type Statement } from '../entities/database.ts';
 import { addUser } from '../entities/users.ts';
 import { newId } from '../lib/id.ts';
+import { longestName, oneLine } from '../lib/one-line.ts';
 import { type NewPasswordProblem, newPasswordProblem } from './new-password.ts';
 import type { Services } from './services.ts';
 
@@ -36,7 +37,7 @@ export async function makeAccount(
 ): Promise<Registration> {
   const { email, home, use, join, data } = given;
   const { origin, locale } = typed;
-  const name = typed.name.trim().slice(0, 200) || null;
+  const name = oneLine(typed.name, longestName) || null;
   const problem = newPasswordProblem(typed.password, {
     user: { email, name },
     ...(home ? { words: [home.name] } : {}),

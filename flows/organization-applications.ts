@@ -4,6 +4,7 @@ import { type ApplicationRow, applicationById, applicationsFor } from '../entiti
 import { updateRow } from '../entities/configuration.ts';
 import { removeStreamsOf } from '../entities/signal-streams.ts';
 import { digest } from '../lib/digest.ts';
+import { oneLinePattern } from '../lib/one-line.ts';
 import { token } from '../lib/random.ts';
 import { seal } from '../lib/seal.ts';
 import { type ApplicationAssurance, applicationAssurances } from '../policy/types.ts';
@@ -94,7 +95,8 @@ const names = {
 /** What is wrong with a wish, each with its field; the same rules as for configuration files and registering programs. */
 export function applicationProblems(wish: ApplicationWish, before: Metadata = {}): ApplicationProblem[] {
   const problems: ApplicationProblem[] = [];
-  if (!/^\P{Cc}{1,200}$/u.test(wish.name.trim())) {
+  const name = wish.name.trim();
+  if (name === '' || [...name].length > 200 || !oneLinePattern.test(name)) {
     problems.push({ field: 'name', message: 'Enter a name of at most 200 characters.', address: null });
   }
   const metadata = metadataOf(wish, before);

@@ -9,6 +9,7 @@ import { disconnectUser, securityChanged, type UserRow } from '../entities/users
 import { after, hours } from '../lib/clock.ts';
 import { digest } from '../lib/digest.ts';
 import { newId } from '../lib/id.ts';
+import { oneLinePattern } from '../lib/one-line.ts';
 import { token } from '../lib/random.ts';
 import { countAttempt, limitSubject, rules } from '../limits/attempts.ts';
 import { type MemberOutcome, targetOf } from './change-member.ts';
@@ -23,12 +24,7 @@ export const identityChecks = ['in_person', 'video_call', 'phone_call', 'id_docu
 export const resetReason = z.object({
   identityCheck: z.enum(identityChecks),
   /** One line for the audit log. */
-  reason: z
-    .string()
-    .trim()
-    .min(3)
-    .max(500)
-    .regex(/^\P{Cc}*$/u),
+  reason: z.string().trim().min(3).max(500).regex(oneLinePattern),
 });
 export type ResetReason = z.infer<typeof resetReason>;
 

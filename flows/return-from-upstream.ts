@@ -16,6 +16,7 @@ import { addressRange } from '../lib/address-range.ts';
 import { after, days, seconds } from '../lib/clock.ts';
 import { isSingleAddress } from '../lib/email-address.ts';
 import { newId } from '../lib/id.ts';
+import { longestName, oneLine } from '../lib/one-line.ts';
 import { seal } from '../lib/seal.ts';
 import { attemptSucceeded, countAttempt, limitSubject, rules } from '../limits/attempts.ts';
 import { saysSecondFactor } from '../policy/upstream.ts';
@@ -318,13 +319,7 @@ export function profileOf({ claims }: UpstreamIdentity, { claims: names }: Upstr
   const email = claims[names.email];
   const canonical = typeof email === 'string' && email.length <= 320 ? canonicalEmail(email) : null;
   const name = claims[names.name];
-  const plainName =
-    typeof name === 'string' && name.isWellFormed()
-      ? name
-          .replace(/\p{Cc}+/gu, ' ')
-          .trim()
-          .slice(0, 200)
-      : '';
+  const plainName = typeof name === 'string' ? oneLine(name.slice(0, 1000), longestName) : '';
   return {
     email: canonical !== null && canonical.length <= 191 && isSingleAddress(canonical) ? canonical : null,
     verified: claims[names.emailVerified] === true,

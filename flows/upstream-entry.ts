@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { upstreamAuthentications } from '../entities/upstream-providers.ts';
 import { asciiAddress } from '../lib/email-address.ts';
+import { oneLinePattern } from '../lib/one-line.ts';
 import { upstreamSecondFactors } from '../policy/upstream.ts';
 
 /** What may be decided about an upstream provider, the same for configuration files, the API and pages. */
@@ -46,7 +47,7 @@ export const upstreamShape = {
     .trim()
     .min(1, 'must not be empty')
     .max(60, 'must have at most 60 characters')
-    .regex(/^\P{Cc}*$/u, 'must be one line without control characters')
+    .regex(oneLinePattern, 'must be one line without control characters')
     .refine((text) => text.isWellFormed(), 'must be text')
     .optional(),
   issuer: issuer.optional(),

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import ejs from 'ejs';
+import { isSingleAddress } from '../lib/email-address.ts';
 import { methods } from '../policy/types.ts';
 import type { Language, Mails, Pages, Sentence, Texts, Values } from './pages.ts';
 
@@ -84,7 +85,7 @@ export function createRenderer({ viewsDir, cache, assetsUrl = '/assets' }: Rende
       run(name, null, { firstDoor: 'Password', invalid: hasError(locals), ...tools(locals.lang), ...locals }),
 
     renderMail(name, locals) {
-      const shared = tools(locals.lang);
+      const shared = { ...tools(locals.lang), t: withoutLinks(tools(locals.lang).t) };
       const [first = '', ...rest] = run(`mail/${name}`, null, { ...shared, ...locals })
         .trim()
         .split('\n');
@@ -152,6 +153,26 @@ function block(paragraph: string): {
   if (/^https?:\/\/\S+$/.test(paragraph)) return { kind: 'link', lines: [paragraph] };
   return { kind: 'text', lines: paragraph.split('\n') };
 }
+
+/**
+ * In a mail the only links are ours: mail programs make one of every name that looks like an address, and names are what strangers chose.
+ * A blank of no width keeps them from it; an e-mail address stays as it is.
+ */
+const withoutLinks =
+  (t: Translate): Translate =>
+  (said, more) => {
+    const values = more ?? (typeof said === 'string' ? undefined : said.values);
+    const sentence = typeof said === 'string' ? said : said.sentence;
+    if (!values) return t(sentence);
+    const inert = Object.entries(values).map(([name, value]) => [
+      name,
+      typeof value === 'string' && !isSingleAddress(value) ? unlinked(value) : value,
+    ]);
+    return t(sentence, Object.fromEntries(inert));
+  };
+
+const unlinked = (text: string): string =>
+  text.replaceAll('://', ':\u200B//').replace(/\.(?=\p{L}{2})/gu, '.\u200B');
 
 function translate(lang: Language, dictionary: { readonly [sentence: string]: string }): Translate {
   return (said, more) => {

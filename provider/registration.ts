@@ -2,6 +2,7 @@ import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import * as z from 'zod';
 import { clientMetadata, metadataProblems } from '../flows/client-metadata.ts';
 import type { Services } from '../flows/services.ts';
+import { oneLinePattern } from '../lib/one-line.ts';
 import { token } from '../lib/random.ts';
 import { RecordAdapter } from './adapter.ts';
 
@@ -11,7 +12,10 @@ export const registrationPolicy = 'application';
 /** What a registering program does not decide: who it belongs to, whether people are asked, and what it may do at the management API. */
 const notForPrograms = ['api_scopes', 'broker', 'resource', 'resource_scopes'] as const;
 
-const metadata = z.object({ client_name: z.string().min(1).max(200).optional(), ...clientMetadata });
+const metadata = z.object({
+  client_name: z.string().min(1).max(200).regex(oneLinePattern).optional(),
+  ...clientMetadata,
+});
 
 /**
  * Dynamic registration (RFC 7591) and its management (RFC 7592) hold to what a configuration file may say. The application belongs

@@ -1370,7 +1370,7 @@ for (const kind of kinds) {
     t.is(browser.status, 422);
     await browser.press('Cancel').catch(() => browser.press('Back to The app'));
     t.is(browser.callback?.get('state'), 'a\r\nSet-Cookie: x=y');
-    for (const name of ['Ada\r\nBcc: eve@evil.test', 'Ada\u0000', 'Ada\u0085x']) {
+    for (const name of ['Ada\r\nBcc: eve@evil.test', 'Ada\u0000', 'Ada\u0085x', 'Ada\u2028x', '\u202EadA']) {
       await t.throwsAsync(
         door.apply({ users: [{ email: 'ada@acme.test', name }] }),
         undefined,

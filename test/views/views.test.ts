@@ -148,6 +148,19 @@ test('whatever people and organizations are called, no mail runs it or gets anot
   }
 });
 
+test('a mail program makes no link of what somebody calls themselves, and an address stays one', (t) => {
+  const evil = 'Ada, look at https://evil.test/x or www.evil.test.';
+  const named = ['invitation', 'help-asked', 'membership-changed', 'recovery-code-used', 'two-factor-reset'];
+  for (const mail of galleryMails().filter(({ name }) => named.includes(name))) {
+    const { subject, text, html } = renderMail(renderer, withHostileValues(mail, evil));
+    for (const said of [subject, text, html.replace(/^.*<body>/s, '')]) {
+      t.notRegex(said, /evil\.test|:\/\/evil/, mail.name);
+    }
+    t.regex(`${subject}${text}`, /evil/, mail.name);
+    t.regex(renderMail(renderer, withHostileValues(mail, 'ada@acme.test')).text, /ada@acme\.test/, mail.name);
+  }
+});
+
 test('a mail says the same as text and as HTML', (t) => {
   for (const lang of languages) {
     for (const mail of galleryMails(lang)) {
