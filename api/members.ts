@@ -188,13 +188,12 @@ export const memberOperations = [
     problems: [403, 404],
     handle: async ({ site, caller, params, body }) => {
       const visit = await organizationFor(site, caller, params.organization);
+      const plan = await planImport(site.services, visit, body.csv);
+      if (typeof plan === 'string') throw noList(plan);
       if (body.dryRun) {
-        const plan = await planImport(site.services, visit, body.csv);
-        if (typeof plan === 'string') throw noList(plan);
         return { body: { invited: 0, fresh: [...plan.fresh], wrong: [...plan.wrong], next: null } };
       }
-      const done = await importMembers(site.services, visit, body.csv, body.behind);
-      if (typeof done === 'string') throw noList(done);
+      const done = await importMembers(site.services, visit, plan, body.behind);
       return {
         body: {
           invited: done.invited,

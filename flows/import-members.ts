@@ -131,27 +131,27 @@ async function membersAmong(
   return new Set(found.map(({ email }) => email));
 }
 
+/** Those of a plan who come behind one of its lines. */
+export const rowsBehind = ({ fresh }: ImportPlan, behind: number): readonly ImportRow[] =>
+  fresh.filter(({ line }) => line > behind);
+
 /**
- * Invites those whom the text names rightly, behind one of its lines, and no more than `importedAtOnce`: nobody becomes a member of
- * anything without having said yes. */
+ * Invites those whom a list names rightly, behind one of its lines, and no more than `importedAtOnce`: nobody becomes a member of
+ * anything without having said yes.
+ */
 export async function importMembers(
   services: Pick<Services, 'db' | 'notify' | 'settings'>,
   visit: OrganizationVisit,
-  text: string,
+  plan: ImportPlan,
   behind = 0,
-): Promise<
-  | {
-      readonly invited: number;
-      readonly wrong: ImportPlan['wrong'];
-      /** Who is still to be invited, and behind which line that begins; null where everybody was. */
-      readonly rest: { readonly rows: readonly ImportRow[]; readonly behind: number } | null;
-    }
-  | ListProblem
-> {
-  const plan = await planImport(services, visit, text);
-  if (typeof plan === 'string') return plan;
+): Promise<{
+  readonly invited: number;
+  readonly wrong: ImportPlan['wrong'];
+  /** Who is still to be invited, and behind which line that begins; null where everybody was. */
+  readonly rest: { readonly rows: readonly ImportRow[]; readonly behind: number } | null;
+}> {
   const wrong: ImportPlan['wrong'][number][] = [];
-  const rows = plan.fresh.filter(({ line }) => line > behind);
+  const rows = rowsBehind(plan, behind);
   const now = rows.slice(0, importedAtOnce);
   let invited = 0;
   for (const { line, email, name, role } of now) {

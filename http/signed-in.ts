@@ -158,12 +158,9 @@ async function admit(
   if (!(await rules.permission.holds(visit))) {
     throw new RequestError('not_found');
   }
-  if (rules.assurance === 'fresh proof' && !(visit.recovered && rules.passwordAfterRecoveryCode === true)) {
-    const demand = freshDemand(visit);
-    if (!(await isMet(visit, demand))) {
-      askForSignIn(ctx, doors(site), { to: await pageAgain(visit, rules), otherwise: home(ctx) }, demand);
-      return null;
-    }
+  const mayDoWithout = visit.recovered && rules.passwordAfterRecoveryCode === true;
+  if (rules.assurance === 'fresh proof' && !mayDoWithout && (await provesFirst(visit, rules, home(ctx)))) {
+    return null;
   }
   if (rules.assurance === 'second factor' && !(await isMet(visit, { acr_values: acr2fa }))) {
     askForSignIn(
@@ -177,6 +174,23 @@ async function admit(
   const name = ctx.query.held;
   const held = typeof name === 'string' ? await heldFields(site.services, visit.actor, ctx.path, name) : null;
   return held ? { ...visit, held } : visit;
+}
+
+/**
+ * True where the browser was sent to give a fresh proof first. For a form of which only some answers need one; what always does says so
+ * in its rules.
+ */
+export async function provesFirst(
+  visit: SignedIn,
+  rules: Pick<Rules, 'keeps'>,
+  otherwise: string,
+): Promise<boolean> {
+  const demand = freshDemand(visit);
+  if (await isMet(visit, demand)) {
+    return false;
+  }
+  askForSignIn(visit.ctx, doors(visit.site), { to: await pageAgain(visit, rules), otherwise }, demand);
+  return true;
 }
 
 /** The person behind this browser's session, with the policies' word on it; null where nobody is signed in. */
@@ -273,7 +287,10 @@ async function isMet(
 }
 
 /** The page that a person comes back to: what they had typed is held for them, and is sent by nobody but themselves. */
-async function pageAgain({ ctx, site, actor }: SignedIn, { keeps = [] }: Rules): Promise<string> {
+async function pageAgain(
+  { ctx, site, actor }: SignedIn,
+  { keeps = [] }: Pick<Rules, 'keeps'>,
+): Promise<string> {
   if (ctx.method === 'GET') {
     return ctx.url;
   }

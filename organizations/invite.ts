@@ -5,6 +5,7 @@ import {
   type ListProblem,
   planImport,
   type RowProblem,
+  rowsBehind,
 } from '../flows/import-members.ts';
 import { inviteMember, readInvitations, revokeInvitation } from '../flows/invitations.ts';
 import { RequestError } from '../http/errors.ts';
@@ -12,7 +13,7 @@ import { leaveFlash } from '../http/flash.ts';
 import type { InvitePage } from '../http/organization-pages.ts';
 import type { Sentence } from '../http/pages.ts';
 import { show } from '../http/show.ts';
-import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
+import { provesFirst, type SignedIn, type SignedInRoutes } from '../http/signed-in.ts';
 import { rolesToGive } from '../policy/permissions.ts';
 import { roles } from '../policy/types.ts';
 import { textIn, uploadOf } from './upload.ts';
@@ -46,12 +47,19 @@ interface Shown {
 
 /** Invitations, one by one or from a file, and those that wait for an answer. */
 export function inviteRoutes({ get, post }: SignedInRoutes): void {
-  get('/:slug/members-invite', inSession('members.invite'), (visit) => showInvite(visit, {}));
+  get('/:slug/members-invite', inSession('members.invite'), (visit) => showInvite(visit, visit.held));
   post('/:slug/members-invite', inSession('members.invite'), async (visit, form) => {
     const { ctx, site } = visit;
     const [email, name] = [textOf(form.email), textOf(form.name)];
     const role = roles.find((known) => known === form.role);
     if (!role) throw new RequestError('bad_request');
+    // Whoever may rule an organization is not made by a session that somebody has left open, nor by a remembered browser.
+    if (
+      role !== 'member' &&
+      (await provesFirst(visit, { keeps: ['email', 'name', 'role'] }, basePath(ctx)))
+    ) {
+      return;
+    }
     const outcome = await inviteMember(site.services, await organizationOf(visit), {
       email,
       name,
@@ -85,18 +93,20 @@ export function inviteRoutes({ get, post }: SignedInRoutes): void {
 
 /** People from a list, pasted or as a file: what it would do first, then some hundred at a time. */
 export function importRoutes({ get, post }: SignedInRoutes): void {
-  get('/:slug/members-import', inSession('members.import'), (visit) => showInvite(visit, {}));
+  get('/:slug/members-import', inSession('members.import'), (visit) => showInvite(visit, visit.held));
   post('/:slug/members-import', inSession('members.import'), async (visit, form) => {
     const { ctx, site } = visit;
     const there = await organizationOf(visit);
     const file = uploadOf(ctx, 'file');
     const csv = file ? textIn(file) : textOf(form.csv);
-    if (file || form.confirmed !== '1') {
-      const plan = await planImport(site.services, there, csv);
-      return typeof plan === 'string' ? unreadable(visit, csv, plan) : showInvite(visit, { csv, plan });
-    }
-    const done = await importMembers(site.services, there, csv, countIn(form.behind));
-    if (typeof done === 'string') return unreadable(visit, csv, done);
+    const isConfirmed = !file && form.confirmed === '1';
+    const behind = isConfirmed ? countIn(form.behind) : 0;
+    const plan = await planImport(site.services, there, csv);
+    if (typeof plan === 'string') return unreadable(visit, csv, plan);
+    const rulers = rowsBehind(plan, behind).filter(({ role }) => role !== 'member');
+    if (rulers.length > 0 && (await provesFirst(visit, { keeps: ['csv'] }, basePath(ctx)))) return;
+    if (!isConfirmed) return showInvite(visit, { csv, plan });
+    const done = await importMembers(site.services, there, plan, behind);
     const invited = countIn(form.invited) + done.invited;
     if (done.rest) {
       const { rows, behind } = done.rest;

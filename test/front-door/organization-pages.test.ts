@@ -440,6 +440,34 @@ for (const kind of kinds) {
     t.is(chiara.status, 422, 'no admin makes an owner');
     await chiara.press('Send invitation', { email: 'Tom@new.test', name: 'Tom', role: 'admin' });
     t.regex(chiara.text, /tom@new\.test/);
+
+    // Who may rule an organization is invited after a fresh proof only, one by one and from a list.
+    await chiara.open('/organizations/acme/members-invite');
+    for (const [button, fields, kept] of [
+      ['Send invitation', { email: 'sly@new.test', name: 'Sly', role: 'admin' }, /value="sly@new\.test"/],
+      ['Check the list', { csv: 'sly@new.test,Sly,admin' }, /sly@new\.test,Sly,admin/],
+      [null, { csv: 'sly@new.test,Sly,admin', confirmed: '1' }, /sly@new\.test,Sly,admin/],
+    ] as const) {
+      door.clock.forward(minutes(11));
+      const form = chiara.form(button ?? 'Check the list');
+      for (const [name, value] of Object.entries(fields)) form.fields.set(name, value);
+      const late = chiara.copy();
+      await late.open(form.action, form);
+      t.is(late.heading, 'Sign in', `${button}`);
+      await late.press('Sign in', { email: 'chiara@acme.test', password });
+      await late.press('Verify', { code: door.code() });
+      t.regex(late.text, kept, 'what was typed is there, to be sent by herself');
+      t.is(await count(door, 'invitations', "email = 'sly@new.test'"), 0);
+      for (const [key, cookie] of late.cookies) chiara.cookies.set(key, cookie);
+    }
+    door.clock.forward(minutes(11));
+    await chiara.open('/organizations/acme/members-invite');
+    await chiara.press('Send invitation', { email: 'moe@new.test', role: 'member' });
+    t.regex(chiara.text, /moe@new\.test/, 'a member needs none');
+    await door.db.change("DELETE FROM invitations WHERE email = 'moe@new.test'");
+    await chiara.press('Send invitation', { email: 'sly@new.test', role: 'admin' });
+    await chiara.press('Sign in', { email: 'chiara@acme.test', password });
+    await chiara.press('Verify', { code: door.code() });
     await chiara.press('Check the list', { csv: 'nothing' });
     t.is(chiara.status, 422);
     const csv =
