@@ -12,8 +12,8 @@ import type { Services } from './services.ts';
 export type MessageCount =
   | { readonly kind: 'ok' }
   | { readonly kind: 'too_soon'; readonly retryAt: Date | null }
-  /** No gateway, a country that is not served, or the day's messages are all sent. */
-  | { readonly kind: 'unavailable'; readonly why: 'gateway' | 'country' | 'spent' };
+  /** No gateway, a number that is nobody's telephone, a country that is not served, or the day's messages are all sent. */
+  | { readonly kind: 'unavailable'; readonly why: 'gateway' | 'service' | 'country' | 'spent' };
 
 /**
  * What a message is for. Each is counted by itself: what a stranger can cause by knowing an address (`reset`) must not use up what
@@ -95,7 +95,10 @@ async function textBudgets(
   }
   const instance = (await instancePolicy(db))?.sms ?? defaultRules.sms;
   const own = memberships.length > 0 ? memberships.map(({ sms }) => sms) : [instance];
-  const country = readPhoneNumber(to)?.country ?? null;
+  const { country = null, isService = false } = readPhoneNumber(to) ?? {};
+  if (isService) {
+    return { kind: 'unavailable', why: 'service' };
+  }
   const serves = (countries: 'all' | readonly string[]): boolean =>
     countries === 'all' || (country !== null && countries.includes(country));
   if (!serves(settings.smsCountries) || !own.every(({ countries }) => serves(countries))) {

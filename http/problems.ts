@@ -90,6 +90,7 @@ export function notSent(visit: Visit, outcome: ChallengeStart): Problem | null {
 
 const unavailable = {
   gateway: 'Text messages cannot be sent here at the moment. Use another way.',
+  service: 'That number takes no text messages, or charges for them. Use the number of a mobile phone.',
   country: 'No text messages are sent to numbers of that country. Use another number, or another way.',
   spent: 'No more text messages can be sent today. Use another way.',
 } as const satisfies Record<string, Sentence>;

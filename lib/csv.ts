@@ -1,14 +1,14 @@
 /**
  * One line of a CSV file (RFC 4180). What a spreadsheet would take for a formula is made text: names and devices are what
- * strangers chose.
+ * strangers chose. Some spreadsheets begin a cell behind a semicolon or tab, as their country does.
  */
 export const csvLine = (fields: readonly (string | number | null | undefined)[]): string =>
   `${fields.map(csvField).join(',')}\r\n`;
 
 function csvField(value: string | number | null | undefined): string {
   const text = String(value ?? '');
-  const safe = typeof value === 'string' && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  const safe = typeof value === 'string' ? text.replace(/(^|[;\t\r\n] *)(?=[=+\-@\t\r])/g, "$1'") : text;
+  return /[",;\t\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
 /** The fields of every line of a CSV text, with quotes, line breaks inside them, and either kind of line end. Null where a quote is left open. */

@@ -267,6 +267,11 @@ for (const kind of kinds) {
 
     const foreign = await ask('p1', '+33612345678');
     t.regex(foreign.alert, /that country/);
+    for (const dear of ['+43 900 123456', '+49 9003 123456', '+49 1805 123456']) {
+      await foreign.press('Send a code', { phone: dear });
+      t.regex(foreign.alert, /charges for them/, dear);
+    }
+    t.is(await sent(), 50);
     nextDay(door);
     await door.apply({
       organizations: [{ slug: 'acme', policy: { sms: { perDay: 2 } } }],

@@ -6,6 +6,8 @@ test('a line of a CSV file quotes what must be quoted, and makes no formula of w
     [['a', 1, null, undefined], 'a,1,,\r\n'],
     [['a,b', 'say "hi"', 'two\nlines'], '"a,b","say ""hi""","two\nlines"\r\n'],
     [['=1+1', '+1', '-1', '@x', -5], "'=1+1,'+1,'-1,'@x,-5\r\n"],
+    [['x;=1+1', 'a; -1', 'b\t@x', 'c\n=1'], `"x;'=1+1","a; '-1","b\t'@x","c\n'=1"\r\n`],
+    [['Mozilla/5.0 (X11; Linux)', 'a-b;c'], '"Mozilla/5.0 (X11; Linux)","a-b;c"\r\n'],
   ];
   for (const [fields, line] of lines) t.is(csvLine(fields), line);
 });
