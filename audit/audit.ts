@@ -88,13 +88,23 @@ export type AuditType =
   | 'branding.changed'
   | 'audit.exported';
 
+/** As JSON keeps it. The chain's hash is over that text, whatever is in it. */
+export type Fact =
+  | string
+  | number
+  | boolean
+  | null
+  | undefined
+  | readonly Fact[]
+  | { readonly [name: string]: Fact };
+
 export interface AuditEvent {
   readonly type: AuditType;
   readonly userId?: string | null;
   readonly organizationId?: string | null;
   readonly clientId?: string | null;
   /** Facts only: never a code, secret, token or password. */
-  readonly data?: { readonly [name: string]: string | number | boolean | null | readonly string[] };
+  readonly data?: { readonly [name: string]: Fact };
 }
 
 /** The write of one event, to stand in the same batch as what it tells of. */

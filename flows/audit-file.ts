@@ -1,5 +1,6 @@
 import type { ChainedEvent } from '../entities/audit-links.ts';
 import { csvLine } from '../lib/csv.ts';
+import { changesIn } from './audit-facts.ts';
 
 export const auditFormats = ['csv', 'jsonl'] as const;
 export type AuditFormat = (typeof auditFormats)[number];
@@ -19,6 +20,7 @@ const columns = [
   'clientId',
   'ip',
   'userAgent',
+  'changes',
   'data',
   'hash',
 ] as const;
@@ -37,6 +39,15 @@ const record = (event: ChainedEvent) => ({
   hash: event.hash,
 });
 
+/** A spreadsheet has no room for what is nested: what an event changed stands in a column of its own, in words. */
+function cell(facts: ReturnType<typeof record>, name: (typeof columns)[number]) {
+  if (name === 'data') return JSON.stringify(facts.data);
+  if (name !== 'changes') return facts[name];
+  return changesIn(facts.data)
+    .map(({ name, value }) => `${name}: ${value}`)
+    .join('; ');
+}
+
 /** Events as a file, page by page: a spreadsheet's, or one JSON object a line. */
 export async function* auditFile(
   pages: AsyncGenerator<readonly ChainedEvent[]>,
@@ -48,7 +59,7 @@ export async function* auditFile(
       const facts = record(event);
       yield format === 'jsonl'
         ? `${JSON.stringify(facts)}\n`
-        : csvLine(columns.map((name) => (name === 'data' ? JSON.stringify(facts.data) : facts[name])));
+        : csvLine(columns.map((name) => cell(facts, name)));
     }
   }
 }

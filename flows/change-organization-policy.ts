@@ -78,8 +78,8 @@ export async function changeOrganizationPolicy(
         notify: input.notify,
         mustAct: preview.after.mustAct,
         stopped: preview.after.overdue,
-        before: JSON.stringify(rulesOf(before)),
-        after: JSON.stringify(rulesOf(next)),
+        before: { ...rulesOf(before) },
+        after: { ...rulesOf(next) },
       },
     }),
   ]);

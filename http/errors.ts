@@ -13,7 +13,7 @@ export const catalogue = {
   not_found: {
     status: 404,
     title: 'This page does not exist',
-    advice: 'Check the address, or go back to the application that you came from.',
+    advice: 'Check the address, or go back to where you came from.',
   },
   sign_in_ended: {
     status: 400,
@@ -46,6 +46,12 @@ export const catalogue = {
     status: 413,
     title: 'This request is too large',
     advice: 'Nothing was changed. Go back and try again.',
+  },
+  file_too_large: {
+    status: 413,
+    title: 'This file is too large',
+    advice:
+      'Nothing was changed. At most 300 kB can be sent here, and a logo may have 200 kB. Make a picture smaller, or send a long list in several parts, and choose it again.',
   },
   too_many: {
     status: 429,

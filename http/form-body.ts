@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream';
 import { form } from 'co-body';
 import type { Context, Middleware } from 'koa';
+import { seconds } from '../lib/clock.ts';
 import { RequestError } from './errors.ts';
 
 interface Limits {
@@ -46,10 +47,36 @@ export function formBodyWithFiles({ limit }: Limits, formidable: object): Middle
       await read(ctx, async () => {});
     } catch (error) {
       // Too large, or what is no form at all, or broken off: the sender's mistake, whatever the parser calls it.
-      throw (error as { httpCode?: unknown }).httpCode === 413 ? error : new RequestError('bad_request');
+      if ((error as { httpCode?: unknown }).httpCode !== 413) throw new RequestError('bad_request');
+      await leaveUnread(ctx);
+      throw new RequestError('file_too_large', {
+        actions: [{ label: 'Choose another file', url: ctx.path }],
+      });
     }
     await next();
   };
+}
+
+const mostToPassOver = 20_000_000;
+
+/** A browser that is still sending does not read an answer, and shows a broken connection instead: what comes is passed over, for a while. */
+function leaveUnread({ req }: Context): Promise<void> {
+  return new Promise((resolve) => {
+    let size = 0;
+    const late = setTimeout(resolve, seconds(10));
+    const done = () => {
+      clearTimeout(late);
+      resolve();
+    };
+    req.on('data', (part: Buffer) => {
+      size += part.length;
+      if (size > mostToPassOver) done();
+    });
+    req.once('end', done);
+    req.once('close', done);
+    if (req.readableEnded || req.destroyed) done();
+    req.resume();
+  });
 }
 
 /** How the parser is told to put a file into its own `content`. */

@@ -57,9 +57,21 @@ export function show<Name extends keyof Pages>(
   ctx.body = renderer.render(name, locals);
 }
 
-/** Whoever has a sign-in behind them is nowhere yet. */
-const waysOn = (code: string): readonly Link[] =>
-  code === 'sign_in_ended' ? [{ label: 'Your account', url: '/account' }] : [];
+/** Ways on from where nothing is. Whose page it is, is asked there; the address alone says where it would be. */
+function waysOn(code: string, { path }: Context): readonly Link[] {
+  const account = { label: 'Your account', url: '/account' };
+  if (code === 'not_found') {
+    const [, organization, below] = /^(\/organizations\/[^/]+)(\/.*)?$/.exec(path) ?? [];
+    if (organization !== undefined) {
+      return below === undefined
+        ? [account]
+        : [{ label: 'Overview of the organization', url: organization }, account];
+    }
+    return path.startsWith('/account/') ? [account] : [];
+  }
+  // Whoever has a sign-in behind them is nowhere yet.
+  return code === 'sign_in_ended' ? [account] : [];
+}
 
 /** An error as a page, or as `application/problem+json` for programs (RFC 9457). */
 export function showError(ctx: Context, renderer: Renderer, error: ShownError): void {
@@ -92,7 +104,7 @@ export function showError(ctx: Context, renderer: Renderer, error: ShownError): 
       advice,
       errorId,
       waitSeconds: retryAfter,
-      actions: [...(details.actions ?? []), ...waysOn(code)],
+      actions: [...(details.actions ?? []), ...waysOn(code, ctx)],
     },
     status,
   );

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import * as z from 'zod';
 import type { ChainedEvent } from '../entities/audit-links.ts';
+import { plainFacts } from '../flows/audit-facts.ts';
 import { auditFile, auditFormats, auditMediaTypes } from '../flows/audit-file.ts';
 import { organizationApplications } from '../flows/organization-applications.ts';
 import { type AuditFilter, exportAudit, readAudit } from '../flows/read-audit.ts';
@@ -125,7 +126,7 @@ async function showAudit(visit: SignedIn): Promise<void> {
           application: event.application_name,
           from: event.ip,
           device: deviceName(event.user_agent),
-          facts: Object.entries(facts).map(([name, value]) => ({ name, value: String(value).slice(0, 500) })),
+          facts: plainFacts(facts).map(({ name, value }) => ({ name, value: value.slice(0, 500) })),
           position: Number(event.position),
         };
       }),

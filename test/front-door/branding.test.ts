@@ -77,6 +77,13 @@ for (const kind of kinds) {
       t.is(answer.status, 422, name);
       await answer.arrayBuffer();
     }
+    // More than is read at all: a page all the same, and a way back, for a browser that is still sending too.
+    for (const size of [310_000, 4_000_000]) {
+      const answer = await send(door, ada, { name: 'Acme' }, Buffer.concat([png(64), Buffer.alloc(size)]));
+      const page = await answer.text();
+      t.is(answer.status, 413);
+      t.regex(page, /<h1>This file is too large<\/h1>[\s\S]*href="\/organizations\/acme\/branding"/);
+    }
     t.is(await count(door, 'audit_events', "type = 'branding.changed'"), 0);
     // Without a right token nothing happens, and nothing stays on the disk.
     t.is((await send(door, ada, { name: 'Evil' }, png(64), 'wrong')).status, 403);

@@ -1,4 +1,5 @@
 import test, { type ExecutionContext } from 'ava';
+import { verifyAuditChains } from '../../flows/chain-audit-events.ts';
 import { removeMember } from '../../flows/change-member.ts';
 import { minutes } from '../../lib/clock.ts';
 import type { Browser } from './browser.ts';
@@ -87,6 +88,28 @@ for (const kind of kinds) {
       (await takeMails(door)).map(({ to, template }) => [to, template]),
       [['ben@acme.test', 'policy-announced']],
     );
+
+    // What was changed stands in the log in words, and as it is in a file for machines.
+    await ada.open('/organizations/acme/audit?type=policy.changed');
+    t.regex(ada.text, /<dt>requirement<\/dt><dd>optional → required_for_all<\/dd>/);
+    t.notRegex(ada.text, /<dt>sessions/, 'what stayed as it was is not said');
+    await ada.open('/organizations/acme/audit-export?type=policy.changed&format=jsonl');
+    const [changed] = ada.text.split('\n').map((line) => JSON.parse(line || '{}'));
+    t.deepEqual(
+      [changed.data.before.requirement, changed.data.after.requirement],
+      ['optional', 'required_for_all'],
+    );
+    t.deepEqual(changed.data.after.sessions, changed.data.before.sessions);
+    await ada.open('/organizations/acme/audit-export?type=policy.changed&format=csv');
+    t.regex(ada.text, /,requirement: optional → required_for_all[,;]/);
+    t.deepEqual((await verifyAuditChains(servicesOf(door))).problems, []);
+    // What is not there leads back to what is.
+    await ada.open('/organizations/acme/members/nobody');
+    t.is(ada.status, 404);
+    t.regex(ada.text, /href="\/organizations\/acme">Overview of the organization/);
+    await ada.open('/organizations/none');
+    t.regex(ada.text, /href="\/account">Your account/);
+    t.notRegex(ada.text, /Overview of the organization/);
 
     // Saved again without moving their date: nobody is written to twice, and the page does not say so.
     await ada.open('/organizations/acme/two-factor');
