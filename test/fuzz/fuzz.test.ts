@@ -128,13 +128,16 @@ interface Described {
   readonly requestBody?: { readonly content: { readonly 'application/json': { readonly schema: Schema } } };
 }
 
+const inAddress = (value: unknown): string =>
+  typeof value === 'object' ? JSON.stringify(value) : String(value);
+
 const pairs = (names: readonly Parameter[], known: (name: string) => fc.Arbitrary<unknown>) =>
   fc.tuple(
     ...names.map(({ name, schema }) =>
       fc.option(
         fc
           .array(fc.oneof(fitting(schema), known(name)), { minLength: 1, maxLength: 2, size: 'xsmall' })
-          .map((values) => values.map((value): [string, string] => [name, String(value)])),
+          .map((values) => values.map((value): [string, string] => [name, inAddress(value)])),
         { nil: [] },
       ),
     ),

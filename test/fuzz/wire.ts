@@ -34,15 +34,20 @@ export const send = (origin: string, { method, path, headers, body }: Sent): Pro
       },
       (answer) => {
         const parts: Buffer[] = [];
+        const got = new Headers();
+        for (const [name, values] of Object.entries(answer.headersDistinct)) {
+          for (const value of values ?? []) got.append(name, value);
+        }
+        const status = answer.statusCode ?? 0;
+        // Events go on for as long as somebody listens.
+        if (got.get('content-type')?.startsWith('text/event-stream')) {
+          asked.destroy();
+          resolve({ status, headers: got, text: '' });
+          return;
+        }
         answer.on('data', (part: Buffer) => parts.push(part));
         answer.on('error', reject);
-        answer.on('end', () => {
-          const got = new Headers();
-          for (const [name, values] of Object.entries(answer.headersDistinct)) {
-            for (const value of values ?? []) got.append(name, value);
-          }
-          resolve({ status: answer.statusCode ?? 0, headers: got, text: Buffer.concat(parts).toString() });
-        });
+        answer.on('end', () => resolve({ status, headers: got, text: Buffer.concat(parts).toString() }));
       },
     );
     asked.setTimeout(30_000, () => asked.destroy(new Error('no answer within 30 seconds')));
