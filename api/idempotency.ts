@@ -26,6 +26,7 @@ import type { Answer, ApiSite, Operation } from './operation.ts';
  * then. What wrote something is never done twice: where its answer was lost, whoever asks again is told to look.
  *
  * @param work is given the site by which it must write
+ * @param stillMay throws where the caller may not do it any more: an answer that was kept may hold a secret
  */
 export async function once(
   site: ApiSite,
@@ -34,6 +35,7 @@ export async function once(
   operation: Operation,
   text: string,
   work: (site: ApiSite) => Promise<Answer>,
+  stillMay: () => Promise<unknown>,
 ): Promise<Answer> {
   const given = ctx.get('Idempotency-Key');
   if (given === '' || operation.verb === 'get') return work(site);
@@ -57,6 +59,7 @@ export async function once(
       const isLost = row !== null && row.written_at !== null && row.held_until <= now.getTime();
       throw new RequestError(isLost ? 'idempotency_answer_lost' : 'idempotency_in_progress');
     }
+    await stillMay();
     const kept = JSON.parse(open(ring, place, row.answer)) as Answer;
     return { ...kept, headers: { ...kept.headers, 'Idempotency-Replayed': 'true' } };
   }

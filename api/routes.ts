@@ -4,7 +4,7 @@ import { NotPermitted } from '../flows/organization-actor.ts';
 import { RequestError } from '../http/errors.ts';
 import { openToAll } from '../http/route-list.ts';
 import { apiResource, apiScopes, resourceMetadataUrl } from '../policy/api-scopes.ts';
-import { callerOf } from './caller.ts';
+import { callerOf, organizationFor } from './caller.ts';
 import { once } from './idempotency.ts';
 import { openapi } from './openapi.ts';
 import type { Answer, ApiSite, Operation } from './operation.ts';
@@ -68,8 +68,15 @@ async function serve(site: ApiSite, ctx: Context, operation: Operation): Promise
   const text = operation.verb === 'get' ? '' : await bodyOf(ctx);
   const body = operation.body ? checked(operation.body, parsed(ctx, text), 'body') : noBody(text);
   const call = { ctx, caller, params, query, body };
-  const answer = await once(site, ctx, caller, operation, text, (writing) =>
-    permitted(operation.handle({ ...call, site: writing } as never)),
+  const { organization } = params as { readonly organization?: string };
+  const answer = await once(
+    site,
+    ctx,
+    caller,
+    operation,
+    text,
+    (writing) => permitted(operation.handle({ ...call, site: writing } as never)),
+    async () => organization === undefined || organizationFor(site, caller, organization),
   );
   send(ctx, operation, answer);
 }

@@ -38,11 +38,17 @@ const receiverUrl = line(1000).refine((text) => {
   return (protocol === 'https:' || protocol === 'http:') && username === '' && password === '' && hash === '';
 }, 'must be an http or https address without credentials and fragment');
 
+/** What can stand in a header of HTTP. */
+const headerValue = z
+  .string()
+  .max(2000)
+  .regex(/^[\x21-\x7e]+( [\x21-\x7e]+)*$/);
+
 const delivery = z.union([
   z.object({
     method: z.literal(push),
     endpoint_url: receiverUrl,
-    authorization_header: line(2000).nullish(),
+    authorization_header: headerValue.nullish(),
   }),
   z.object({ method: z.literal(poll), endpoint_url: z.string().max(1000).nullish() }),
 ]);

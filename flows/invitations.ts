@@ -109,8 +109,8 @@ export async function inviteMember(
       expires_at: expiresAt.getTime(),
     }),
     auditEvent(db, actor.origin, {
+      // Nobody's: the organization reads it, and is not told who has an account.
       type: 'invitation.sent',
-      userId: user?.id ?? null,
       organizationId: organization.id,
       data: { ...actorData(actor), to: email, role: input.role, invitation: id },
     }),

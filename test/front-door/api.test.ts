@@ -676,6 +676,15 @@ for (const kind of kinds) {
       403,
       'no role above one’s own',
     );
+    // What was kept for a repeat is not told either to whoever may not ask any more.
+    const wish = { name: 'Robot', redirectUris: ['https://robot.example/cb'] };
+    const create = () =>
+      admin('post', '/organizations/acme/applications', wish, { 'Idempotency-Key': 'robot' });
+    const made = await create();
+    t.deepEqual((await create()).body, made.body);
+    const demoted = [{ organization: 'acme', role: 'member' }];
+    await door.apply({ users: [{ email: 'adam@acme.test', memberships: demoted }] });
+    t.is((await create()).status, 404);
 
     const member = (await token('ada')).api;
     t.is((await member('get', '/organizations/acme/members')).status, 404, 'a member is nobody here');

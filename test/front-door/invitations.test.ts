@@ -2,6 +2,7 @@ import test from 'ava';
 import { userByEmail } from '../../entities/users.ts';
 import { inviteMember, readInvitations, revokeInvitation } from '../../flows/invitations.ts';
 import { visitOrganization } from '../../flows/organization-actor.ts';
+import { readAudit } from '../../flows/read-audit.ts';
 import { days } from '../../lib/clock.ts';
 import { acme, type FrontDoor, frontDoor, kinds, password } from './rig.ts';
 
@@ -138,6 +139,12 @@ for (const kind of kinds) {
     const [waiting] = rows;
     t.is(total, 1);
     t.is(waiting?.email, 'new@acme.test');
+    const { events } = await readAudit(services, visit, { type: 'invitation.sent' }, null);
+    t.deepEqual(
+      events.map(({ user_id, person_email }) => [user_id, person_email]),
+      Array(3).fill([null, null]),
+      'the log does not tell which address has an account (T144)',
+    );
     const other = await visitAs(door, 'gus@birch.test', 'birch');
     t.false(
       await revokeInvitation(other.services, other.visit, waiting?.id ?? ''),

@@ -153,6 +153,8 @@ for (const kind of kinds) {
       { delivery: { method: push } },
       { delivery: { method: push, endpoint_url: 'file:///etc/passwd' } },
       { delivery: { method: push, endpoint_url: 'https://a:b@example.com' } },
+      { delivery: { method: push, endpoint_url: sink.url, authorization_header: 'Bearer ключ' } },
+      { delivery: { method: push, endpoint_url: sink.url, authorization_header: 'x\r\nHost: y' } },
       { delivery: { method: 'mail' } },
       { events_requested: 'all' },
     ]) {
