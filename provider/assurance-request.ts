@@ -10,6 +10,9 @@ const acrClaim = z.object({
           value: z.string().optional(),
           values: z.array(z.string()).optional(),
         })
+        // Two demands in one, or one that nothing could meet, are none that can be read.
+        .refine(({ value, values }) => value === undefined || values === undefined)
+        .refine(({ essential, values }) => essential !== true || values?.length !== 0)
         .nullish(),
     })
     .nullish(),
