@@ -6,7 +6,7 @@ import {
   canonicalEmail,
   changeEmail,
   proveEmail,
-  securityChanged,
+  securityChangedSince,
   userByEmail,
   userById,
 } from '../entities/users.ts';
@@ -58,7 +58,10 @@ export async function askToChangeEmail(
   }
   const other = await userByEmail(db, email);
   const isFree = other === null || other.id === user.id;
-  const link = makeLink(services, 'confirm_email', user.id, { email });
+  const link = makeLink(services, 'confirm_email', user.id, {
+    email,
+    securityVersion: String(user.security_version),
+  });
   const done = await db.together([
     stillSignedIn(services, actor),
     dropLinks(user.id, 'confirm_email', db.clock.now()),
@@ -79,7 +82,10 @@ export async function askToChangeEmail(
   return { kind: done ? 'asked' : 'conflict' };
 }
 
-/** The link was followed at the new address: it is the person's from now on. The old one is told, and can take it back for a week. */
+/**
+ * The link was followed at the new address: it is the person's from now on. The old one is told, and can take it back for a week. What
+ * was asked for before a factor, password or number was changed is nothing any more: whoever asked had less to prove.
+ */
 export async function confirmEmail(
   services: Services,
   { link, origin }: { readonly link: FoundLink; readonly origin: Origin },
@@ -98,11 +104,14 @@ export async function confirmEmail(
       auditEvent(db, origin, { type: 'email.changed', userId: user.id, data: { proved: true } }),
     ]);
   }
+  if (link.data.securityVersion !== String(user.security_version)) {
+    return false;
+  }
   try {
     return await db.together([
       useLink(link.idDigest, now),
       changeEmail(user.id, user.email, email, now),
-      securityChanged(user.id, now),
+      securityChangedSince(user.id, user.security_version, now),
       forgetRememberedDevices(user.id, now),
       dropLinks(user.id, 'reset_password', now),
       auditEvent(db, origin, { type: 'email.changed', userId: user.id }),

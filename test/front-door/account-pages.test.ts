@@ -200,6 +200,23 @@ for (const kind of kinds) {
     t.is(back?.email, 'ada@acme.test');
     await ada.open('/account');
     t.is(ada.heading, 'Sign in');
+
+    // What somebody asked for with the password alone is nothing once there is a factor.
+    nextStep(door);
+    const thief = await signedIn(door, 'ben');
+    await thief.open('/account/email');
+    await thief.press('Send the link', { email: 'eve@evil.test' });
+    const stale = await linkIn(door, '/confirm-email/');
+    t.not(stale.url, url);
+    const ben = await signedIn(door, 'ben');
+    await ben.open('/account');
+    await ben.press('Enable');
+    if (ben.totpSecret === '') await ben.press('Continue', { method: 'totp' });
+    await ben.press('Confirm setup', { code: door.code(0, ben.totpSecret) });
+    await reader.open(stale.url);
+    if (reader.buttons.includes('Yes, use this address')) await reader.press('Yes, use this address');
+    t.is(reader.status, 410);
+    t.is(await count(door, 'users', "email = 'ben@acme.test'"), 1);
   });
 
   test(`${kind}: a phone number is proved by a code at the new one, told to the old one and by mail, moves the codes for signing in, and is removed (T032, T039, T109)`, async (t) => {
