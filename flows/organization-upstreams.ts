@@ -137,7 +137,8 @@ export async function saveUpstream(
     return { kind: isNew ? 'conflict' : 'not_found' };
   }
   const next = changedUpstream(row ? shownUpstream(row) : null, wish.change, wish.slug);
-  const secret = wish.secret ?? (row ? secretOf(ring, row) : null);
+  // A secret is for the issuer that it was typed for: with another one it would be sent to whoever that is.
+  const secret = wish.secret ?? (row?.issuer === next.issuer ? secretOf(ring, row) : null);
   const problem = upstreamProblem(next, secret !== null, false);
   if (problem !== null) {
     return { kind: 'invalid', problem };

@@ -916,6 +916,10 @@ for (const kind of kinds) {
 
     const again = await signedIn('olga');
     await again.open('/organizations/acme/providers/fake');
+    await again.press('Save', { issuer: 'http://127.0.0.1:9' });
+    t.is(again.status, 422);
+    t.regex(again.text, /Enter the secret as the provider shows it/, 'it is not sent to another issuer');
+    await again.open('/organizations/acme/providers/fake');
     await again.follow('Remove');
     await again.press('Remove');
     t.is(again.heading, 'Sign-in providers');
