@@ -1,6 +1,6 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
-import { readBranding } from '../entities/branding.ts';
+import { type Branding, readBranding } from '../entities/branding.ts';
 import { organizationById } from '../entities/organizations.ts';
 import { changeBranding, logoOf } from '../flows/change-branding.ts';
 import { RequestError } from '../http/errors.ts';
@@ -116,23 +116,32 @@ export function brandRoutes({ services, routes }: Site): Router {
   routes.add(openToAll('/brand/:organization/:version/logo'));
   routes.add(openToAll('/brand/:organization/:version/brand.css'));
 
-  const forever = (ctx: Context): void => {
-    ctx.set('Cache-Control', 'public, max-age=31536000, immutable');
-    ctx.set('X-Content-Type-Options', 'nosniff');
+  /** Kept for ever by whoever asks, but only under the address that it has now: a cache must not know tomorrow's before it is there. */
+  const keep = (ctx: Context, branding: Branding): void => {
+    if (ctx.params.version === String(branding.version)) {
+      ctx.set('Cache-Control', 'public, max-age=31536000, immutable');
+    }
     ctx.set('Content-Security-Policy', "default-src 'none'; sandbox");
   };
+  const brandingOf = async (ctx: Context): Promise<Branding> => {
+    const organization = await organizationById(services.db, String(ctx.params.organization));
+    const branding = readBranding(organization?.branding);
+    if (!branding) throw new RequestError('not_found');
+    return branding;
+  };
   router.get('/logo', async (ctx) => {
-    const logo = await logoOf(services, String(ctx.params.organization));
+    const branding = await brandingOf(ctx);
+    const logo = await logoOf(services, branding.organizationId);
     if (!logo) throw new RequestError('not_found');
-    forever(ctx);
+    keep(ctx, branding);
     ctx.type = logo.type;
     ctx.body = Buffer.from(logo.data, 'base64');
   });
   router.get('/brand.css', async (ctx) => {
-    const organization = await organizationById(services.db, String(ctx.params.organization));
-    const accent = readBranding(organization?.branding)?.accent ?? null;
+    const branding = await brandingOf(ctx);
+    const { accent } = branding;
     if (accent === null || !/^#[0-9a-f]{6}$/i.test(accent)) throw new RequestError('not_found');
-    forever(ctx);
+    keep(ctx, branding);
     ctx.type = 'text/css';
     ctx.body = `:root { --brand: ${accent} }\n`;
   });

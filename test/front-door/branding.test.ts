@@ -103,6 +103,15 @@ for (const kind of kinds) {
     t.true(Buffer.from(await logo.arrayBuffer()).equals(png(64)));
     t.is(await (await fetch(door.issuer + cssUrl)).text(), ':root { --brand: #c2410c }\n');
     t.is((await fetch(`${door.issuer}/brand/nobody/1/logo`)).status, 404);
+    t.regex(logo.headers.get('cache-control') ?? '', /immutable/);
+    for (const url of [logoUrl, cssUrl]) {
+      const early = await fetch(door.issuer + url.replace(/\/\d+\//, '/99/'));
+      t.is(
+        early.headers.get('cache-control'),
+        'no-store',
+        'no cache knows an address before it is given out',
+      );
+    }
 
     // Mails look like it too: the organization's own ones, and those about its people's accounts.
     const { ring } = servicesOf(door);
