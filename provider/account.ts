@@ -36,7 +36,8 @@ export const claims = {
 
 /**
  * The account behind a session, code or token; undefined ends the request. A code counts only while its session lives (trap F13),
- * and a refresh asks the policy anew: after grace is over or after a reset it is refused (security.md T074).
+ * and a refresh asks the policy anew: after grace is over or after a reset it is refused (security.md T074). So does a device that comes
+ * for its tokens, minutes after somebody has confirmed it.
  */
 export async function findAccount(
   services: Services,
@@ -49,7 +50,10 @@ export async function findAccount(
   if ((kind === 'AuthorizationCode' || kind === 'DeviceCode') && !(await sessionLives(services, source))) {
     return undefined;
   }
-  if (kind === 'RefreshToken' && !(await mayRefresh(services, ctx, sub, source ?? {}))) {
+  if (
+    (kind === 'RefreshToken' || kind === 'DeviceCode') &&
+    !(await isStillAllowed(services, ctx, sub, source ?? {}))
+  ) {
     return undefined;
   }
   let user: Promise<ClaimsRow | null> | null =
@@ -141,7 +145,7 @@ function isStillBelieved({ acr, amr = [] }: Pick<Token, 'acr' | 'amr'>, { facts 
   return isReached && amr.every((value) => now.amr.includes(value));
 }
 
-async function mayRefresh(
+async function isStillAllowed(
   services: Services,
   ctx: KoaContextWithOIDC,
   sub: string,

@@ -949,6 +949,13 @@ for (const kind of kinds) {
     await type(again);
     t.is(again.status, 422, 'used already');
 
+    const required = await connectDevice(door, cyd);
+    const policy = (requirement: string) =>
+      door.apply({ organizations: [{ slug: 'acme', policy: { requirement, graceDays: 0 } }] });
+    await policy('required_for_all');
+    t.is((await required()).body.error, 'invalid_grant', 'a second factor is required since a second ago');
+    await policy('optional');
+
     const switched = await connectDevice(door, cyd);
     await passwordStep(cyd, 'gus', { prompt: 'login' });
     t.is(led(cyd), 'code');
