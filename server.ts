@@ -57,6 +57,7 @@ import { createNotify } from './notifications/outbox.ts';
 import { createSmsGateway } from './notifications/sms-gateway.ts';
 import { brandRoutes } from './organizations/branding.ts';
 import { organizationRoutes, organizationUploads } from './organizations/routes.ts';
+import { testSignInRoutes } from './organizations/test-sign-in.ts';
 import { createProvider, sendLogoutToken } from './provider/create-provider.ts';
 import { signingKeyFollower } from './provider/follow-signing-keys.ts';
 import { pushSignal } from './provider/security-event-tokens.ts';
@@ -205,6 +206,7 @@ export async function createApp(
   provider.use(answering(accountRoutes(site)));
   provider.use(answering(organizationUploads(site)));
   provider.use(answering(organizationRoutes(site)));
+  provider.use(answering(testSignInRoutes(site)));
   provider.use(answering(brandRoutes(site)));
   provider.use(answering(waysBackRoutes(site)));
   provider.use(answering(registerRoutes(site)));

@@ -4,7 +4,9 @@ import {
   type ApplicationOutcome,
   type ApplicationWish,
   addApplication,
+  applicationKinds,
   changeApplication,
+  kindOf,
   organizationApplications,
   ownApplicationOf,
   removeApplication,
@@ -19,7 +21,7 @@ import { clientId, inOrganization, line, listOf } from './schemas.ts';
 
 const uris = z.array(z.string().max(2000)).max(200);
 const assurance = z.enum(applicationAssurances);
-const kind = z.enum(['confidential', 'public']);
+const kind = z.enum(applicationKinds);
 
 const application = z.object({
   clientId,
@@ -40,7 +42,7 @@ const uriList = (value: unknown): string[] =>
 const shown = (entry: ApplicationEntry): z.output<typeof application> => ({
   clientId: entry.clientId,
   name: entry.name,
-  kind: entry.metadata.token_endpoint_auth_method === 'none' ? 'public' : 'confidential',
+  kind: kindOf(entry.metadata),
   assurance: entry.assurance,
   firstParty: entry.isFirstParty,
   shared: entry.isShared,

@@ -63,10 +63,20 @@ export async function ownApplicationOf(
   return row && row.organization_id === visit.organization.id ? entryOf(row) : null;
 }
 
-/** What owners and admins decide about an application. `confidential`: it can keep a secret (a server, not a browser or a phone). */
+/**
+ * `confidential`: it can keep a secret (a server, not a browser or a phone), and sends it in a header or proves a key; `confidential_post`: it
+ * sends it in the form, as older programs do.
+ */
+export const applicationKinds = ['confidential', 'confidential_post', 'public'] as const;
+export type ApplicationKind = (typeof applicationKinds)[number];
+
+export const kindOf = ({ token_endpoint_auth_method: method }: Metadata): ApplicationKind =>
+  method === 'none' ? 'public' : method === 'client_secret_post' ? 'confidential_post' : 'confidential';
+
+/** What owners and admins decide about an application. */
 export interface ApplicationWish {
   readonly name: string;
-  readonly kind: 'confidential' | 'public';
+  readonly kind: ApplicationKind;
   readonly redirectUris: readonly string[];
   readonly postLogoutRedirectUris: readonly string[];
   readonly assurance: ApplicationAssurance;
@@ -113,7 +123,7 @@ export function applicationProblems(wish: ApplicationWish, before: Metadata = {}
   }
   for (const { name, message } of problems.length > 0
     ? []
-    : metadataProblems(metadata, wish.kind === 'confidential')) {
+    : metadataProblems(metadata, wish.kind !== 'public')) {
     const field = names[name as keyof typeof names];
     problems.push({ field: field ?? 'redirectUris', message, address: null });
   }
@@ -121,8 +131,7 @@ export function applicationProblems(wish: ApplicationWish, before: Metadata = {}
 }
 
 function metadataOf(wish: ApplicationWish, before: Metadata): Record<string, unknown> {
-  const method = before.token_endpoint_auth_method;
-  const isKeyed = method === 'private_key_jwt';
+  const isKeyed = before.token_endpoint_auth_method === 'private_key_jwt';
   return {
     ...before,
     redirect_uris: [...new Set(wish.redirectUris)],
@@ -130,9 +139,11 @@ function metadataOf(wish: ApplicationWish, before: Metadata): Record<string, unk
     token_endpoint_auth_method:
       wish.kind === 'public'
         ? 'none'
-        : isKeyed || method === 'client_secret_post'
-          ? method
-          : 'client_secret_basic',
+        : wish.kind === 'confidential_post'
+          ? 'client_secret_post'
+          : isKeyed
+            ? 'private_key_jwt'
+            : 'client_secret_basic',
   };
 }
 
@@ -150,7 +161,7 @@ export async function addApplication(
   const { db, ring } = services;
   const now = db.clock.now().getTime();
   const clientId = token(128);
-  const secret = wish.kind === 'confidential' ? token() : null;
+  const secret = wish.kind === 'public' ? null : token();
   const saved = await db.together([
     whileActing(visit),
     db.insert('applications', {
@@ -194,7 +205,7 @@ export async function changeApplication(
   const metadata = metadataOf(wish, before.metadata);
   const isKeyed = metadata.token_endpoint_auth_method === 'private_key_jwt';
   // A program that becomes able to keep a secret needs one.
-  const secret = wish.kind === 'confidential' && !before.hasSecret && !isKeyed ? token() : null;
+  const secret = wish.kind !== 'public' && !before.hasSecret && !isKeyed ? token() : null;
   const saved = await db.together([
     whileActing(visit),
     updateRow(

@@ -720,6 +720,37 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
       },
     },
 
+    {
+      name: 'test-sign-in',
+      state: 'signed in',
+      locals: {
+        ...error,
+        name: 'Flight Planner',
+        result: {
+          kind: 'signed_in',
+          email: 'ada@acme.test',
+          acr: 'urn:sallyport:acr:2fa',
+          meaning: 'Two factors.',
+          amr: 'pwd otp mfa',
+          idToken: '{\n  "iss": "https://id.acme.test",\n  "acr": "urn:sallyport:acr:2fa"\n}',
+          userinfo: '{\n  "email": "ada@acme.test"\n}',
+        },
+        again: '#again',
+        back: '#back',
+      },
+    },
+    {
+      name: 'test-sign-in',
+      state: 'refused',
+      locals: {
+        ...error,
+        name: 'Flight Planner',
+        result: { kind: 'refused', code: 'access_denied', told: 'End-User aborted interaction' },
+        again: '#again',
+        back: '#back',
+      },
+    },
+
     { name: 'refused', state: 'no usable factor', locals: refused },
     {
       name: 'refused',

@@ -310,7 +310,12 @@ export interface ApplicationPage extends FramedPage {
   readonly remove: string | null;
   readonly test: string | null;
   readonly settings: readonly { readonly label: Sentence; readonly value: string }[];
-  readonly recipes: readonly { readonly name: string; readonly lines: string }[];
+  readonly recipes: readonly {
+    readonly name: string;
+    readonly redirect: string | null;
+    readonly hint: Sentence | null;
+    readonly lines: string;
+  }[];
   readonly cancel: string;
 }
 

@@ -686,6 +686,26 @@ export interface DeviceDonePage extends Common {
   readonly applicationName: string;
 }
 
+/** The end of a test sign-in: what the application would have got. */
+export interface TestSignInPage extends Common {
+  /** Of the application. */
+  readonly name: string;
+  readonly result:
+    | { readonly kind: 'refused'; readonly code: string; readonly told: string | null }
+    | {
+        readonly kind: 'signed_in';
+        readonly email: string;
+        readonly acr: string | null;
+        readonly meaning: Sentence;
+        readonly amr: string;
+        readonly idToken: string;
+        readonly userinfo: string;
+      };
+  /** GET. */
+  readonly again: string;
+  readonly back: string;
+}
+
 export interface ErrorPage extends Common {
   /** The heading: what happened, in one sentence. */
   readonly title: Sentence;
@@ -821,6 +841,7 @@ export interface Pages extends OrganizationPages {
   readonly 'device-confirm': DeviceConfirmPage;
   readonly 'device-done': DeviceDonePage;
   readonly error: ErrorPage;
+  readonly 'test-sign-in': TestSignInPage;
   readonly refused: RefusedPage;
   readonly home: HomePage;
   readonly inbox: InboxPage;

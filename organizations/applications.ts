@@ -4,8 +4,10 @@ import {
   type ApplicationProblem,
   type ApplicationWish,
   addApplication,
+  applicationKinds,
   applicationProblems,
   changeApplication,
+  kindOf,
   organizationApplications,
   ownApplicationOf,
   removeApplication,
@@ -19,7 +21,9 @@ import type { Note, Sentence } from '../http/pages.ts';
 import { show } from '../http/show.ts';
 import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
 import { applicationAssurances } from '../policy/types.ts';
+import { testSignInUrl } from '../provider/test-sign-in.ts';
 import { askOnceMore, takeAway } from './confirm.ts';
+import { recipesFor } from './recipes.ts';
 import { basePath, framedBy, inSession, organizationOf, textOf, withProof } from './visit.ts';
 import { options } from './words.ts';
 
@@ -129,6 +133,16 @@ export function applicationRoutes(routes: SignedInRoutes): void {
     await answer(visit, entry, wishFrom(entry), outcome);
   });
 
+  /** A sign-in as the application would ask for it, whose answer is shown instead of sent there. */
+  get('/:slug/applications/:client/test', inSession('applications.read'), async (visit) => {
+    const { ctx, site } = visit;
+    const entry = await entryOf(visit);
+    if (!isTestable(entry)) throw new RequestError('not_found');
+    const { organization } = await organizationOf(visit);
+    ctx.status = 303;
+    ctx.redirect(testSignInUrl(site.services, { clientId: entry.clientId, slug: organization.slug }));
+  });
+
   takeAway(routes, '/:slug/applications/:client', {
     action: 'applications.change',
     nameOf: async (visit) => (await entryOf(visit)).name,
@@ -156,7 +170,7 @@ const linesOf = (value: unknown): string[] =>
 
 const wishOf = (form: { readonly [field: string]: unknown }): ApplicationWish => ({
   name: textOf(form.name).slice(0, 300),
-  kind: form.kind === 'public' ? 'public' : 'confidential',
+  kind: applicationKinds.find((known) => known === form.kind) ?? 'confidential',
   redirectUris: linesOf(form.redirectUris),
   postLogoutRedirectUris: linesOf(form.logoutUris),
   assurance: applicationAssurances.find((known) => known === form.assurance) ?? 'none',
@@ -168,7 +182,7 @@ const textsIn = (value: unknown): string[] =>
 
 const wishFrom = ({ name, metadata, assurance, isFirstParty }: ApplicationEntry): ApplicationWish => ({
   name,
-  kind: metadata.token_endpoint_auth_method === 'none' ? 'public' : 'confidential',
+  kind: kindOf(metadata),
   redirectUris: textsIn(metadata.redirect_uris),
   postLogoutRedirectUris: textsIn(metadata.post_logout_redirect_uris),
   assurance,
@@ -230,7 +244,12 @@ async function showForm(
     logoutUris: wish.postLogoutRedirectUris.join('\n'),
     kind: options(
       [
-        ['confidential', 'On a server', 'It can keep a secret.'],
+        ['confidential', 'On a server', 'It can keep a secret, and sends it in a header. Most programs do.'],
+        [
+          'confidential_post',
+          'On a server, secret in the form',
+          'For programs that send client_secret in the request itself, such as WordPress and Nextcloud.',
+        ],
         ['public', 'In a browser or on a device', 'It cannot keep a secret, and uses PKCE alone.'],
       ],
       wish.kind,
@@ -262,7 +281,7 @@ async function showForm(
       secret: more.secret ?? null,
       rotate: entry?.hasSecret ? `${own}/secret` : null,
       remove: own === null ? null : `${own}/remove`,
-      test: testUrl(issuer, entry),
+      test: entry !== null && isTestable(entry) ? `${own}/test` : null,
       settings: entry === null ? [] : settingsOf(issuer, entry),
       recipes: entry === null ? [] : recipesFor(issuer, entry.clientId),
       cancel: `${base}/applications`,
@@ -296,22 +315,15 @@ const addressSentences: { readonly [message: string]: string } = {
   'must not contain a user name or password': '{address} must not contain a user name or password.',
 };
 
-/** A sign-in that ends at the application's own first address, with a code that nobody redeems. */
-function testUrl(issuer: string, entry: ApplicationEntry | null): string | null {
-  const [redirectUri] = entry ? textsIn(entry.metadata.redirect_uris) : [];
-  const types = entry ? textsIn(entry.metadata.response_types ?? ['code']) : [];
-  if (!entry || !redirectUri || !types.includes('code')) return null;
-  const query = new URLSearchParams({
-    client_id: entry.clientId,
-    response_type: 'code',
-    scope: 'openid email profile',
-    redirect_uri: redirectUri,
-    prompt: 'login',
-    state: 'test',
-    code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
-    code_challenge_method: 'S256',
-  });
-  return `${issuer}/auth?${query}`;
+/** What cannot be begun by a plain link, or has no code, cannot be tried from here. */
+function isTestable({ metadata }: ApplicationEntry): boolean {
+  const types = textsIn(metadata.response_types ?? ['code']);
+  return (
+    types.includes('code') &&
+    metadata.require_pushed_authorization_requests !== true &&
+    metadata.require_signed_request_object !== true &&
+    metadata.dpop_bound_access_tokens !== true
+  );
 }
 
 const settingsOf = (issuer: string, { clientId }: ApplicationEntry) => [
@@ -324,28 +336,4 @@ const settingsOf = (issuer: string, { clientId }: ApplicationEntry) => [
   { label: 'Key set address', value: `${issuer}/jwks` },
   { label: 'Sign-out endpoint', value: `${issuer}/session/end` },
   { label: 'Scopes', value: 'openid email profile' },
-];
-
-/** What common relying parties want to know, in their own words. */
-const recipesFor = (issuer: string, clientId: string) => [
-  {
-    name: 'openid-client (Node)',
-    lines: `import * as oidc from 'openid-client';\nconst config = await oidc.discovery(new URL('${issuer}'), '${clientId}', process.env.CLIENT_SECRET);`,
-  },
-  {
-    name: 'Keycloak (identity provider)',
-    lines: `Alias: sallyport\nDiscovery endpoint: ${issuer}/.well-known/openid-configuration\nClient authentication: Client secret sent as basic auth\nClient ID: ${clientId}\nUse PKCE: on, S256`,
-  },
-  {
-    name: 'oauth2-proxy',
-    lines: `--provider=oidc\n--oidc-issuer-url=${issuer}\n--client-id=${clientId}\n--code-challenge-method=S256\n--scope="openid email profile"`,
-  },
-  {
-    name: 'Grafana',
-    lines: `[auth.generic_oauth]\nenabled = true\nname = Sallyport\nclient_id = ${clientId}\nscopes = openid email profile\nauth_url = ${issuer}/auth\ntoken_url = ${issuer}/token\napi_url = ${issuer}/me\nuse_pkce = true`,
-  },
-  {
-    name: 'Spring Boot',
-    lines: `spring.security.oauth2.client.registration.sallyport.client-id=${clientId}\nspring.security.oauth2.client.registration.sallyport.scope=openid,email,profile\nspring.security.oauth2.client.provider.sallyport.issuer-uri=${issuer}`,
-  },
 ];

@@ -19,6 +19,7 @@ import { ownApplication } from './own-application.ts';
 import { checkRegistration, registrationPolicy } from './registration.ts';
 import { defaultResource, resourceServerFor } from './resource-servers.ts';
 import { SessionAdapter, sessionIdle } from './session-adapter.ts';
+import { allowTestSignIns } from './test-sign-in.ts';
 
 /** The pages that the library asks for; the server gives them. */
 export interface ProviderPages {
@@ -187,6 +188,7 @@ export async function createProvider(services: Services, pages: ProviderPages): 
   endSessionsForGood(services, provider);
   tellOfLogoutsLater(services, provider);
   refuseLogoutTokensAsHints(provider);
+  allowTestSignIns(provider, services);
   provider.on('interaction.ended', handOverWhatWasProved);
   return provider;
 }

@@ -15,7 +15,18 @@ export function applicationsGallery(shared: FramedPage): readonly GalleryPage[] 
       redirectUris: 'https://planner.acme.test/callback',
       logoutUris: '',
       kind: [
-        option('confidential', 'On a server', true, 'It can keep a secret.'),
+        option(
+          'confidential',
+          'On a server',
+          true,
+          'It can keep a secret, and sends it in a header. Most programs do.',
+        ),
+        option(
+          'confidential_post',
+          'On a server, secret in the form',
+          false,
+          'For programs that send client_secret in the request itself, such as WordPress and Nextcloud.',
+        ),
         option(
           'public',
           'In a browser or on a device',
@@ -56,7 +67,20 @@ export function applicationsGallery(shared: FramedPage): readonly GalleryPage[] 
       { label: 'Token endpoint', value: 'https://id.acme.test/token' },
       { label: 'Scopes', value: 'openid email profile' },
     ],
-    recipes: [{ name: 'oauth2-proxy', lines: '--provider=oidc\n--oidc-issuer-url=https://id.acme.test' }],
+    recipes: [
+      {
+        name: 'Nextcloud (user_oidc)',
+        redirect: 'https://NEXTCLOUD/apps/user_oidc/code',
+        hint: 'It sends its secret in the form: choose that under "Where it runs".',
+        lines: 'php occ user_oidc:provider Sallyport',
+      },
+      {
+        name: 'openid-client (Node)',
+        redirect: null,
+        hint: null,
+        lines: "import * as oidc from 'openid-client';",
+      },
+    ],
     cancel: `${base}/applications`,
   } as const;
 

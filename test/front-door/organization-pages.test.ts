@@ -58,6 +58,9 @@ async function arrive(door: FrontDoor, who: string, path: string, replica = 0): 
   return browser;
 }
 
+const unescaped = (text = ''): string =>
+  text.replaceAll('&#34;', '"').replaceAll('&#39;', "'").replaceAll('&amp;', '&');
+
 const figure = (browser: Browser, name: string): number =>
   Number(new RegExp(`data-${name}>(\\d+)`).exec(browser.text)?.[1] ?? Number.NaN);
 
@@ -409,6 +412,43 @@ for (const kind of kinds) {
       t.regex(late.text, /value="Flight planner"/);
     }
     t.is(await count(door, 'applications', "name = 'Flight planner' AND assurance = 'second_factor'"), 1);
+    // The test sign-in goes the application's way, and says at its end what the application would have got; once.
+    const tester = await arrive(door, 'ada', `/organizations/acme/applications/${clientId}`);
+    t.regex(tester.text, /href="[^"]+\/test">Test sign-in/);
+    await tester.open(`/organizations/acme/applications/${clientId}/test`);
+    t.is(tester.heading, 'Sign in');
+    await tester.press('Sign in', { email: 'ada@acme.test', password });
+    await tester.press('Verify', { code: door.code() });
+    nextStep(door);
+    await tester.press('Allow');
+    t.is(tester.heading, 'What Flight planner would have got');
+    const told = JSON.parse(unescaped(/data-id-token>([^<]+)</.exec(tester.text)?.[1]));
+    t.like(told, {
+      iss: door.issuer,
+      aud: clientId,
+      sub: await idOf(door, 'ada'),
+      acr: 'urn:sallyport:acr:2fa',
+    });
+    t.deepEqual(told.amr, ['pwd', 'otp', 'mfa']);
+    t.true(Number.isInteger(told.auth_time));
+    t.like(JSON.parse(unescaped(/data-userinfo>([^<]+)</.exec(tester.text)?.[1])), {
+      email: 'ada@acme.test',
+      acr: told.acr,
+    });
+    const result = new URL(tester.url);
+    await tester.open(result.pathname + result.search);
+    t.is(tester.status, 410);
+    await tester.open(
+      `${result.pathname}?error=access_denied&error_description=${encodeURIComponent('<b>no')}`,
+    );
+    t.regex(tester.text, /would have got this error[\s\S]*access_denied[\s\S]*&lt;b&gt;no/);
+    await tester.open('/test-sign-in/v1.00000000.AAAA');
+    t.is(tester.status, 410);
+    // Its address is good for this one application, and not for long.
+    const request = { redirect_uri: door.issuer + result.pathname, scope: 'openid' };
+    const mallory = door.browser();
+    await mallory.authorize({ client_id: 'app', ...request });
+    t.is(mallory.heading, 'This application may not send people here');
     // It works, and asks for what was chosen.
     const dai = door.browser();
     await dai.authorize({ client_id: clientId });
@@ -436,7 +476,23 @@ for (const kind of kinds) {
       await ada.open(`/organizations/acme/applications/${foreign}`);
       t.is(ada.status, 404, foreign);
     }
+    // Programs that send their secret in the form are registered as such, and as nothing else by a change of something else.
+    for (const [kind, method] of [
+      ['confidential_post', 'client_secret_post'],
+      [undefined, 'client_secret_post'],
+      ['confidential', 'client_secret_basic'],
+    ] as const) {
+      await ada.open(`/organizations/acme/applications/${clientId}`);
+      await ada.press('Save', kind === undefined ? { name: 'Blog' } : { kind });
+      const { metadata } = (await door.db.row<{ metadata: string }>(
+        'SELECT metadata FROM applications WHERE client_id = ?',
+        [clientId],
+      )) ?? { metadata: '{}' };
+      t.is(JSON.parse(metadata).token_endpoint_auth_method, method);
+    }
     await ada.open(`/organizations/acme/applications/${clientId}/remove`);
+    await mallory.authorize({ client_id: clientId, ...request });
+    t.is(mallory.heading, 'Sign in');
     await ada.press('Remove');
     t.regex(ada.text, /was removed/);
     t.is(await count(door, 'applications', 'client_id = ?', clientId), 0);
