@@ -79,13 +79,15 @@ export async function inviteMember(
   if (open) {
     return { kind: 'already_invited', id: open.id, until: new Date(open.expires_at) };
   }
-  const attempt = await countAttempt(
-    db,
-    rules.destination,
-    limitSubject(rules.destination, 'invitation', digest(email)),
-  );
-  if (!attempt.ok) {
-    return { kind: 'too_many', retryAt: attempt.retryAt };
+  // One organization writes to somebody as often as to its own people; several do not together flood them.
+  for (const [rule, subject] of [
+    [rules.send, [organization.id, 'invitation', digest(email)]],
+    [rules.destination, ['invitation', digest(email)]],
+  ] as const) {
+    const attempt = await countAttempt(db, rule, limitSubject(rule, ...subject));
+    if (!attempt.ok) {
+      return { kind: 'too_many', retryAt: attempt.retryAt };
+    }
   }
   const name = oneLine(input.name ?? '', longestName) || null;
   const now = db.clock.now();

@@ -44,7 +44,7 @@ async function sendLink(
     return;
   }
   for (const [rule, subject] of [
-    [rules.destination, ['registration', digest(email)]],
+    [rules.send, ['registration', digest(email)]],
     [rules.mailsFromRange, [addressRange(origin.ip)]],
   ] as const) {
     if (!(await countAttempt(db, rule, limitSubject(rule, ...subject))).ok) {

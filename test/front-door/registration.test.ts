@@ -43,6 +43,15 @@ for (const kind of kinds) {
     await eva.open(link);
     t.is(eva.status, 410);
 
+    // Nobody's mailbox is filled by a stranger (T037).
+    await eva.open('/register');
+    const tries = Array.from({ length: 6 }, async () =>
+      eva.copy().press('Send the link', { email: 'zoe@example.test' }),
+    );
+    await Promise.all(tries);
+    await inbox.open('/dev/inbox');
+    t.is(inbox.text.match(/zoe@example\.test/g)?.length, 3);
+
     await door.apply({ instance: { registration: 'closed' } });
     await eva.open('/register');
     t.is(eva.status, 404);
