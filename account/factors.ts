@@ -2,9 +2,10 @@ import { factorFor } from '../factors/index.ts';
 import { preferFactor, renameFactor } from '../flows/change-factor.ts';
 import { checkPassword } from '../flows/check-password.ts';
 import { disableTwoFactor, forbiddenBy, type Removal, removeFactor } from '../flows/remove-factor.ts';
+import { storedName } from '../http/device-name.ts';
 import { RequestError } from '../http/errors.ts';
 import { leaveFlash } from '../http/flash.ts';
-import type { Sentence } from '../http/pages.ts';
+import type { FilledSentence, Sentence } from '../http/pages.ts';
 import { blocked, type Problem } from '../http/problems.ts';
 import { show } from '../http/show.ts';
 import type { Form, SignedIn, SignedInRoutes } from '../http/signed-in.ts';
@@ -22,6 +23,7 @@ export function factorRoutes({ get, post }: SignedInRoutes): void {
     const { ctx, site, actor, assessment } = visit;
     const factorId = String(ctx.params.id);
     const name = typeof form.name === 'string' ? form.name : '';
+    if (isAsShown(visit, name)) return done(visit, 'The name is saved.');
     if (!(await renameFactor(site.services, { actor, assessment, factorId, name }))) {
       throw new RequestError('not_found');
     }
@@ -44,12 +46,13 @@ export function factorRoutes({ get, post }: SignedInRoutes): void {
       return askToRemove(visit, problem);
     }
     const { site, actor, assessment, ctx } = visit;
+    const name = nameOf(factorOf(visit));
     const outcome = await removeFactor(site.services, {
       actor,
       assessment,
       factorId: String(ctx.params.id),
     });
-    settle(visit, outcome, 'It was removed.');
+    settle(visit, outcome, { sentence: '"{name}" was removed.', values: { name } });
   });
 
   get('/two-factor/disable', mayUsePassword, (visit) => askToDisable(visit, null));
@@ -76,7 +79,7 @@ function showFactor(visit: SignedIn): void {
     ...framed(visit, section),
     method: factor.method,
     label,
-    givenName: factor.name ?? '',
+    givenName: factor.name === null ? null : storedName(factor.name),
     addedAt: new Date(factor.confirmed_at),
     usedAt: factor.last_used_at === null ? null : new Date(factor.last_used_at),
     isPreferred: factor.id === visit.assessment.user.preferred_factor_id,
@@ -96,6 +99,17 @@ function factorOf({ ctx, assessment }: SignedIn) {
   return factor;
 }
 
+/** What the person calls it, or what it is. */
+const nameOf = ({ name, method }: ReturnType<typeof factorOf>): FilledSentence =>
+  name === null ? { sentence: factorFor(method).label, values: {} } : storedName(name);
+
+/** A name that we gave was not changed: it stays in words of whoever reads it. */
+function isAsShown(visit: SignedIn, typed: string): boolean {
+  const { name } = factorOf(visit);
+  const { lang } = framed(visit, section);
+  return name !== null && visit.site.renderer.translator(lang)(storedName(name)) === typed.trim();
+}
+
 async function askToRemove(visit: SignedIn, problem: Problem | null): Promise<void> {
   const factor = factorOf(visit);
   const rest = visit.assessment.factors.filter(({ id }) => id !== factor.id);
@@ -103,9 +117,8 @@ async function askToRemove(visit: SignedIn, problem: Problem | null): Promise<vo
   if (by.length > 0) {
     return refuse(visit, by);
   }
-  const name = factor.name ?? factorFor(factor.method).label;
   ask(visit, problem, {
-    title: { sentence: 'Remove "{name}"?', values: { name } },
+    title: { sentence: 'Remove "{name}"?', values: { name: nameOf(factor) } },
     consequences: [
       ...(rest.length === 0
         ? [

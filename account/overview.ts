@@ -7,7 +7,7 @@ import { forbiddenBy } from '../flows/remove-factor.ts';
 import { methodsToAdd } from '../flows/set-up.ts';
 import { maySeeRecoveryCodes } from '../flows/show-recovery-codes.ts';
 import { subjectFor } from '../flows/subject.ts';
-import { deviceName } from '../http/device-name.ts';
+import { deviceName, storedName } from '../http/device-name.ts';
 import type { Pages } from '../http/pages.ts';
 import { show } from '../http/show.ts';
 import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
@@ -40,7 +40,7 @@ async function overviewOf(visit: SignedIn): Promise<Pages['account/overview']> {
     factors: factors.map((factor) => ({
       method: factor.method,
       label: factorFor(factor.method).label,
-      name: factor.name,
+      name: factor.name === null ? null : storedName(factor.name),
       to: destinationOf(visit, factor),
       addedAt: new Date(factor.confirmed_at),
       usedAt: factor.last_used_at === null ? null : new Date(factor.last_used_at),

@@ -3,7 +3,7 @@ import { stillSignedIn } from '../flows/actor.ts';
 import { confirmEnrolment, startEnrolment } from '../flows/enrol-factor.ts';
 import { issuerNameFor } from '../flows/home-organization.ts';
 import { beginSetUp, endSetUp, findSetUp, methodsToAdd, type SetUp } from '../flows/set-up.ts';
-import { deviceName } from '../http/device-name.ts';
+import { browserName } from '../http/device-name.ts';
 import { methodChoices, resendForm, shownFactor, wasSent } from '../http/factor-form.ts';
 import type { Common } from '../http/pages.ts';
 import { blocked, notSent, type Problem, wrong, wrongAnswer } from '../http/problems.ts';
@@ -122,7 +122,7 @@ async function confirm(visit: SignedIn, setUp: SetUp, method: Method, form: Form
     origin: actor.origin,
     clientId: ownClientId,
     issuerName: issuerNameFor(assessment),
-    name: factorFor(method).isSignature ? deviceName(actor.origin.userAgent) : null,
+    name: factorFor(method).isSignature ? browserName(actor.origin.userAgent) : null,
     also: [stillSignedIn(services, actor)],
   });
   switch (outcome.kind) {

@@ -6,8 +6,8 @@ import { instancePolicy } from '../entities/organizations.ts';
 import { forgetRecoveryCodes } from '../entities/recovery-codes.ts';
 import { forgetRememberedDevices } from '../entities/remembered-devices.ts';
 import { postponeSetup, preferFactor, securityChangedSince } from '../entities/users.ts';
-import { factorFor } from '../factors/index.ts';
 import { after } from '../lib/clock.ts';
+import type { MessageValues } from '../notifications/outbox.ts';
 import { defaultPolicy } from '../policy/defaults.ts';
 import { type Forbidding, whoForbids } from '../policy/must-keep.ts';
 import type { Method } from '../policy/types.ts';
@@ -57,7 +57,7 @@ export async function removeFactor(
     type: 'factor.removed',
     data: { method: factor.method, last: rest.length === 0 },
     mail: 'factor_removed',
-    what: factor.name ?? factorFor(factor.method).label,
+    what: { what: factor.name, method: factor.method },
     statements: [
       removeFactorOf(user.id, factorId),
       ...(user.preferred_factor_id === factorId ? [preferFactor(user.id, null)] : []),
@@ -81,7 +81,7 @@ export async function disableTwoFactor(
     type: 'factors.disabled',
     data: { methods: methodsOf(assessment.factors) },
     mail: 'factors_off',
-    what: null,
+    what: {},
     statements: [
       removeFactorsOf(user.id),
       forgetRecoveryCodes(user.id),
@@ -107,7 +107,7 @@ async function change(
     readonly type: 'factor.removed' | 'factors.disabled';
     readonly data: { readonly [name: string]: string | boolean | readonly string[] };
     readonly mail: AccountChange;
-    readonly what: string | null;
+    readonly what: MessageValues;
     readonly statements: readonly Statement[];
   },
 ): Promise<Removal> {
@@ -120,7 +120,7 @@ async function change(
     ...what.statements,
     forgetRememberedDevices(user.id, now),
     auditEvent(db, actor.origin, { type: what.type, userId: user.id, data: what.data }),
-    ...changeMail(services, user, actor.origin, what.mail, { what: what.what }),
+    ...changeMail(services, user, actor.origin, what.mail, what.what),
   ]);
   return { kind: done ? 'done' : 'conflict' };
 }

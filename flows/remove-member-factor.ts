@@ -4,7 +4,6 @@ import { refreshDirectory } from '../entities/member-directory.ts';
 import { membershipsOf, policyFrom } from '../entities/memberships.ts';
 import { instancePolicy } from '../entities/organizations.ts';
 import { forgetRememberedDevices } from '../entities/remembered-devices.ts';
-import { factorFor } from '../factors/index.ts';
 import { defaultPolicy } from '../policy/defaults.ts';
 import { whoForbids } from '../policy/must-keep.ts';
 import { targetOf } from './change-member.ts';
@@ -79,7 +78,8 @@ export async function removeMemberFactor(
       },
     }),
     ...changeMail(services, user, nowhere, 'factor_removed', {
-      what: factor.name ?? factorFor(factor.method).label,
+      what: factor.name,
+      method: factor.method,
     }),
   ]);
   return { kind: written ? 'done' : 'conflict' };

@@ -3,16 +3,18 @@ import * as z from 'zod';
 import { minutes } from '../lib/clock.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
 import { open, seal } from '../lib/seal.ts';
-import type { Note } from './pages.ts';
+import type { FilledSentence, Note } from './pages.ts';
 
 const place = { table: 'cookie', column: 'flash', row: '' };
 
+const filled: z.ZodType<FilledSentence> = z.object({
+  sentence: z.string(),
+  values: z.record(z.string(), z.union([z.string(), z.number(), z.lazy(() => filled)])),
+});
+
 const note = z.object({
   tone: z.enum(['info', 'ok', 'warn', 'danger']),
-  text: z.union([
-    z.string(),
-    z.object({ sentence: z.string(), values: z.record(z.string(), z.union([z.string(), z.number()])) }),
-  ]),
+  text: z.union([z.string(), filled]),
 });
 
 const cookieName = (ctx: Context): string => `${ctx.secure ? '__Host-' : ''}sallyport-flash`;

@@ -1,3 +1,4 @@
+import { asChosen, storedName } from './device-name.ts';
 import type { GalleryPage } from './gallery.ts';
 import type { Common, FramedPage, ListedFactor } from './pages.ts';
 import { passwordWords } from './password-words.ts';
@@ -28,7 +29,7 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
         ...factor,
         method: 'passkey' as const,
         label: 'Passkey',
-        name: 'My blue security key, the one in the drawer',
+        name: asChosen('My blue security key, the one in the drawer'),
         isPreferred: false,
         isClosed: true,
         usedAt: null,
@@ -41,7 +42,7 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
     regenerate: '#regenerate',
     devices: [
       {
-        name: 'Chrome on Linux',
+        name: storedName('Chrome on Linux'),
         from: '203.0.113.7',
         usedAt: at,
         until: at,
@@ -61,7 +62,7 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
     ...framed,
     method: 'totp' as const,
     label: 'Authenticator app',
-    givenName: 'My phone',
+    givenName: asChosen('My phone'),
     addedAt: at,
     usedAt: at,
     isPreferred: false,
@@ -77,7 +78,7 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
     at,
     how: [],
     applicationName: 'Flight Planner',
-    place: { device: 'Chrome on Linux', from: '203.0.113.7' },
+    place: { device: storedName('Chrome on Linux'), from: '203.0.113.7' },
   };
   const organization = {
     name: 'Acme Aviation',
@@ -173,7 +174,7 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
         ...framed,
         sessions: [
           {
-            name: 'Chrome on Linux',
+            name: storedName('Chrome on Linux'),
             from: '203.0.113.7',
             startedAt: at,
             seenAt: at,
@@ -303,7 +304,7 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
     {
       name: 'account/factor',
       state: 'closed',
-      locals: { ...one, givenName: '', usedAt: null, isPreferred: true, isClosed: true, prefer: null },
+      locals: { ...one, givenName: null, usedAt: null, isPreferred: true, isClosed: true, prefer: null },
     },
     {
       name: 'account/recovery-codes',

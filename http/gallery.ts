@@ -1,4 +1,5 @@
 import { accountChanges } from './account-changes.ts';
+import { asChosen, storedName } from './device-name.ts';
 import { accountPages, wayBackPages } from './gallery-account.ts';
 import { organizationGallery } from './organization-gallery.ts';
 import type { Common, ConfirmPage, Frame, Language, Mails, MethodChoice, Pages, Sentence } from './pages.ts';
@@ -666,7 +667,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
         ...shared,
         applicationName: 'Flight Planner',
         userCode: 'WDJB-MJHT',
-        from: ['Chrome on Linux', '203.0.113.7'],
+        from: [storedName('Chrome on Linux'), '203.0.113.7'],
         action: '#confirm',
         hidden: [
           { name: 'user_code', value: 'WDJB-MJHT' },
@@ -779,7 +780,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
         request: {
           id: 'request',
           applicationName: 'Flight Planner',
-          browser: 'Firefox on Windows',
+          browser: storedName('Firefox on Windows'),
           ip: '203.0.113.7',
           askedAt: new Date('2026-11-22T09:30:00Z'),
           secondsLeft: 97,
@@ -879,7 +880,7 @@ export function galleryMails(lang: Language = 'en'): readonly GalleryMail[] {
   const shared = { lang, brand, look, name: 'Ada', accountUrl: 'https://id.acme.test/account' };
   const happening = {
     at: new Date('2026-11-22T09:30:00Z'),
-    device: 'Chrome on Linux',
+    device: storedName('Chrome on Linux'),
     from: '203.0.113.7',
     notMeUrl: 'https://id.acme.test/not-me/sample',
   };
@@ -908,7 +909,7 @@ export function galleryMails(lang: Language = 'en'): readonly GalleryMail[] {
         ...shared,
         ...happening,
         ...accountChanges.factor_removed,
-        what: 'My phone',
+        what: asChosen('My phone'),
         notMeUrl: 'https://id.acme.test/not-me/sample',
       },
     },

@@ -5,7 +5,7 @@ import type { MailBrand } from '../notifications/mail-brand.ts';
 import type { MessageValues } from '../notifications/outbox.ts';
 import { methods } from '../policy/types.ts';
 import { accountChanges } from './account-changes.ts';
-import { deviceName } from './device-name.ts';
+import { deviceName, storedName } from './device-name.ts';
 import { type Language, languages, type MailLook, type Mails } from './pages.ts';
 import type { Renderer } from './render.ts';
 import { brandOf } from './show.ts';
@@ -112,10 +112,11 @@ const happening = (values: MessageValues) => ({
 });
 
 /** What was changed, in words. */
-function changeOf({ change, what }: MessageValues) {
+function changeOf({ change, what, method }: MessageValues) {
   const words = accountChanges[String(change) as keyof typeof accountChanges];
   if (!words) {
     throw new Error(`there are no words for the change ${change}`);
   }
-  return { ...words, what: what ?? '' };
+  const label = factors.find(({ id }) => id === method)?.label ?? '';
+  return { ...words, what: typeof what === 'string' ? storedName(what) : { sentence: label, values: {} } };
 }

@@ -132,7 +132,11 @@ export interface MembersPage extends FramedPage {
 
 export interface MemberPage extends FramedPage {
   /** They gave the right password, have lost their second step, and asked for help; null where they have not, or it is done. */
-  readonly help: { readonly at: Date; readonly device: string; readonly from: string } | null;
+  readonly help: {
+    readonly at: Date;
+    readonly device: Sentence;
+    readonly from: string;
+  } | null;
   readonly name: string;
   readonly email: string;
   readonly role: Sentence;
@@ -145,7 +149,7 @@ export interface MemberPage extends FramedPage {
   } | null;
   readonly factors: readonly {
     readonly label: Sentence;
-    readonly name: string | null;
+    readonly name: Sentence | null;
     readonly addedAt: Date;
     readonly lastUsedAt: Date | null;
     readonly tag: Tag | null;
@@ -233,7 +237,7 @@ export interface PasskeysPage extends FramedPage {
     readonly url: string;
     readonly name: string;
     readonly email: string;
-    readonly passkey: string | null;
+    readonly passkey: Sentence | null;
     readonly at: Date;
   }[];
   readonly note: Note | null;
@@ -258,7 +262,7 @@ export interface AuditPage extends FramedPage {
     readonly by: string | null;
     readonly application: string | null;
     readonly from: string | null;
-    readonly device: string | null;
+    readonly device: Sentence | null;
     readonly facts: readonly { readonly name: string; readonly value: string }[];
     readonly position: number;
   }[];

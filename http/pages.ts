@@ -10,10 +10,16 @@ import type { OrganizationPages } from './organization-pages.ts';
 export const languages = ['en', 'de'] as const;
 export type Language = (typeof languages)[number];
 
-export type Values = { readonly [name: string]: string | number };
+/** What stands in the places of a sentence: as it is, or a sentence itself. */
+export type Values = { readonly [name: string]: string | number | FilledSentence };
+
+export interface FilledSentence {
+  readonly sentence: string;
+  readonly values: Values;
+}
 
 /** An English sentence, or one with `{placeholders}`. With a number `n`, `one form|other form` chooses by it. */
-export type Sentence = string | { readonly sentence: string; readonly values: Values };
+export type Sentence = string | FilledSentence;
 
 export interface Brand {
   readonly name: string;
@@ -113,7 +119,7 @@ export interface ListedFactor {
   readonly method: Method;
   readonly label: Sentence;
   /** What the person calls it. */
-  readonly name: string | null;
+  readonly name: Sentence | null;
   /** Where its codes go. */
   readonly to: string | null;
   readonly addedAt: Date;
@@ -126,7 +132,7 @@ export interface ListedFactor {
 }
 
 export interface ListedDevice {
-  readonly name: string | null;
+  readonly name: Sentence | null;
   readonly from: string | null;
   readonly usedAt: Date;
   readonly until: Date;
@@ -171,8 +177,8 @@ export interface AccountOverviewPage extends FramedPage {
 export interface AccountFactorPage extends FramedPage {
   readonly method: Method;
   readonly label: Sentence;
-  /** What the person calls it; empty where nothing. */
-  readonly givenName: string;
+  /** What the person calls it; null where nothing. */
+  readonly givenName: Sentence | null;
   readonly addedAt: Date;
   readonly usedAt: Date | null;
   readonly isPreferred: boolean;
@@ -234,7 +240,7 @@ export interface InvitationPage extends Common {
 }
 
 export interface ListedSession {
-  readonly name: string | null;
+  readonly name: Sentence | null;
   readonly from: string | null;
   readonly startedAt: Date;
   readonly seenAt: Date;
@@ -258,7 +264,7 @@ export interface ListedEvent {
   readonly how: readonly Sentence[];
   readonly applicationName: string | null;
   /** Null where it is not told. */
-  readonly place: { readonly device: string | null; readonly from: string | null } | null;
+  readonly place: { readonly device: Sentence | null; readonly from: string | null } | null;
 }
 
 export interface AccountHistoryPage extends FramedPage {
@@ -676,7 +682,7 @@ export interface DeviceConfirmPage extends Common {
   readonly applicationName: string;
   readonly userCode: string;
   /** Where the request came from, as far as known: "203.0.113.7", "Chrome on Linux". */
-  readonly from: readonly string[];
+  readonly from: readonly Sentence[];
   /** POST with `hidden`; "Cancel" adds abort=yes. */
   readonly action: string;
   readonly hidden: readonly HiddenField[];
@@ -776,7 +782,7 @@ export interface ApprovalsPage extends FramedPage {
   readonly request: {
     readonly id: string;
     readonly applicationName: string | null;
-    readonly browser: string | null;
+    readonly browser: Sentence | null;
     readonly ip: string | null;
     readonly askedAt: Date;
     readonly secondsLeft: number;
@@ -855,7 +861,7 @@ export interface Happening {
   readonly notMeUrl: string | null;
   readonly at: Date;
   /** "Chrome on Linux"; null where unknown. */
-  readonly device: string | null;
+  readonly device: FilledSentence | null;
   /** Network address; null where unknown. */
   readonly from: string | null;
 }
@@ -933,7 +939,7 @@ export interface AccountChangedMail extends MailCommon, Happening {
   readonly subject: Sentence;
   /** One sentence, with {organization} and perhaps {what}. */
   readonly text: string;
-  readonly what: string;
+  readonly what: FilledSentence;
 }
 
 export interface InvitationMail extends MailCommon {

@@ -2,7 +2,7 @@ import type { Context } from 'koa';
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Logger } from 'pino';
 import type { ProviderPages } from '../provider/create-provider.ts';
-import { deviceName } from './device-name.ts';
+import { asChosen, deviceName } from './device-name.ts';
 import { describeError, isDatabaseAway } from './errors.ts';
 import { libraryForm } from './library-forms.ts';
 import type { Sentence } from './pages.ts';
@@ -95,8 +95,8 @@ export function providerPages(renderer: Renderer, log: Logger): ProviderPages {
         ...of(oidcCtx),
         applicationName: nameOf(oidcCtx) ?? '',
         userCode,
-        from: [info?.ip ?? null, deviceName(info?.ua ?? null)].filter(
-          (part): part is string => part !== null,
+        from: [info?.ip === undefined ? null : asChosen(info.ip), deviceName(info?.ua ?? null)].filter(
+          (part) => part !== null,
         ),
         action,
         hidden,

@@ -164,30 +164,40 @@ const withoutLinks =
     const values = more ?? (typeof said === 'string' ? undefined : said.values);
     const sentence = typeof said === 'string' ? said : said.sentence;
     if (!values) return t(sentence);
-    const inert = Object.entries(values).map(([name, value]) => [
-      name,
-      typeof value === 'string' && !isSingleAddress(value) ? unlinked(value) : value,
-    ]);
-    return t(sentence, Object.fromEntries(inert));
+    return t(sentence, inert(values));
   };
+
+const inert = (values: Values): Values =>
+  Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [
+      name,
+      typeof value === 'object'
+        ? { ...value, values: inert(value.values) }
+        : typeof value === 'string' && !isSingleAddress(value)
+          ? unlinked(value)
+          : value,
+    ]),
+  );
 
 const unlinked = (text: string): string =>
   text.replaceAll('://', ':\u200B//').replace(/\.(?=\p{L}{2})/gu, '.\u200B');
 
 function translate(lang: Language, dictionary: { readonly [sentence: string]: string }): Translate {
-  return (said, more) => {
+  const t: Translate = (said, more) => {
     const sentence = typeof said === 'string' ? said : said.sentence;
     const values = more ?? (typeof said === 'string' ? undefined : said.values);
     const known = Object.hasOwn(dictionary, sentence) ? (dictionary[sentence] ?? sentence) : sentence;
     if (!values) return known;
-    return plural(lang, known, values.n).replace(/\{(\w+)\}/g, (whole, name) =>
-      Object.hasOwn(values, name) ? String(values[name]) : whole,
-    );
+    return plural(lang, known, values.n).replace(/\{(\w+)\}/g, (whole, name) => {
+      const value = Object.hasOwn(values, name) ? values[name] : undefined;
+      return value === undefined ? whole : typeof value === 'object' ? t(value) : String(value);
+    });
   };
+  return t;
 }
 
 /** "{n} day left|{n} days left": the first form for one, the second for the rest. Both are never shown. */
-function plural(lang: Language, sentence: string, n: string | number | undefined): string {
+function plural(lang: Language, sentence: string, n: Values[string] | undefined): string {
   if (n === undefined) return sentence;
   const [one = sentence, other = one] = sentence.split('|');
   return formats[lang].plural.select(Number(n)) === 'one' ? one : other;

@@ -17,6 +17,7 @@ import { homeOf } from '../flows/recipient.ts';
 import type { SignInState } from '../flows/sign-in-state.ts';
 import { subjectFor } from '../flows/subject.ts';
 import { csrfToken } from '../http/csrf.ts';
+import { storedName } from '../http/device-name.ts';
 import { methodChoices, resendForm, shownFactor } from '../http/factor-form.ts';
 import { goOn } from '../http/go-on.ts';
 import type {
@@ -269,7 +270,9 @@ export function showRecovery(visit: Visit, next: StepOf<'challenge'>, problem: P
 
 export function showWays(visit: Visit, next: StepOf<'challenge'>): void {
   const { decision, assessment } = next;
-  const names = new Map(assessment.factors.map(({ id, name }) => [id, name]));
+  const names = new Map(
+    assessment.factors.flatMap(({ id, name }) => (name === null ? [] : [[id, storedName(name)] as const])),
+  );
   const factors = waysOf(decision.factors).map(({ id, method }): FactorChoice => {
     const { label, description } = factorFor(method);
     return {

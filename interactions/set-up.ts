@@ -4,7 +4,7 @@ import { issuerNameFor } from '../flows/home-organization.ts';
 import type { SendOutcome } from '../flows/send-step.ts';
 import type { SignInState } from '../flows/sign-in-state.ts';
 import { skipSetup } from '../flows/skip-setup.ts';
-import { deviceName } from '../http/device-name.ts';
+import { browserName } from '../http/device-name.ts';
 import { wasSent } from '../http/factor-form.ts';
 import type { Problem } from '../http/problems.ts';
 import { blocked, notSent, wrong, wrongAnswer } from '../http/problems.ts';
@@ -55,7 +55,7 @@ export function setUpRoutes(
       assessment: next.assessment,
       methods: next.decision.methods,
       answer: form,
-      name: enrolment && factorFor(enrolment.method).isSignature ? deviceName(visit.origin.userAgent) : null,
+      name: enrolment && factorFor(enrolment.method).isSignature ? browserName(visit.origin.userAgent) : null,
       origin: visit.origin,
       clientId: visit.client.clientId,
       issuerName: issuerNameFor(next.assessment),

@@ -19,7 +19,7 @@ import {
   resetTwoFactorByMail,
   resetTwoFactorNow,
 } from '../flows/reset-two-factor.ts';
-import { deviceName } from '../http/device-name.ts';
+import { deviceName, storedName } from '../http/device-name.ts';
 import { RequestError } from '../http/errors.ts';
 import { leaveFlash } from '../http/flash.ts';
 import type { Tag } from '../http/organization-pages.ts';
@@ -248,7 +248,7 @@ async function showMember(visit: SignedIn): Promise<void> {
     },
     factors: member.factors.map((factor) => ({
       label: methodLabel(factor.method),
-      name: factor.name,
+      name: factor.name === null ? null : storedName(factor.name),
       addedAt: factor.confirmedAt,
       lastUsedAt: factor.lastUsedAt,
       tag: factorTag(factor),

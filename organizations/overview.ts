@@ -2,6 +2,7 @@ import { changeOrganizationPolicy } from '../flows/change-organization-policy.ts
 import { passkeysOfOrganization } from '../flows/passkeys-of-organization.ts';
 import { policyVersion } from '../flows/preview-policy.ts';
 import { readOverview } from '../flows/read-overview.ts';
+import { storedName } from '../http/device-name.ts';
 import { leaveFlash } from '../http/flash.ts';
 import type { Note, Sentence } from '../http/pages.ts';
 import { show } from '../http/show.ts';
@@ -170,7 +171,7 @@ async function showPasskeys(visit: SignedIn, note: Note | null, status = 200): P
         url: `${base}/members/${encodeURIComponent(row.user_id)}`,
         name: row.name ?? row.email,
         email: row.email,
-        passkey: row.passkey,
+        passkey: row.passkey === null ? null : storedName(row.passkey),
         at: new Date(row.confirmed_at),
       })),
       note,

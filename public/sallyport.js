@@ -419,9 +419,9 @@ addEventListener('load', () => document.querySelector('form[data-submit-now]')?.
 // On a phone the navigation scrolls: where one is stands in sight.
 document.querySelector('.side [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
 
-// What is wrong stands in sight: Chromium puts the focus there, and does not always scroll to it.
+// What is wrong, or was done, stands in sight: Chromium puts the focus there, and does not always scroll to it.
 addEventListener('load', () => {
-  const wrong = document.activeElement;
-  if (wrong?.matches('[autofocus]:is([aria-invalid], [role="alert"])'))
-    wrong.scrollIntoView({ block: 'center' });
+  const at = document.activeElement;
+  if (at?.matches('[autofocus]:is([aria-invalid], [role="alert"])')) at.scrollIntoView({ block: 'center' });
+  else if (at?.matches('[autofocus][role="status"]')) at.scrollIntoView({ block: 'nearest' });
 });

@@ -1,3 +1,4 @@
+import { storedName } from '../device-name.ts';
 import { eventGroups } from '../event-words.ts';
 import type { GalleryPage } from '../gallery.ts';
 import type { FramedPage } from '../pages.ts';
@@ -28,7 +29,7 @@ export function auditGallery(shared: FramedPage): readonly GalleryPage[] {
         by: 'ada@acme.test',
         application: null,
         from: '203.0.113.7',
-        device: 'Chrome on Linux',
+        device: storedName('Chrome on Linux'),
         facts: [{ name: 'reason', value: 'lost phone' }],
         position: 2,
       },

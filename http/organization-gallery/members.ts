@@ -1,3 +1,4 @@
+import { asChosen, storedName } from '../device-name.ts';
 import type { GalleryPage } from '../gallery.ts';
 import type { FramedPage } from '../pages.ts';
 import { at, base, option, rows } from './samples.ts';
@@ -44,7 +45,7 @@ export function membersGallery(shared: FramedPage): readonly GalleryPage[] {
     joinedAt: at,
     lastSignIn: { at, how: 'with a second factor', application: 'Sallyport: account or organization pages' },
     factors: [
-      { label: 'Authenticator app', name: 'Phone', addedAt: at, lastUsedAt: at, tag: null },
+      { label: 'Authenticator app', name: asChosen('Phone'), addedAt: at, lastUsedAt: at, tag: null },
       {
         label: 'Text message',
         name: null,
@@ -124,7 +125,7 @@ export function membersGallery(shared: FramedPage): readonly GalleryPage[] {
     {
       name: 'organizations/member',
       state: 'asks for help',
-      locals: { ...member, help: { at, device: 'Chrome on Linux', from: '203.0.113.7' } },
+      locals: { ...member, help: { at, device: storedName('Chrome on Linux'), from: '203.0.113.7' } },
     },
     {
       name: 'organizations/member',

@@ -1,3 +1,4 @@
+import { asChosen } from '../device-name.ts';
 import type { GalleryPage } from '../gallery.ts';
 import type { Chart, Drawing } from '../organization-pages.ts';
 import type { FramedPage } from '../pages.ts';
@@ -79,7 +80,13 @@ export function overviewGallery(shared: FramedPage): readonly GalleryPage[] {
       { value: '35 %', text: 'of all members have one', url: null },
     ],
     recent: [
-      { url: `${base}/members/1`, name: 'Ada Lindqvist', email: 'ada@acme.test', passkey: 'Laptop', at },
+      {
+        url: `${base}/members/1`,
+        name: 'Ada Lindqvist',
+        email: 'ada@acme.test',
+        passkey: asChosen('Laptop'),
+        at,
+      },
       { url: `${base}/members/2`, name: 'Ben Okafor', email: 'ben@acme.test', passkey: null, at },
     ],
     note: null,

@@ -126,6 +126,9 @@ if (hasChromium()) {
         t.is(new URL(page.url()).pathname, `/account${where}`);
         t.is(await page.locator('html').getAttribute('lang'), 'de', where);
         t.deepEqual(await problems(ada), [], where);
+        const text = (await page.locator('main').textContent()) ?? '';
+        t.notRegex(text, /Chrome on/, where);
+        if (['', '/sessions', '/history'].includes(where)) t.regex(text, /Chrome unter Linux/, where);
       }
 
       // An old proof is not enough: the passkey is asked for, and the page that was wanted comes then.

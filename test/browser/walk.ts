@@ -156,6 +156,13 @@ async function look(person: Person, walk: Walk): Promise<string[]> {
     if (!said.isAtFault) found.push('the focus stands on nothing that is wrong');
     else if (!said.isInSight) found.push('what is wrong stands out of sight');
   }
+  // What was done is told where the person goes on, and the next Tab leads on from there.
+  const told = await page.evaluate<boolean | null>(`(() => {
+    const said = document.querySelector('[role=status][autofocus]');
+    const { top, bottom } = said?.getBoundingClientRect() ?? {};
+    return said && document.activeElement === said && top >= 0 && bottom <= innerHeight;
+  })()`);
+  if (told === false) found.push('the focus does not stand on what was done, in sight');
   const width = await page.evaluate<number>('document.documentElement.scrollWidth');
   if (width > 320) found.push(`is ${width} pixels wide`);
   const seen = await tabThrough(person);

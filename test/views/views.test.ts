@@ -2,7 +2,9 @@ import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'ava';
+import { storedName } from '../../http/device-name.ts';
 import { galleryMails, galleryPages } from '../../http/gallery.ts';
+import { mailRenderer } from '../../http/mails.ts';
 import { languages } from '../../http/pages.ts';
 import { createRenderer, type RenderedMail, type Renderer } from '../../http/render.ts';
 import { renderPage } from './gallery-server.ts';
@@ -74,6 +76,7 @@ function faultsOf(html: string): readonly string[] {
     faults.push(`scripts: ${scripts.join(' ')}`);
   }
   if (named('style').length > 0) faults.push('style element');
+  if (html.includes('[object')) faults.push('a value that is no text');
 
   const labels = new Set(named('label').map((tag) => tag.attributes.get('for')));
   const ids = tags.flatMap((tag) => tag.attributes.get('id') ?? []);
@@ -269,4 +272,44 @@ test('a view without one of its values is an error, not a gap', (t) => {
     message: /undefined/,
   });
   t.throws(() => render('error', { lang: 'en' }), { message: /not defined/ });
+});
+
+test('a browser is called what people call it in their language, also where its name was stored as the name of a factor', (t) => {
+  const [en, de] = [renderer.translator('en'), renderer.translator('de')];
+  for (const [stored, english, german] of [
+    ['Chrome on Linux', 'Chrome on Linux', 'Chrome unter Linux'],
+    ['Firefox on Windows', 'Firefox on Windows', 'Firefox unter Windows'],
+    ['Safari on iPhone', 'Safari on iPhone', 'Safari auf dem iPhone'],
+    ['Edge on Mac', 'Edge on Mac', 'Edge auf dem Mac'],
+    // What somebody chose stays, whatever it is.
+    ['Chrome', 'Chrome', 'Chrome'],
+    ['Key on Linux', 'Key on Linux', 'Key on Linux'],
+    ['Chrome on Linux on Mac', 'Chrome on Linux on Mac', 'Chrome on Linux on Mac'],
+    ['Back', 'Back', 'Back'],
+    ['{browser}', '{browser}', '{browser}'],
+  ] as const) {
+    t.is(en(storedName(stored)), english);
+    t.is(de(storedName(stored)), german);
+    t.is(
+      de({ sentence: 'Remove "{name}"?', values: { name: storedName(stored) } }),
+      `„${german}“ entfernen?`,
+    );
+  }
+});
+
+test('a mail in German names the browser and what was removed in German', (t) => {
+  const userAgent = 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36';
+  const render = mailRenderer(renderer, 'https://id.acme.test');
+  for (const [what, method, named] of [
+    [null, 'totp', '„Authenticator-App“ wurde'],
+    ['Chrome on Linux', 'device', '„Chrome unter Linux“ wurde'],
+    ['Back', 'totp', '„Back“ wurde'],
+    ['acme.test', 'totp', '„acme.\u200Btest“ wurde'],
+  ] as const) {
+    const values = { change: 'factor_removed', what, method, userAgent, ip: '203.0.113.7', at: 0 };
+    const brand = { name: 'Acme', accent: null, logo: null };
+    const { text } = render('account-changed', values, 'de-AT', brand as never);
+    t.true(text.includes(named), text);
+    t.regex(text, /Gerät: Chrome unter Linux/);
+  }
 });
