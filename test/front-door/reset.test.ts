@@ -120,6 +120,37 @@ for (const kind of kinds) {
         .kind,
       'conflict',
     );
+    // Who leaves home has no other for that: it is whose the address is, and not who happens to be left.
+    const leaveBirch = async () => {
+      await removeMember(servicesOf(door), await visitAs(door, 'gus', 'birch'), {
+        userId: await idOf(door, 'hal'),
+      });
+    };
+    await leaveBirch();
+    t.is(await reset(door, 'ada', 'hal'), 'not_home');
+    await door.apply({
+      users: [
+        {
+          email: 'hal@acme.test',
+          homeOrganization: 'birch',
+          memberships: [{ organization: 'birch' }, { organization: 'acme' }],
+        },
+      ],
+      providers: [
+        {
+          slug: 'office',
+          name: 'Office',
+          organization: 'acme',
+          issuer: 'https://office.acme.test',
+          clientId: 'sallyport',
+          clientSecret: 'secret',
+          domains: ['acme.test'],
+        },
+      ],
+    });
+    t.is(await reset(door, 'ada', 'hal'), 'not_home');
+    await leaveBirch();
+    t.is(await reset(door, 'ada', 'hal'), 'done', 'the address is of a domain of theirs');
   });
 
   test(`after a reset at once: no session, no remembered device, no grace; set-up after password and a code by mail (T090, T103) (${kind})`, async (t) => {
