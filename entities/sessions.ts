@@ -97,7 +97,7 @@ export async function createSession(db: Database, write: SessionWrite, now: Date
       expires_at: write.expiresAt.getTime(),
       ended_at: null,
     },
-    { sql: wasDropped, values: [write.signInDigest] },
+    { sql: wasDropped(db), values: [write.signInDigest] },
   );
   return (await db.change(statement.sql, statement.values)) === 1;
 }
@@ -116,7 +116,7 @@ export async function replaceSession(
     `UPDATE sessions SET id_digest = ?, account_id = ?, payload = ?, started_at = ?, seen_at = ?, expires_at = ?, version = version + 1
      WHERE uid_digest = ? AND version = ? AND ended_at IS NULL
        AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = ? AND (u.disabled_at IS NOT NULL OR u.sessions_valid_after > ?))
-       AND NOT ${wasDropped}`,
+       AND NOT ${wasDropped(db)}`,
     [
       write.idDigest,
       write.accountId,

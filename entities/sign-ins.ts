@@ -92,8 +92,12 @@ export const dropSignIns = (userId: string, now: Date): Statement => ({
   values: [now.getTime(), userId, now.getTime()],
 });
 
-/** True of a sign-in that was dropped, and of none that is merely too old. Takes its digest. */
-export const wasDropped = 'EXISTS (SELECT 1 FROM sign_ins d WHERE d.uid_digest = ? AND d.expires_at = 0)';
+/**
+ * True of a sign-in that was dropped, and of none that is merely too old. Takes its digest. MySQL looks at the last thing that was
+ * written, not at what is being written, unless it is to wait for it: a session is not made beside the end of its person's sessions.
+ */
+export const wasDropped = ({ dialect }: Pick<Database, 'dialect'>): string =>
+  `EXISTS (SELECT 1 FROM sign_ins d WHERE d.uid_digest = ? AND d.expires_at = 0${dialect === 'mysql' ? ' FOR UPDATE' : ''})`;
 
 export const purgeSignIns = (db: Database, before: Date) =>
   deleteInSteps(db, 'sign_ins', 'expires_at < ? AND created_at < ?', [before.getTime(), before.getTime()]);

@@ -1,7 +1,6 @@
 import { auditEvent } from '../audit/audit.ts';
 import { dropLinks } from '../entities/one-time-links.ts';
 import { forgetRememberedDevices } from '../entities/remembered-devices.ts';
-import { dropSignIns } from '../entities/sign-ins.ts';
 import { securityChangedSince, setPasswordHash } from '../entities/users.ts';
 import { type Actor, stillSignedIn } from './actor.ts';
 import type { Assessment } from './assess-sign-in.ts';
@@ -40,7 +39,6 @@ export async function changePassword(
     forgetRememberedDevices(user.id, now),
     dropLinks(user.id, 'reset_password', now),
     dropLinks(user.id, 'confirm_email', now),
-    dropSignIns(user.id, now),
     ...(await endingSessionsOf(services, user.id, actor.origin, 'credential_changed', actor.sessionDigest)),
     auditEvent(db, actor.origin, { type: 'password.changed', userId: user.id }),
     ...changeMail(

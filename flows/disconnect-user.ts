@@ -9,7 +9,7 @@ import {
   securityChanged,
   userById,
 } from '../entities/users.ts';
-import { endingSession } from './end-sessions.ts';
+import { endingSession, endingSessionsOf } from './end-sessions.ts';
 import type { Services } from './services.ts';
 
 export interface Disconnection {
@@ -54,7 +54,9 @@ export async function disconnectUser(services: Services, input: Disconnection): 
     ...(scope.kind === 'all' ? [everythingBefore(userId, now), dropLinks(userId, 'confirm_email', now)] : []),
     requireFreshFactor(userId, now),
     ...(forgetDevices ? [forgetRememberedDevices(userId, now), securityChanged(userId, now)] : []),
-    ...ending.flatMap((row) => endingSession(services, row, origin, 'disconnected')),
+    ...(scope.kind === 'all'
+      ? await endingSessionsOf(services, userId, origin, 'disconnected')
+      : ending.flatMap((row) => endingSession(services, row, origin, 'disconnected'))),
     auditEvent(db, origin, {
       type: 'user.disconnected',
       userId,

@@ -1,6 +1,5 @@
 import { dropLinks } from '../entities/one-time-links.ts';
 import { sessionRow } from '../entities/sessions.ts';
-import { dropSignIns } from '../entities/sign-ins.ts';
 import { type Actor, stillSignedIn } from './actor.ts';
 import { endingSession, endingSessionsOf } from './end-sessions.ts';
 import type { Services } from './services.ts';
@@ -23,8 +22,6 @@ export async function endOwnSession(services: Services, actor: Actor, id: string
 export const endOtherSessions = async (services: Services, actor: Actor): Promise<boolean> =>
   services.db.together([
     stillSignedIn(services, actor),
-    // Who has proved something elsewhere and waits with the last step is in no list, and stays out too.
-    dropSignIns(actor.user.id, services.db.clock.now()),
     dropLinks(actor.user.id, 'confirm_email', services.db.clock.now()),
     ...(await endingSessionsOf(services, actor.user.id, actor.origin, 'by_the_person', actor.sessionDigest)),
   ]);

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { auditEvent, type Origin } from '../audit/audit.ts';
 import type { Statement } from '../entities/database.ts';
-import { grantEnded, recordEnded } from '../entities/provider-records.ts';
+import { givenByEndedSessions, grantEnded, recordEnded } from '../entities/provider-records.ts';
 import {
   liveSessionsOf,
   otherSessionsEnded,
@@ -85,7 +85,10 @@ export function endingSession(
   ];
 }
 
-/** The writes that end all sessions of a person, or all but the one that the person is using. */
+/**
+ * The writes that end all sessions of a person, or all but the one that the person is using, with every sign-in that is under way: to
+ * stand behind whatever changes the person, and the same for what came while the sessions were being looked for.
+ */
 export async function endingSessionsOf(
   services: Pick<Services, 'db' | 'ring' | 'notify'>,
   userId: string,
@@ -96,10 +99,13 @@ export async function endingSessionsOf(
   const now = services.db.clock.now();
   const rows = await liveSessionsOf(services.db, userId, now);
   return [
+    // Who has proved something elsewhere and waits with the last step is in no list, and stays out too.
+    dropSignIns(userId, now),
     ...rows
       .filter((row) => row.uid_digest !== exceptUidDigest)
       .flatMap((row) => endingSession(services, row, origin, reason)),
     otherSessionsEnded(userId, exceptUidDigest, now),
+    ...(exceptUidDigest !== null && staysConnected.has(reason) ? [] : [givenByEndedSessions(userId, now)]),
   ];
 }
 

@@ -1,6 +1,18 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
+import { createConnection } from 'mysql2/promise';
 import type { Browser } from './browser.ts';
-import { acme, type FrontDoor, frontDoor, kinds, nextStep, password, secret } from './rig.ts';
+import {
+  acme,
+  application,
+  type FrontDoor,
+  frontDoor,
+  kinds,
+  nextStep,
+  password,
+  redeem,
+  secret,
+} from './rig.ts';
 
 async function signedIn(door: FrontDoor, who = 'ada', word = password): Promise<Browser> {
   const browser = door.browser();
@@ -315,3 +327,139 @@ for (const kind of kinds)
       const factors = await door.db.rows<{ id: string }>('SELECT id FROM factors');
       t.is(factors.length, meanwhile === 'the person sets up' ? 1 : 0, 'the factor of a stranger is bound');
     });
+
+/** Lets the next batch that holds such a statement wait before it is written, as behind a slow line. */
+function heldBatch(door: FrontDoor, sql: RegExp): { reached: Promise<void>; go: () => void } {
+  const { db } = door.apps[0]?.services ?? {};
+  if (!db) throw new Error('no door');
+  const together = db.together.bind(db);
+  let go = () => {};
+  const until = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  const reached = new Promise<void>((resolve) => {
+    db.together = async (batch) => {
+      if (batch.some((statement) => sql.test(statement.sql))) {
+        db.together = together;
+        resolve();
+        await until;
+      }
+      return together(batch);
+    };
+  });
+  return { reached, go };
+}
+
+for (const kind of kinds) {
+  for (const way of ['reset', 'change', 'disconnect'] as const)
+    test(`${kind}: what is begun while everything is being ended is over too: ${way} (T154, two servers)`, async (t) => {
+      const door = await frontDoor(t, kind, {
+        replicas: 2,
+        configuration: acme(
+          {},
+          { ada: { totp: secret } },
+          {
+            applications: [
+              application('stays', {
+                grant_types: ['authorization_code', 'refresh_token'],
+                firstParty: false,
+              }),
+            ],
+          },
+        ),
+      });
+      const { services } = door.apps[0] as (typeof door.apps)[number];
+      const row = await door.db.row<{ id: string; email: string }>('SELECT id, email FROM users');
+      const userId = row?.id ?? '';
+      const ada = await signedIn(door);
+      const stolen = await signedIn(door);
+      stolen.replica = 1;
+      const late = door.browser(1);
+      await late.open('/account');
+
+      const { resetPassword } = await import('../../flows/reset-password.ts');
+      const { makeLink, findLink } = await import('../../flows/one-time-link.ts');
+      const { disconnectUser } = await import('../../flows/disconnect-user.ts');
+      const origin = { ip: null, userAgent: null };
+      if (way === 'change') await ada.open('/account/password');
+      const made = makeLink(services, 'reset_password', userId, { email: row?.email ?? '' });
+      await door.db.together([made.statement]);
+      const link = await findLink(services, 'reset_password', made.url.split('/').at(-1));
+
+      const { reached, go } = heldBatch(
+        door,
+        way === 'disconnect' ? /fresh_factor_since = \?/ : /SET password_hash/,
+      );
+      const ending =
+        way === 'reset'
+          ? resetPassword(services, { link: link as NonNullable<typeof link>, password: next, origin })
+          : way === 'change'
+            ? ada.press('Change password', { password: next })
+            : disconnectUser(services, {
+                userId,
+                reason: 'x',
+                scope: { kind: 'all' },
+                forgetDevices: false,
+                by: { organizationId: null, clientId: null, userId: null },
+                origin,
+              });
+      await reached;
+      door.clock.forward(5);
+      await late.press('Sign in', { email: 'ada@acme.test', password });
+      t.true(late.buttons.includes('Verify'));
+      await stolen.authorize({ client_id: 'stays', scope: 'openid offline_access', prompt: 'consent' });
+      await stolen.press('Allow');
+      t.truthy(stolen.callback?.get('code'), `${stolen.heading} ${stolen.buttons}`);
+      const given = await redeem(door, stolen, 'stays');
+      t.truthy(given.body.refresh_token);
+      go();
+      await ending;
+
+      nextStep(door);
+      await late.press('Verify', { code: door.code() });
+      await late.open('/account');
+      t.not(late.heading, 'Security', 'signed in by what was proved before the end');
+      const refreshed = await door.post(
+        '/token',
+        { grant_type: 'refresh_token', refresh_token: String(given.body.refresh_token) },
+        { clientId: 'stays', replica: 1 },
+      );
+      t.is(refreshed.body.error, 'invalid_grant');
+    });
+}
+
+for (const kind of kinds.filter((one) => one !== 'SQLite'))
+  test(`${kind}: no session is made while the end of all is written and not yet committed (T154, two servers)`, async (t) => {
+    const door = await frontDoor(t, kind, {
+      replicas: 2,
+      configuration: acme({}, { ada: { totp: secret } }),
+    });
+    const ada = await signedIn(door);
+    await ada.open('/account/password');
+    const thief = door.browser(1);
+    await thief.open('/account');
+    await thief.press('Sign in', { email: 'ada@acme.test', password });
+    nextStep(door);
+    const resume = await held(thief, 'Verify', { code: door.code() });
+    t.regex(resume, /\/auth\//);
+
+    // The mail comes last in the batch that ends the sessions: until it can be written, nothing of it is committed.
+    const lock = await createConnection(door.apps[0]?.services.settings.databaseUrl ?? '');
+    t.teardown(() => lock.end());
+    await lock.query('LOCK TABLES outbox WRITE');
+    const changing = ada.press('Change password', { password: next });
+    const waiting = async () => {
+      const [rows] = await lock.query(
+        "SELECT 1 FROM information_schema.processlist WHERE db = DATABASE() AND state LIKE '%metadata lock%' AND info LIKE '%outbox%'",
+      );
+      return (rows as unknown[]).length > 0;
+    };
+    while (!(await waiting())) await sleep(10);
+    const resuming = thief.open(resume);
+    await Promise.race([resuming, sleep(300)]);
+    await lock.query('UNLOCK TABLES');
+    await Promise.all([changing, resuming]);
+    t.regex(ada.text, /Your password is changed/);
+    await thief.open('/account');
+    t.not(thief.heading, 'Security', 'the thief is in');
+  });
