@@ -69,6 +69,8 @@ export async function planImport(
   for (const [index, fields] of lines.entries()) {
     if (index < first || (hasHeading && index === first) || fields.every((field) => field.trim() === ''))
       continue;
+    // A long list holds nobody else up.
+    if (index % 1000 === 999) await new Promise(setImmediate);
     const line = index + 1;
     const email = canonicalEmail(fields[emailAt] ?? '');
     const given = (fields[column('role')] ?? '').trim().toLowerCase() || 'member';
