@@ -3,7 +3,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import { seconds } from './clock.ts';
-import { type Allowed, mayReach } from './public-address.ts';
+import { type Allowed, isNamed, isPublicAddress } from './public-address.ts';
 import type { Spans } from './spans.ts';
 
 export interface OutboundRequest {
@@ -46,7 +46,8 @@ export const tracedOutbound =
 const mostBytes = 256 * 1024;
 
 /**
- * The one way out, to addresses that others have chosen (security.md T147): http and https only, never to a private address, not even
+ * The one way out, to addresses that others have chosen (security.md T147): https, and http only where the operator has named the place,
+ * since whoever is on the way could answer for it; never to a private address that is not named, not even
  * by a name that changes its mind between the check and the connection, since what was looked up is what is connected to. Redirects
  * are answers like any other, nobody waits for long, and a long answer is cut off.
  *
@@ -65,9 +66,9 @@ export function createOutbound(allowed: Allowed, patience = seconds(5)): Outboun
       }
       const host = url.hostname.replace(/^\[|\]$/g, '');
       // A literal address is never looked up.
-      if (isIP(host) !== 0 && !mayReach(host, host, allowed)) {
-        return fail(new OutboundError('private address'));
-      }
+      const objection = objectionTo(url.protocol, allowed);
+      const toLiteral = isIP(host) === 0 ? null : objection(host, host);
+      if (toLiteral !== null) return fail(new OutboundError(toLiteral));
       const { method = 'GET', headers = {}, body } = request;
       const over = AbortSignal.any([
         AbortSignal.timeout(patience),
@@ -81,7 +82,7 @@ export function createOutbound(allowed: Allowed, patience = seconds(5)): Outboun
             ...headers,
             ...(body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }),
           },
-          lookup: lookupPublic(allowed),
+          lookup: lookupWithout(objection),
           agent: false,
           signal: over,
         },
@@ -111,9 +112,20 @@ export function createOutbound(allowed: Allowed, patience = seconds(5)): Outboun
     });
 }
 
+type Objection = (address: string, host: string) => string | null;
+
+/** Why an address is not connected to for this host name; null where it may be. */
+const objectionTo =
+  (protocol: string, allowed: Allowed): Objection =>
+  (address, host) => {
+    if (isNamed(address, host, allowed)) return null;
+    if (!isPublicAddress(address)) return 'private address';
+    return protocol === 'https:' ? null : 'http to a public address';
+  };
+
 /** Every address of a name must be allowed: one private among them says that the name cannot be trusted. */
-const lookupPublic =
-  (allowed: Allowed): LookupFunction =>
+const lookupWithout =
+  (objection: Objection): LookupFunction =>
   (host, options, done) => {
     resolve(host, { ...options, all: true }, (error, found) => {
       if (error) {
@@ -121,8 +133,9 @@ const lookupPublic =
         return;
       }
       const [first] = found;
-      if (!first || !found.every(({ address }) => mayReach(address, host, allowed))) {
-        done(new OutboundError('private address'), '', 0);
+      const reason = found.map(({ address }) => objection(address, host)).find((said) => said !== null);
+      if (!first || reason !== undefined) {
+        done(new OutboundError(reason ?? 'ENOTFOUND'), '', 0);
         return;
       }
       if (options.all) done(null, found);

@@ -54,9 +54,8 @@ export function readAllowed(entries: readonly string[]): Allowed {
   return { networks: listOf(entries.filter(isNetwork)), hosts: new Set(hosts) };
 }
 
-/** True where this address may be connected to for this host name. */
-export const mayReach = (address: string, host: string, { networks, hosts }: Allowed): boolean =>
-  isPublicAddress(address) ||
+/** True where the operator has named this address, or this host by its name. */
+export const isNamed = (address: string, host: string, { networks, hosts }: Allowed): boolean =>
   hosts.has(host.toLowerCase()) ||
   (isIP(address) !== 0 && networks.check(withoutZone(address), isIP(address) === 4 ? 'ipv4' : 'ipv6'));
 

@@ -109,6 +109,9 @@ test('other protocols, credentials, redirects, long and late answers are of no u
   ]) {
     t.is(await refusal(t, address, outbound), 'only http and https');
   }
+  for (const address of ['http://93.184.216.34/keys', 'http://[2606:4700::1111]/']) {
+    t.is(await refusal(t, address, outbound), 'http to a public address');
+  }
   t.is(await refusal(t, `http://a:b@127.0.0.1:${port}/`, outbound), 'credentials in the address');
   t.is((await outbound(`http://127.0.0.1:${port}/away`)).status, 302);
   t.false(seen.includes('/private'));
