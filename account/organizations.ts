@@ -1,3 +1,4 @@
+import { homesOf } from '../entities/home-organizations.ts';
 import { factorFor } from '../factors/index.ts';
 import type { ListedOrganization } from '../http/pages.ts';
 import { show } from '../http/show.ts';
@@ -12,10 +13,12 @@ import { section } from './section.ts';
 
 /** The organizations of the person, what each requires of them, and until when. */
 export function organizationRoutes({ get }: SignedInRoutes): void {
-  get('/organizations', own, (visit) => {
+  get('/organizations', own, async (visit) => {
     const { ctx, site, assessment } = visit;
     const { memberships, factors, user } = assessment;
-    const now = site.services.db.clock.now();
+    const { db } = site.services;
+    const now = db.clock.now();
+    const homes = await homesOf(db, user.id);
     show(ctx, site.renderer, 'account/organizations', {
       ...framed(visit, section),
       organizations: memberships.map(({ organization, role, policy, ...standing }): ListedOrganization => {
@@ -33,7 +36,7 @@ export function organizationRoutes({ get }: SignedInRoutes): void {
           rememberDays: policy.rememberDeviceDays,
           idle: spanWords(policy.sessions.idleMinutes),
           whole: spanWords(policy.sessions.absoluteMinutes),
-          isHome: organization.id === user.home_organization_id,
+          isHome: homes.has(organization.id),
           url: role === 'member' ? null : `/organizations/${encodeURIComponent(organization.slug)}`,
         };
       }),

@@ -353,7 +353,6 @@ export interface ListedMember {
   readonly joined_at: number;
   readonly admin_since: number | null;
   readonly grace_started_at: number | null;
-  readonly home_organization_id: string | null;
   readonly last_sign_in_at: number | null;
   readonly last_sign_in_acr: string | null;
   readonly last_sign_in_client_id: string | null;
@@ -362,7 +361,7 @@ export interface ListedMember {
 }
 
 const listed = `SELECT m.user_id, u.email, u.name, COALESCE(u.locale, u.last_language) AS locale, m.role, m.facets, m.joined_at, m.admin_since, m.grace_started_at,
-  u.home_organization_id, u.last_sign_in_at, u.last_sign_in_acr, u.last_sign_in_client_id,
+  u.last_sign_in_at, u.last_sign_in_acr, u.last_sign_in_client_id,
   (SELECT GROUP_CONCAT(f.model) FROM factors f WHERE f.user_id = u.id AND f.method = 'passkey' AND f.disabled_at IS NULL) AS passkey_models
   FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.organization_id = ? AND m.removed_at IS NULL`;
 

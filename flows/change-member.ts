@@ -10,7 +10,6 @@ import { type Role, roles } from '../policy/types.ts';
 import { actorData, type OrganizationVisit, stillActing } from './organization-actor.ts';
 import { securityMail } from './security-mail.ts';
 import type { Services } from './services.ts';
-import { domainOf } from './upstreams.ts';
 
 export type MemberOutcome =
   | { readonly kind: 'done' }
@@ -120,16 +119,6 @@ export async function removeMember(
       values: [now, input.userId, organization.id, target.role, ...acting.values, ...others.values],
       rows: 1,
       followedBy: [refreshDirectory([input.userId])],
-    },
-    // Who leaves home has none, or another of theirs that has proved to own the domain of their address: being left is no reason
-    // to rule over somebody's factors.
-    {
-      sql: `UPDATE users SET updated_at = ?, home_organization_id = (SELECT m.organization_id FROM memberships m
-              JOIN upstream_providers p ON p.organization_id = m.organization_id
-              JOIN upstream_domains d ON d.provider_id = p.id AND d.verified_domain = ?
-              WHERE m.user_id = users.id AND m.removed_at IS NULL AND users.email_verified = 1 LIMIT 1)
-            WHERE id = ? AND home_organization_id = ?`,
-      values: [now, domainOf(target.user.email), input.userId, organization.id],
     },
     withdrawInvitations(organization.id, input.userId, [], db.clock.now()),
     ...tell(services, visit, target.user, null),

@@ -761,7 +761,7 @@ function planMemberships(
   );
 }
 
-/** The first membership of a new user, unless the file says otherwise; who leaves home has the first that is left. */
+/** The first membership of a new user, unless the file says otherwise; whom the operator takes out of their home has the first that is left. */
 function homeOrganization(plan: Plan, entry: UserEntry, { row, memberships }: StoredUser): string | null {
   if (entry.homeOrganization !== undefined) {
     return entry.homeOrganization === null ? null : organizationIdOf(plan, entry.homeOrganization);

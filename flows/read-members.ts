@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { applicationById } from '../entities/applications.ts';
 import { factorsOf } from '../entities/factors.ts';
+import { isHome } from '../entities/home-organizations.ts';
 import {
   type Counted,
   countDirectory,
@@ -332,7 +333,7 @@ export interface MemberDetail extends MemberEntry {
     /** False where the organization's policy does not accept it. */
     readonly counts: boolean;
   }[];
-  /** This organization made the account or owns its domain, so it may reset at once. */
+  /** This organization has made the account or owns its domain, so it may reset at once. */
   readonly isHome: boolean;
   /** Of the last sign-in; null where that is another organization's. */
   readonly lastApplicationName: string | null;
@@ -365,7 +366,7 @@ export async function readMember(
       isDisabled: factor.disabled_at !== null,
       counts: accepts(policy, factor),
     })),
-    isHome: row.home_organization_id === organization.id,
+    isHome: await isHome(db, userId, organization.id),
     lastApplicationName: isOurs ? application.name : null,
   };
 }

@@ -1,5 +1,6 @@
 import { auditEvent, nowhere } from '../audit/audit.ts';
 import { factorsOf, removeFactorOf } from '../entities/factors.ts';
+import { isHome, isHomeOf } from '../entities/home-organizations.ts';
 import { refreshDirectory } from '../entities/member-directory.ts';
 import { membershipsOf, policyFrom } from '../entities/memberships.ts';
 import { instancePolicy } from '../entities/organizations.ts';
@@ -29,7 +30,7 @@ export async function removeMemberFactor(
   const factors = await factorsOf(db, user.id);
   const factor = factors.find(({ id }) => id === input.factorId);
   if (!factor) return { kind: 'not_found' };
-  if (user.home_organization_id !== organization.id) return { kind: 'not_home' };
+  if (!(await isHome(db, user.id, organization.id))) return { kind: 'not_home' };
   const rest = factors.filter(({ id, disabled_at }) => id !== factor.id && disabled_at === null);
   const instance = await instancePolicy(db);
   const forbidding = whoForbids(
@@ -46,7 +47,7 @@ export async function removeMemberFactor(
       // The home, the role, the actor and the factors are those of this very moment.
       sql: `UPDATE users SET security_version = security_version + 1, updated_at = ?,
               preferred_factor_id = CASE WHEN preferred_factor_id = ? THEN NULL ELSE preferred_factor_id END
-            WHERE id = ? AND home_organization_id = ? AND security_version = ?
+            WHERE id = ? AND ${isHomeOf('users', '?')} AND security_version = ?
               AND EXISTS (SELECT 1 FROM memberships target WHERE target.user_id = users.id AND target.organization_id = ?
                 AND target.role = ? AND target.removed_at IS NULL)
               AND ${acting.sql}`,
@@ -54,6 +55,7 @@ export async function removeMemberFactor(
         now.getTime(),
         factor.id,
         user.id,
+        organization.id,
         organization.id,
         user.security_version,
         organization.id,

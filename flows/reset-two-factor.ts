@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { auditEvent, nowhere } from '../audit/audit.ts';
+import { isHome, isHomeOf } from '../entities/home-organizations.ts';
 import { refreshDirectory } from '../entities/member-directory.ts';
 import { dropLinks } from '../entities/one-time-links.ts';
 import { forgetRecoveryCodes } from '../entities/recovery-codes.ts';
@@ -54,7 +55,7 @@ export async function resetTwoFactorNow(
   const target = await targetOf(services, visit, 'members.reset_two_factor', input.userId);
   if (target.kind !== 'found') return target;
   const { user } = target;
-  if (user.home_organization_id !== organization.id) return { kind: 'not_home' };
+  if (!(await isHome(db, user.id, organization.id))) return { kind: 'not_home' };
   if (user.email_verified !== 1) return { kind: 'no_verified_email' };
   if (!(await hasSomethingToReset(services, user.id))) return { kind: 'nothing_to_reset' };
 
@@ -64,7 +65,7 @@ export async function resetTwoFactorNow(
     {
       // The home, the role and the actor are those of this very moment.
       sql: `UPDATE users SET reset_at = ?, preferred_factor_id = NULL, had_factor_at = COALESCE(had_factor_at, ?)
-            WHERE id = ? AND home_organization_id = ? AND email_verified = 1
+            WHERE id = ? AND ${isHomeOf('users', '?')} AND email_verified = 1
               AND EXISTS (SELECT 1 FROM memberships target WHERE target.user_id = users.id AND target.organization_id = ?
                 AND target.role = ? AND target.removed_at IS NULL)
               AND ${acting.sql}`,
@@ -72,6 +73,7 @@ export async function resetTwoFactorNow(
         now.getTime(),
         now.getTime(),
         user.id,
+        organization.id,
         organization.id,
         organization.id,
         target.role,

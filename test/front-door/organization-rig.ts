@@ -13,7 +13,7 @@ export function servicesOf(door: FrontDoor, replica = 0): Services {
 /** The id of `who@acme.test`, who need not belong to Acme. */
 export async function idOf(door: FrontDoor, who: string): Promise<string> {
   const user = await door.db.row<{ id: string }>('SELECT id FROM users WHERE email = ?', [
-    `${who}@acme.test`,
+    who.includes('@') ? who : `${who}@acme.test`,
   ]);
   if (!user) throw new Error(`there is no ${who}`);
   return user.id;
