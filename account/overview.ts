@@ -16,7 +16,7 @@ import { digest, sameDigest } from '../lib/digest.ts';
 import { shownPhoneNumber } from '../lib/phone-number.ts';
 import { connectionsOf, connectPath } from './connections.ts';
 import { whoRequires } from './factors.ts';
-import { mayRegenerate } from './recovery-codes.ts';
+import { mayRegenerate, maySee } from './recovery-codes.ts';
 import { own } from './rules.ts';
 import { section } from './section.ts';
 
@@ -52,7 +52,9 @@ async function overviewOf(visit: SignedIn): Promise<Pages['account/overview']> {
     disable: isOn && by.length === 0 ? '/account/two-factor/disable' : null,
     codesLeft: assessment.recoveryCodesLeft,
     showCodes:
-      isOn && (await maySeeRecoveryCodes(site.services, assessment)) ? '/account/recovery-codes' : null,
+      isOn && maySee(visit) && (await maySeeRecoveryCodes(site.services, assessment))
+        ? '/account/recovery-codes'
+        : null,
     regenerate: mayRegenerate(visit) ? '/account/recovery-codes/regenerate' : null,
     devices: await devicesOf(visit),
     forgetAll: '/account/devices/forget-all',

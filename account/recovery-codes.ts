@@ -14,10 +14,10 @@ import { section } from './section.ts';
 export function recoveryCodeRoutes({ get, post }: SignedInRoutes): void {
   // A look by itself shows nothing, and tells nobody: it is the form that asks. What was asked before a fresh proof is done after it, once.
   get('/recovery-codes', dangerous, (visit) =>
-    visit.held.show === 'yes' ? showCodes(visit, heldAs(visit)) : askToShow(visit),
+    visit.held.show === 'yes' && maySee(visit) ? showCodes(visit, heldAs(visit)) : askToShow(visit),
   );
   post('/recovery-codes', { ...dangerous, keeps: ['show'] }, (visit, { show: wanted }) =>
-    wanted === 'yes' ? showCodes(visit, null) : askToShow(visit),
+    wanted === 'yes' && maySee(visit) ? showCodes(visit, null) : askToShow(visit),
   );
 
   get('/recovery-codes/regenerate', dangerous, (visit) => askToRegenerate(visit));
@@ -38,8 +38,16 @@ export function recoveryCodeRoutes({ get, post }: SignedInRoutes): void {
 /** Under what the wish to see them was kept while a fresh proof was given. */
 const heldAs = ({ ctx }: SignedIn): string => digest(String(ctx.query.held));
 
+/** Not with a recovery code alone: whoever found one would see the seven others. */
+export const maySee = ({ recovered }: SignedIn): boolean => !recovered;
+
 async function askToShow(visit: SignedIn): Promise<void> {
   const { ctx, site, assessment } = visit;
+  if (!maySee(visit)) {
+    const why =
+      'You signed in with a recovery code. Your codes can be shown once you have used or set up a factor.';
+    return done(visit, why, 'warn');
+  }
   if (!(await maySeeRecoveryCodes(site.services, assessment))) {
     return notAgain(visit);
   }

@@ -10,6 +10,7 @@ import type { Proved } from '../flows/proofs.ts';
 import { minutes } from '../lib/clock.ts';
 import { digest } from '../lib/digest.ts';
 import { acr2fa, acr2sv } from '../policy/assurance.ts';
+import { methods } from '../policy/types.ts';
 import { provedBy } from '../provider/assess-request.ts';
 import { ownClientId } from '../provider/own-application.ts';
 import { csrfToken, formOf, requireCsrf } from './csrf.ts';
@@ -231,7 +232,10 @@ export async function visitOf(site: Site, ctx: Context): Promise<SignedIn | null
 
 function isRecovered({ proofs }: Proved): boolean {
   const code = proofs.findLast(({ kind }) => kind === 'recovery_code');
-  return code !== undefined && !proofs.some(({ factorId, at }) => factorId !== null && at >= code.at);
+  return (
+    code !== undefined &&
+    !proofs.some(({ kind, at }) => methods.some((method) => method === kind) && at >= code.at)
+  );
 }
 
 const csrfPlace = ({ uid }: Session): string => `session ${uid}`;

@@ -70,13 +70,13 @@ async function afterAllow(visit: Visit, assessment: Assessment, decision: Of<'al
   return scopes === null ? { kind: 'finish', assessment, decision } : { kind: 'consent', assessment, scopes };
 }
 
-/** Both steps were taken in this very interaction: not at every step-up are people told the same thing. */
+/** Both steps were taken in this very interaction, by a factor of one's own: not at every step-up are people told the same thing. */
 function isWholeSignIn({ signIn, interaction }: Visit): boolean {
   const from = startedAt(interaction, signIn).getTime();
   const now = signIn.state.proofs.filter(({ at }) => at >= from);
   return (
     now.some(({ kind, userVerified }) => kind === 'password' || kind === 'upstream' || userVerified) &&
-    now.some(({ factorId }) => factorId !== null)
+    now.some(({ kind }) => methods.some((method) => method === kind))
   );
 }
 

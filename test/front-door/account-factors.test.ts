@@ -232,6 +232,12 @@ for (const kind of kinds) {
     t.false(lost.buttons.includes('Regenerate recovery codes'));
     await lost.open('/account/recovery-codes/regenerate');
     t.regex(flash(lost), /New codes can be made once/);
+    t.false(lost.buttons.includes('Show recovery codes'), 'nor does one code show the seven others');
+    const { fields } = lost.form('Sign out');
+    fields.set('show', 'yes');
+    await lost.open('/account/recovery-codes', { fields });
+    t.deepEqual(lost.recoveryCodes, []);
+    t.regex(flash(lost), /can be shown once/);
     door.clock.forward(minutes(11));
     await lost.press('Disable');
     t.is(lost.heading, 'Disable two-factor authentication?');

@@ -324,6 +324,24 @@ for (const kind of kinds) {
     await fake.comeBack(later);
     t.is(later.heading, 'Two-factor authentication', 'her own factor is asked');
 
+    // Codes are running out: new ones are for whoever has just used a factor, not for a remembered browser whose provider has a name.
+    await door.db.change(
+      `INSERT INTO recovery_codes (id, user_id, position, salt, digest, sealed, created_at, used_at)
+       SELECT 'used', id, 0, '', '', NULL, 0, 0 FROM users WHERE email = 'ada@acme.test'`,
+    );
+    nextStep(door);
+    await later.press('Verify', { code: door.code(), remember: '1' });
+    t.is(later.heading, 'Few recovery codes are left');
+    await later.press('Continue');
+    t.truthy(later.callback?.get('code'));
+    for (const key of later.cookies.keys()) {
+      if (key.startsWith('sallyport-session')) later.cookies.delete(key);
+    }
+    await later.authorize();
+    await later.press('Sign in', { email: 'ada@acme.test', password: '' });
+    await fake.comeBack(later);
+    t.is((await redeem(door, later)).claims.acr, 'urn:sallyport:acr:remembered', later.heading);
+
     // The same issuer behind another provider, with another trust: she has not joined that one.
     const elsewhere = door.browser();
     await elsewhere.authorize();
