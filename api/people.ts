@@ -6,6 +6,7 @@ import { liveSessionsOf } from '../entities/sessions.ts';
 import { disconnectUser } from '../flows/disconnect-user.ts';
 import { applicationsOf } from '../flows/end-sessions.ts';
 import { forgetDevices } from '../flows/forget-devices.ts';
+import { whileActingIn } from '../flows/organization-actor.ts';
 import { RequestError } from '../http/errors.ts';
 import { type PersonVisit, personFor } from './caller.ts';
 import { type ApiSite, operation } from './operation.ts';
@@ -67,6 +68,7 @@ async function disconnect(
       userId: person.actor.kind === 'person' ? person.actor.id : null,
     },
     origin: person.actor.origin,
+    whileTrue: person.organizationId === null ? [] : [whileActingIn(person.actor, person.organizationId)],
   });
   if (done.kind !== 'done') throw new RequestError('not_found');
   return done;
@@ -152,7 +154,12 @@ export const peopleOperations = [
     problems: [403, 404],
     handle: async ({ site, caller, params }) => {
       const person = await personFor(site, caller, params.user, 'members.disconnect');
-      await forgetDevices(site.services, { ...person, deviceId: null, clientId: caller.clientId });
+      const done = await forgetDevices(site.services, {
+        ...person,
+        deviceId: null,
+        clientId: caller.clientId,
+      });
+      if (!done) throw new RequestError('not_found');
       return { status: 204 };
     },
   }),

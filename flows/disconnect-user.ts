@@ -26,6 +26,8 @@ export interface Disconnection {
     readonly userId: string | null;
   };
   readonly origin: Origin;
+  /** What must still hold at that moment, or nothing happens: that whoever asks may still ask. */
+  readonly whileTrue?: readonly Statement[];
 }
 
 export type Disconnected =
@@ -40,7 +42,7 @@ export type Disconnected =
  */
 export async function disconnectUser(services: Services, input: Disconnection): Promise<Disconnected> {
   const { db } = services;
-  const { userId, scope, forgetDevices, origin, by } = input;
+  const { userId, scope, forgetDevices, origin, by, whileTrue = [] } = input;
   const now = db.clock.now();
   if (!(await userById(db, userId))) {
     return { kind: 'no_user' };
@@ -51,6 +53,7 @@ export async function disconnectUser(services: Services, input: Disconnection): 
     return { kind: 'no_session' };
   }
   const statements: Statement[] = [
+    ...whileTrue,
     ...(scope.kind === 'all' ? [everythingBefore(userId, now), dropLinks(userId, 'confirm_email', now)] : []),
     requireFreshFactor(userId, now),
     ...(forgetDevices ? [forgetRememberedDevices(userId, now), securityChanged(userId, now)] : []),
@@ -71,6 +74,8 @@ export async function disconnectUser(services: Services, input: Disconnection): 
       },
     }),
   ];
-  await db.together(statements);
+  if (!(await db.together(statements))) {
+    return { kind: 'no_user' };
+  }
   return { kind: 'done', sessions: ending.length, devicesForgotten: forgetDevices };
 }

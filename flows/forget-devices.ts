@@ -1,6 +1,6 @@
 import { auditEvent } from '../audit/audit.ts';
 import { forgetRememberedDevice, forgetRememberedDevices } from '../entities/remembered-devices.ts';
-import { type Actor, actorData } from './organization-actor.ts';
+import { type Actor, actorData, whileActingIn } from './organization-actor.ts';
 import type { Services } from './services.ts';
 
 /** Forgets one remembered device of a person, or all of them; false where there is no such one. */
@@ -16,6 +16,7 @@ export async function forgetDevices(
 ): Promise<boolean> {
   const now = db.clock.now();
   return db.together([
+    ...(input.organizationId === null ? [] : [whileActingIn(input.actor, input.organizationId)]),
     input.deviceId === null
       ? forgetRememberedDevices(input.userId, now)
       : forgetRememberedDevice(input.userId, input.deviceId, now),

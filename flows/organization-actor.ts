@@ -72,14 +72,17 @@ export function requirePermission({ role }: Actor, action: Action): void {
 }
 
 /** In a batch, before what is done: undoes it where the actor has another role by now, or none. */
-export function whileActing({
+export const whileActing = ({
   actor,
   organization,
-}: Pick<OrganizationVisit, 'actor' | 'organization'>): Statement {
-  const acting = stillActing(actor, organization.id);
+}: Pick<OrganizationVisit, 'actor' | 'organization'>): Statement => whileActingIn(actor, organization.id);
+
+/** The same, of the organization with this id. */
+export function whileActingIn(actor: Actor, organizationId: string): Statement {
+  const acting = stillActing(actor, organizationId);
   return {
     sql: `UPDATE organizations SET roles_version = COALESCE(roles_version, 0) + 1 WHERE id = ? AND ${acting.sql}`,
-    values: [organization.id, ...acting.values],
+    values: [organizationId, ...acting.values],
     rows: 1,
   };
 }

@@ -5,9 +5,11 @@ import { acceptInvitation } from '../../entities/invitations.ts';
 import { joinOrganization } from '../../entities/memberships.ts';
 import { changeBranding } from '../../flows/change-branding.ts';
 import { changeRole, removeMember } from '../../flows/change-member.ts';
+import { disconnectUser } from '../../flows/disconnect-user.ts';
 import { endingSessionsOf } from '../../flows/end-sessions.ts';
+import { forgetDevices } from '../../flows/forget-devices.ts';
 import { inviteMember, readInvitations } from '../../flows/invitations.ts';
-import { type OrganizationVisit, visitOrganization } from '../../flows/organization-actor.ts';
+import { type OrganizationVisit, visitOrganization, whileActingIn } from '../../flows/organization-actor.ts';
 import { addApplication, removeApplication } from '../../flows/organization-applications.ts';
 import { passOnSignals } from '../../flows/pass-on-signals.ts';
 import { apiScopes } from '../../policy/api-scopes.ts';
@@ -224,6 +226,26 @@ for (const kind of kinds) {
     t.deepEqual(open, []);
     t.is(app, null);
     t.is(inv, null);
+    const omarId = await idOf(door, 'omar@acme.test');
+    const { organization, actor } = stale;
+    const disconnection = {
+      userId: omarId,
+      reason: 'x',
+      scope: { kind: 'all' },
+      forgetDevices: true,
+      by: { organizationId: organization.id, clientId: null, userId: actor.id },
+      origin,
+      whileTrue: [whileActingIn(actor, organization.id)],
+    } as const;
+    t.is((await disconnectUser(services, disconnection)).kind, 'no_user');
+    const forgetting = {
+      userId: omarId,
+      organizationId: organization.id,
+      actor,
+      clientId: null,
+      deviceId: null,
+    };
+    t.false(await forgetDevices(services, forgetting));
     t.is(
       (await changeBranding(services, stale, { name: 'Hijacked', accent: null, logo: 'keep' })).kind,
       'conflict',
