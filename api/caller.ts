@@ -62,7 +62,9 @@ export async function callerOf(
   if (!token || !client || !isHeld || !audience.includes(apiResource(services.settings.issuer))) {
     throw unauthorized(site, 'token_invalid', ', error="invalid_token"');
   }
-  const scopes = new Set((token.scope ?? '').split(' ').filter((scope) => scope !== ''));
+  // What was taken from the application since is gone from its tokens too.
+  const given = Array.isArray(client.api_scopes) ? client.api_scopes : [];
+  const scopes = new Set((token.scope ?? '').split(' ').filter((scope) => given.includes(scope)));
   const userAgent = ctx.get('User-Agent');
   const origin = { ip: ctx.ip, userAgent: userAgent === '' ? null : userAgent };
   const organizationId = (client.organization_id as string | null | undefined) ?? null;

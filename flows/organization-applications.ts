@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { auditEvent } from '../audit/audit.ts';
+import { auditEvent, type Fact } from '../audit/audit.ts';
 import { type ApplicationRow, applicationById, applicationsFor } from '../entities/applications.ts';
 import { updateRow } from '../entities/configuration.ts';
 import { removeStreamsOf } from '../entities/signal-streams.ts';
@@ -31,7 +31,7 @@ export interface ApplicationEntry {
   readonly version: string;
 }
 
-const entryOf = (row: ApplicationRow): ApplicationEntry => ({
+export const entryOf = (row: ApplicationRow): ApplicationEntry => ({
   version: digest(JSON.stringify([row.name, row.metadata, row.first_party, row.assurance])).slice(0, 22),
   clientId: row.client_id,
   name: row.name,
@@ -102,6 +102,8 @@ const names = {
   post_logout_redirect_uris: 'postLogoutRedirectUris',
 } as const;
 
+export const isApplicationName = (name: string): boolean => /^\P{Cc}{1,200}$/u.test(name.trim());
+
 /** What is wrong with a wish, each with its field; the same rules as for configuration files and registering programs. */
 export function applicationProblems(wish: ApplicationWish, before: Metadata = {}): ApplicationProblem[] {
   const problems: ApplicationProblem[] = [];
@@ -147,7 +149,7 @@ function metadataOf(wish: ApplicationWish, before: Metadata): Record<string, unk
   };
 }
 
-const secretPlace = (clientId: string) => ({ table: 'applications', column: 'secret', row: clientId });
+export const secretPlace = (clientId: string) => ({ table: 'applications', column: 'secret', row: clientId });
 
 /** Registers an application of this organization. The secret is in the answer, and nowhere else. */
 export async function addApplication(
@@ -176,7 +178,7 @@ export async function addApplication(
       created_at: now,
       updated_at: now,
     }),
-    event(services, visit, 'application.registered', clientId, { name: wish.name.trim() }),
+    applicationEvent(services, visit, 'application.registered', clientId, { name: wish.name.trim() }),
   ]);
   if (!saved) throw new NotPermitted('applications.change');
   return { kind: 'saved', clientId, secret };
@@ -225,7 +227,7 @@ export async function changeApplication(
       },
       { name: row.name, metadata: row.metadata, first_party: row.first_party, assurance: row.assurance },
     ),
-    event(services, visit, 'application.changed', clientId, { assurance: wish.assurance }),
+    applicationEvent(services, visit, 'application.changed', clientId, { assurance: wish.assurance }),
   ]);
   return saved ? { kind: 'saved', clientId, secret } : { kind: 'conflict' };
 }
@@ -254,7 +256,7 @@ export async function rotateSecret(
       ],
       rows: 1,
     },
-    event(services, visit, 'application.secret_rotated', clientId, {}),
+    applicationEvent(services, visit, 'application.secret_rotated', clientId, {}),
   ]);
   return saved ? { kind: 'saved', clientId, secret } : { kind: 'not_found' };
 }
@@ -277,7 +279,7 @@ export async function removeApplication(
     },
     { sql: 'DELETE FROM consents WHERE client_id = ?', values: [clientId] },
     ...removeStreamsOf(clientId),
-    event(services, visit, 'application.removed', clientId, {}),
+    applicationEvent(services, visit, 'application.removed', clientId, {}),
   ]);
   return removed ? 'done' : 'not_found';
 }
@@ -292,7 +294,7 @@ function requirePower({ actor }: OrganizationVisit, { metadata }: ApplicationEnt
   }
 }
 
-const event = (
+export const applicationEvent = (
   { db }: Pick<Services, 'db'>,
   { organization, actor }: OrganizationVisit,
   type:
@@ -301,7 +303,7 @@ const event = (
     | 'application.removed'
     | 'application.secret_rotated',
   clientId: string,
-  data: Readonly<Record<string, string>>,
+  data: Readonly<Record<string, Fact>>,
 ) =>
   auditEvent(db, actor.origin, {
     type,

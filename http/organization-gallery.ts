@@ -1,4 +1,5 @@
 import type { GalleryPage } from './gallery.ts';
+import { apiAccessGallery } from './organization-gallery/api-access.ts';
 import { applicationsGallery } from './organization-gallery/applications.ts';
 import { auditGallery } from './organization-gallery/audit.ts';
 import { brandingGallery } from './organization-gallery/branding.ts';
@@ -25,6 +26,7 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
         { label: 'Applications', url: `${base}/applications`, current: null },
         { label: 'Audit log', url: `${base}/audit`, current: null },
         { label: 'Branding', url: `${base}/branding`, current: null },
+        { label: 'API access', url: `${base}/api-access`, current: null },
       ],
     },
   };
@@ -37,5 +39,6 @@ export function organizationGallery(framed: FramedPage): readonly GalleryPage[] 
     ...applicationsGallery(shared),
     ...providersGallery(shared),
     ...brandingGallery(shared),
+    ...apiAccessGallery(shared),
   ];
 }

@@ -323,6 +323,43 @@ export interface ApplicationPage extends FramedPage {
   readonly cancel: string;
 }
 
+export interface ApiAccessPage extends FramedPage {
+  /** Null for whoever may only look. */
+  readonly add: string | null;
+  readonly document: string;
+  readonly address: string;
+  readonly rows: readonly {
+    readonly url: string;
+    readonly name: string;
+    readonly clientId: string;
+    readonly apiScopes: readonly string[];
+    readonly hasSignIn: boolean;
+  }[];
+}
+
+export interface ApiClientPage extends FramedPage {
+  /** Null: a new one. */
+  readonly clientId: string | null;
+  readonly client: string;
+  /** POST name, scopes, version; null for whoever may only look. */
+  readonly action: string | null;
+  readonly version: string;
+  readonly name: string;
+  readonly nameError: Sentence | null;
+  readonly scopes: readonly { readonly value: string; readonly label: Sentence; readonly chosen: boolean }[];
+  readonly scopesError: Sentence | null;
+  /** A new secret, shown here once. */
+  readonly secret: string | null;
+  readonly note: Note | null;
+  /** Its page among the applications, where people sign in to it too. */
+  readonly application: string | null;
+  readonly rotate: string | null;
+  readonly remove: string | null;
+  /** For a shell. */
+  readonly usage: string | null;
+  readonly cancel: string;
+}
+
 export interface BrandingPage extends FramedPage {
   /** POST, multipart: name, accent, logo, withoutLogo. */
   readonly action: string;
@@ -435,6 +472,8 @@ export interface OrganizationPages {
   readonly 'organizations/provider': ProviderPage;
   readonly 'organizations/branding': BrandingPage;
   readonly 'organizations/invite': InvitePage;
+  readonly 'organizations/api-access': ApiAccessPage;
+  readonly 'organizations/api-client': ApiClientPage;
   readonly 'organizations/applications': ApplicationsPage;
   readonly 'organizations/application': ApplicationPage;
   readonly 'organizations/overview': OverviewPage;

@@ -1,3 +1,4 @@
+import { apiClientFrom } from '../flows/api-clients.ts';
 import {
   type ApplicationEntry,
   type ApplicationOutcome,
@@ -55,7 +56,7 @@ export function applicationRoutes(routes: SignedInRoutes): void {
     show(ctx, site.renderer, 'organizations/applications', {
       ...(await framedBy(visit)),
       add: `${base}/applications-new`,
-      rows: entries.map((entry) => ({
+      rows: entries.filter(isSignedInTo).map((entry) => ({
         url: `${base}/applications/${encodeURIComponent(entry.clientId)}`,
         name: entry.name,
         clientId: entry.clientId,
@@ -96,6 +97,10 @@ export function applicationRoutes(routes: SignedInRoutes): void {
 
   get('/:slug/applications/:client', inSession('applications.read'), async (visit) => {
     const entry = await entryOf(visit);
+    if (!isSignedInTo(entry)) {
+      visit.ctx.status = 303;
+      return visit.ctx.redirect(`${basePath(visit.ctx)}/api-access/${encodeURIComponent(entry.clientId)}`);
+    }
     const { held } = visit;
     await (held.shown === '1'
       ? showForm(visit, entry, wishOf(held), { version: textOf(held.version) })
@@ -153,6 +158,10 @@ export function applicationRoutes(routes: SignedInRoutes): void {
     list: 'applications',
   });
 }
+
+/** What only uses the management API stands on the page of API access. */
+const isSignedInTo = (entry: ApplicationEntry): boolean =>
+  entry.isShared || (apiClientFrom(entry)?.hasSignIn ?? true);
 
 /** @throws RequestError not_found, also for what belongs to the instance or to another organization */
 async function entryOf(visit: SignedIn): Promise<ApplicationEntry> {

@@ -1,5 +1,6 @@
 import { type SignedInRoutes, signedInRoutes } from '../http/signed-in.ts';
 import type { Site } from '../http/site.ts';
+import { apiAccessRoutes } from './api-access.ts';
 import { applicationRoutes } from './applications.ts';
 import { auditRoutes } from './audit.ts';
 import { brandingRoutes } from './branding.ts';
@@ -20,6 +21,7 @@ export function organizationRoutes(site: Site): SignedInRoutes['router'] {
   applicationRoutes(pages);
   providerRoutes(pages);
   auditRoutes(pages);
+  apiAccessRoutes(pages);
   return pages.router;
 }
 

@@ -70,6 +70,7 @@ export async function framedBy(visit: SignedIn): Promise<Omit<FramedPage, never>
       { label: 'Sign-in providers', path: `${base}/providers` },
       { label: 'Audit log', path: `${base}/audit` },
       { label: 'Branding', path: `${base}/branding` },
+      { label: 'API access', path: `${base}/api-access` },
     ],
   });
 }

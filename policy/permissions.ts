@@ -24,6 +24,7 @@ export const permissions = {
   'providers.change': ['owner'],
   'providers.read': ['owner', 'admin'],
   'api_clients.change': ['owner'],
+  'api_clients.read': ['owner', 'admin'],
 } as const satisfies Record<string, readonly Role[]>;
 
 export type Action = keyof typeof permissions;

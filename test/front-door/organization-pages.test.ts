@@ -648,3 +648,95 @@ for (const kind of kinds) {
     t.deepEqual(asked(), first);
   });
 }
+
+for (const kind of kinds) {
+  test(`an owner gives a program access to the API, narrows it at once, renews its secret and ends it; an admin only looks (T100, T102) (${kind})`, async (t) => {
+    const door = await open(t, kind);
+    const base = '/organizations/acme/api-access';
+    const ada = await arrive(door, 'ada', `${base}-new`);
+    for (const [wrong, message] of [
+      [{ name: '', scopes: 'members:read' }, /Enter a name/],
+      [{ name: 'SIEM' }, /Choose at least one/],
+      [{ name: 'SIEM', scopes: 'everything' }, /Choose at least one/],
+      [{ name: 'SIEM', scopes: 'providers:write' }, /Choose at least one/],
+    ] as const) {
+      await ada.open(`${base}-new`);
+      await ada.press('Save', wrong);
+      t.is(ada.status, 422, JSON.stringify(wrong));
+      t.regex(ada.text, message);
+    }
+    t.is(await count(door, 'applications', "metadata LIKE '%api_scopes%'"), 0);
+    await ada.open(`${base}-new`);
+    const form = ada.form('Save');
+    form.fields.set('name', 'SIEM');
+    for (const scope of ['members:read', 'audit:read']) form.fields.append('scopes', scope);
+    await ada.open(form.action, form);
+    const shown = /data-client-secret>([^<]+)</.exec(ada.text)?.[1] ?? '';
+    const clientId = /id="api-client-id">([^<]+)</.exec(ada.text)?.[1] ?? '';
+    t.true(shown.length > 40);
+    await ada.open(`${base}/${clientId}`);
+    t.notRegex(ada.text, /data-client-secret/);
+
+    const tokenOf = async (secretOf: string): Promise<string | undefined> => {
+      const response = await fetch(`${door.issuer}/token`, {
+        method: 'POST',
+        headers: { Authorization: `Basic ${Buffer.from(`${clientId}:${secretOf}`).toString('base64')}` },
+        body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'members:read audit:read' }),
+      });
+      return ((await response.json()) as { access_token?: string }).access_token;
+    };
+    const ask = async (token: string | undefined, path: string): Promise<number> =>
+      (
+        await fetch(`${door.issuer}/api/v1/organizations/${path}`, {
+          headers: { Authorization: `Bearer ${token}` },
+        })
+      ).status;
+    const token = await tokenOf(shown);
+    t.is(await ask(token, 'acme/members'), 200);
+    t.is(await ask(token, 'acme/policy'), 403);
+    t.is(await ask(token, 'birch/members'), 404);
+
+    // An admin sees it and cannot change it, on this page or on that of the applications.
+    const chiara = await arrive(door, 'chiara', base);
+    t.regex(chiara.text, /SIEM[\s\S]*members:read/);
+    t.notRegex(chiara.text, /Add an API client/);
+    await chiara.open(`/organizations/acme/applications/${clientId}`);
+    t.regex(chiara.url, new RegExp(`api-access/${clientId}$`));
+    t.false(chiara.buttons.includes('Save'));
+    for (const path of [`${base}-new`, `${base}/${clientId}/secret`, `${base}/${clientId}/remove`]) {
+      await chiara.open(path);
+      t.is(chiara.status, 404, path);
+    }
+    const forged = new URLSearchParams({
+      _csrf: /name="_csrf" value="([^"]+)"/.exec(chiara.text)?.[1] ?? '',
+    });
+    await chiara.open(`${base}/${clientId}`, { fields: forged });
+    t.true(chiara.status >= 403);
+
+    // What is taken away is gone from tokens that are out; of two who change it at once, the second is told.
+    await ada.open(`${base}/${clientId}`);
+    const late = ada.copy();
+    await ada.press('Save', { scopes: 'audit:read' });
+    t.regex(ada.text, /The API client is saved/);
+    t.is(await ask(token, 'acme/members'), 403);
+    t.is(await ask(token, 'acme/audit-events'), 200);
+    await late.press('Save', { scopes: 'policy:write' });
+    t.is(late.status, 409);
+    await ada.open('/organizations/acme/audit?type=application.changed');
+    t.regex(ada.text, /<dt>apiScopes<\/dt><dd>members:read, audit:read → audit:read/);
+
+    await ada.open(`${base}/${clientId}/secret`);
+    await ada.press('Make a new secret');
+    const renewed = /data-client-secret>([^<]+)</.exec(ada.text)?.[1] ?? '';
+    t.is(await tokenOf(shown), undefined);
+    t.is(typeof (await tokenOf(renewed)), 'string');
+    for (const foreign of ['app', 'sallyport', 'nobody']) {
+      await ada.open(`${base}/${foreign}`);
+      t.is(ada.status, 404, foreign);
+    }
+    await ada.open(`${base}/${clientId}/remove`);
+    await ada.press('Remove');
+    t.regex(ada.text, /No program has access yet/);
+    t.is(await ask(token, 'acme/audit-events'), 401);
+  });
+}

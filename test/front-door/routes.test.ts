@@ -110,6 +110,11 @@ const inApi: Readonly<Record<string, string | null>> = {
   'POST /organizations/:slug/applications/:client': 'changeApplication',
   'POST /organizations/:slug/applications/:client/secret': 'rotateApplicationSecret',
   'POST /organizations/:slug/applications/:client/remove': 'removeApplication',
+  // No key makes or changes a key.
+  'POST /organizations/:slug/api-access-new': null,
+  'POST /organizations/:slug/api-access/:client': null,
+  'POST /organizations/:slug/api-access/:client/secret': null,
+  'POST /organizations/:slug/api-access/:client/remove': null,
   'POST /organizations/:slug/branding': 'changeBranding',
   'POST /organizations/:slug/members-invite': 'invite',
   'POST /organizations/:slug/members-invite/:id/revoke': 'revokeInvitation',
