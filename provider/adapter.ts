@@ -116,6 +116,8 @@ export class RecordAdapter implements Adapter {
     }
     const { token, grant, session, holder } = found;
     if (grant) grantsAhead.keep(grant.id_digest, grant);
+    // Its grant was ended while it was being given: the library asks for that at some places, and our own API nowhere.
+    else if (token.grant_digest !== null) return undefined;
     const payload = { ...this.payloadOf(token), jti: id, holder };
     // The library asks for the session of no other.
     if (session && payload.expiresWithSession === true) sessionsAhead.keep(session.uid_digest, session);

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { createConnection } from 'mysql2/promise';
+import { apiScopes } from '../../policy/api-scopes.ts';
 import type { Browser } from './browser.ts';
 import {
   acme,
@@ -462,4 +463,61 @@ for (const kind of kinds.filter((one) => one !== 'SQLite'))
     t.regex(ada.text, /Your password is changed/);
     await thief.open('/account');
     t.not(thief.heading, 'Security', 'the thief is in');
+  });
+
+for (const kind of kinds)
+  test(`${kind}: a code that comes twice leaves no token of use, also at the API and for who was first (T128, two servers)`, async (t) => {
+    const door = await frontDoor(t, kind, {
+      replicas: 2,
+      configuration: acme(
+        {},
+        { adam: { role: 'admin', totp: secret } },
+        { applications: [application('console', { organization: 'acme', api_scopes: [...apiScopes] })] },
+      ),
+    });
+    const resource = `${door.issuer}/api/v1`;
+    const adam = door.browser();
+    await adam.authorize({ client_id: 'console', scope: 'openid organizations:read', resource });
+    await adam.press('Sign in', { email: 'adam@acme.test', password });
+    await adam.press('Verify', { code: door.code() });
+    const redeemed = (replica: number) =>
+      door.post(
+        '/token',
+        {
+          grant_type: 'authorization_code',
+          code: adam.callback?.get('code') ?? '',
+          redirect_uri: 'http://127.0.0.1:9/cb',
+          code_verifier: adam.verifier,
+          resource,
+        },
+        { clientId: 'console', replica },
+      );
+
+    // The first has used up the code, and is slow with the token that it gives.
+    const { db } = door.apps[0]?.services ?? {};
+    if (!db) throw new Error('no door');
+    const change = db.change.bind(db);
+    let go = () => {};
+    const until = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    const reached = new Promise<void>((resolve) => {
+      db.change = async (sql, values) => {
+        if (values?.[0] === 'AccessToken') {
+          db.change = change;
+          resolve();
+          await until;
+        }
+        return change(sql, values);
+      };
+    });
+    const first = redeemed(0);
+    await reached;
+    t.is((await redeemed(1)).body.error, 'invalid_grant');
+    go();
+    const { access_token: token } = (await first).body;
+    const asked = await fetch(`${resource}/organizations/acme`, {
+      headers: { Authorization: `Bearer ${token}` },
+    });
+    t.is(asked.status, 401);
   });
