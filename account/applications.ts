@@ -32,7 +32,7 @@ export function applicationRoutes({ get, post }: SignedInRoutes): void {
     }
     done(
       visit,
-      'Its access is taken back. It asks you again when you sign in there.',
+      'Its access is revoked. It asks you again when you sign in there.',
       'ok',
       '/account/applications',
     );

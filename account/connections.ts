@@ -97,7 +97,11 @@ export function connectionRoutes({ get, post }: SignedInRoutes): void {
           'warn',
         );
       case 'conflict':
-        return done(visit, 'Something was changed meanwhile, so nothing happened. Look again.', 'warn');
+        return done(
+          visit,
+          'Something else was changed in the meantime, so nothing happened. Look at how it is now, and try again.',
+          'warn',
+        );
       case 'refused':
         done(visit, upstreamRefusal(outcome.why, outcome.name), 'warn');
     }
@@ -116,9 +120,13 @@ export function connectionRoutes({ get, post }: SignedInRoutes): void {
       case 'only_way':
         return done(visit, 'It is the only way into your account. Set a password first.', 'warn');
       case 'conflict':
-        return done(visit, 'Something was changed meanwhile, so nothing happened. Look again.', 'warn');
+        return done(
+          visit,
+          'Something else was changed in the meantime, so nothing happened. Look at how it is now, and try again.',
+          'warn',
+        );
       case 'done':
-        done(visit, 'It is disconnected.');
+        done(visit, 'The account is disconnected.');
     }
   });
 }

@@ -242,7 +242,11 @@ function settle(visit: SignedIn, outcome: Removal, said: Sentence): void {
   if (outcome.kind === 'forbidden') {
     refuse(visit, outcome.by);
   } else if (outcome.kind === 'conflict') {
-    done(visit, 'Something was changed meanwhile, so nothing happened. Look again.', 'warn');
+    done(
+      visit,
+      'Something else was changed in the meantime, so nothing happened. Look at how it is now, and try again.',
+      'warn',
+    );
   } else {
     done(visit, said);
   }

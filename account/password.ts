@@ -20,7 +20,11 @@ export function passwordRoutes({ get, post }: SignedInRoutes): void {
       case 'refused':
         return page(visit, passwordWords[outcome.problem]);
       case 'conflict':
-        return done(visit, 'Something was changed meanwhile, so nothing happened. Look again.', 'warn');
+        return done(
+          visit,
+          'Something else was changed in the meantime, so nothing happened. Look at how it is now, and try again.',
+          'warn',
+        );
       case 'done':
         site.cookie.write(visit.ctx, visit.browser.forgotten(actor.user.id));
         done(

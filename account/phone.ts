@@ -93,7 +93,8 @@ export function phoneRoutes({ get, post }: SignedInRoutes): void {
 export const hasTexts = ({ assessment }: SignedIn): boolean =>
   assessment.factors.some(({ method }) => method === 'sms');
 
-const changedMeanwhile: Sentence = 'Something was changed meanwhile, so nothing happened. Look again.';
+const changedMeanwhile: Sentence =
+  'Something else was changed in the meantime, so nothing happened. Look at how it is now, and try again.';
 
 const at = (id: string): string => `${form}/code/${id}`;
 

@@ -110,7 +110,7 @@ async function ask(visit: SignedIn, email: string): Promise<Sentence | null> {
     case 'too_soon':
       return 'Too many mails were sent. Wait a while, and try again.';
     case 'conflict':
-      return 'Something was changed meanwhile, so nothing happened. Look again.';
+      return 'Something else was changed in the meantime, so nothing happened. Look at how it is now, and try again.';
     case 'asked': {
       const text = {
         sentence: 'A link is on its way to {email}. Nothing changes before you have opened it there.',

@@ -28,7 +28,11 @@ export function recoveryCodeRoutes({ get, post }: SignedInRoutes): void {
     const { site, actor, assessment, ctx } = visit;
     const id = await regenerateRecoveryCodes(site.services, { actor, assessment });
     if (id === null) {
-      return done(visit, 'Something was changed meanwhile, so nothing happened. Look again.', 'warn');
+      return done(
+        visit,
+        'Something else was changed in the meantime, so nothing happened. Look at how it is now, and try again.',
+        'warn',
+      );
     }
     ctx.status = 303;
     ctx.redirect(`/account/set-up/${id}`);
@@ -55,7 +59,7 @@ async function askToShow(visit: SignedIn): Promise<void> {
     ...framed(visit, section),
     title: 'Show recovery codes?',
     consequences: [
-      'Whoever sees them can use them. Look that nobody watches your screen.',
+      'Whoever sees them can use them. Make sure that nobody is watching your screen.',
       'You get a mail that they were shown.',
     ],
     action: '/account/recovery-codes',

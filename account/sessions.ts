@@ -41,6 +41,6 @@ export function sessionRoutes({ get, post }: SignedInRoutes): void {
     if (!(await endOwnSession(site.services, actor, String(ctx.params.id)))) {
       throw new RequestError('not_found');
     }
-    done(visit, 'That session is ended.', 'ok', page);
+    done(visit, 'The session was ended.', 'ok', page);
   });
 }

@@ -133,8 +133,8 @@ async function confirm(visit: SignedIn, setUp: SetUp, method: Method, form: Form
         : done(
             visit,
             assessment.factors.length > 0
-              ? 'It is set up. You can choose it at every sign-in from now on.'
-              : 'It is set up. You are asked for it from now on.',
+              ? 'The new way is set up. From now on you can choose it when you sign in.'
+              : 'The new way is set up. From now on you are asked for it when you sign in.',
           );
     case 'not_started':
       return gone(visit);

@@ -71,7 +71,7 @@ if (hasChromium()) {
       await page.keyboard.type(password);
       await enter('Sicherheit');
       await tabTo('form[action="/account/two-factor/add"] button');
-      await enter('Zwei-Faktor-Anmeldung einrichten');
+      await enter('Zwei-Faktor-Authentifizierung einrichten');
       await tabTo('input[type=radio]');
       for (let n = 0; n < 5 && !(await page.evaluate(`document.activeElement.value === 'passkey'`)); n += 1) {
         await page.keyboard.press('ArrowDown');

@@ -68,7 +68,7 @@ for (const kind of kinds) {
     );
     t.deepEqual(withoutDigits, [
       'Ihr Code für Acme Aviation',
-      'Zwei-Faktor-Anmeldung: Code per E-Mail wurde eingerichtet',
+      'Zwei-Faktor-Authentifizierung: Code per E-Mail wurde eingerichtet',
       'Ihr Code für Birch Studio',
       'Ihre Rolle bei Acme Aviation hat sich geändert',
       'SMS',

@@ -476,7 +476,7 @@ for (const kind of kinds) {
     const browser = door.browser();
     await passwordStep(browser, 'ada');
     await browser.follow('Deutsch');
-    t.is(browser.heading, 'Zwei-Faktor-Anmeldung');
+    t.is(browser.heading, 'Zwei-Faktor-Authentifizierung');
     t.true(browser.buttons.includes('Bestätigen'));
     await browser.open(
       `${interactionPath(browser)}?lang=en&step=finish&user=new&mfaRequired=false&verified=1`,

@@ -448,7 +448,7 @@ for (const kind of kinds) {
         'another language and back',
         async () => {
           await browser.open(`${start}?lang=de`);
-          t.is(browser.heading, 'Zwei-Faktor-Anmeldung');
+          t.is(browser.heading, 'Zwei-Faktor-Authentifizierung');
           await browser.open(`${start}?lang=en`);
         },
       ],

@@ -873,7 +873,7 @@ for (const kind of kinds) {
     await bob.open('/account');
     await bob.follow('Disconnect Fake');
     await bob.press('Disconnect');
-    t.true(bob.text.includes('It is disconnected.'));
+    t.true(bob.text.includes('The account is disconnected.'));
     t.false(bob.text.includes('Disconnect Fake'));
 
     // And connects from his account page: with another address there, in the session that asked, once, and nobody else's account.
