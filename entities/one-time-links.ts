@@ -55,5 +55,11 @@ export const dropLinks = (userId: string, purpose: LinkPurpose, now: Date): Stat
   values: [now.getTime(), userId, purpose],
 });
 
+/** The same, of those that were made at this moment or later. */
+export const dropLinksSince = (userId: string, purpose: LinkPurpose, since: Date, now: Date): Statement => ({
+  sql: 'UPDATE one_time_links SET used_at = ? WHERE user_id = ? AND purpose = ? AND used_at IS NULL AND created_at >= ?',
+  values: [now.getTime(), userId, purpose, since.getTime()],
+});
+
 export const purgeLinks = (db: Database, before: Date) =>
   deleteInSteps(db, 'one_time_links', 'expires_at < ?', [before.getTime()]);

@@ -1,7 +1,7 @@
 import { auditEvent, type Origin } from '../audit/audit.ts';
 import { closeFactor, factorsOf } from '../entities/factors.ts';
 import { refreshDirectory } from '../entities/member-directory.ts';
-import { dropLinks, useLink } from '../entities/one-time-links.ts';
+import { dropLinks, dropLinksSince, useLink } from '../entities/one-time-links.ts';
 import { forgetRecoveryCodes } from '../entities/recovery-codes.ts';
 import { forgetRememberedDevices } from '../entities/remembered-devices.ts';
 import { removeUpstreamLink, upstreamLinksOf } from '../entities/upstream-links.ts';
@@ -64,7 +64,8 @@ export async function notMe(
     dropLinks(user.id, 'confirm_email', now),
     ...(next === null ? [] : [next.statement]),
     setPasswordHash(user.id, null),
-    ...(isFree ? [restoreEmail(user.id, before)] : []),
+    // What was told since then went to the address that is no longer theirs, with such a link each: it would open the account again.
+    ...(isFree ? [restoreEmail(user.id, before), dropLinksSince(user.id, 'not_me', link.madeAt, now)] : []),
     ...(phone === undefined ? [] : [restorePhone(user.id, phone)]),
     ...closed.flatMap(({ id, method }) => [
       closeFactor(user.id, id, now),

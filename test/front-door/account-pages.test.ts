@@ -193,9 +193,20 @@ for (const kind of kinds) {
 
     const told = await linkIn(door, '/not-me/');
     t.true(told.mail.includes('ada@new.test'));
+    // Whoever has it moves it on: what they are told of that is theirs, and no way back in.
+    door.clock.forward(1000);
+    await ada.open('/account/email');
+    await ada.press('Send the link', { email: 'ada@third.test' });
+    await reader.open((await linkIn(door, '/confirm-email/')).url);
+    await reader.press('Yes, use this address');
+    const theirs = await linkIn(door, '/not-me/');
+    t.true(theirs.mail.includes('ada@third.test'));
     await reader.open(told.url);
     await reader.press('It was not me');
     t.is(reader.heading, 'Choose a new password');
+    const other = door.browser();
+    await other.open(theirs.url);
+    t.is(other.status, 410);
     const [back] = await door.db.rows<{ email: string }>("SELECT email FROM users WHERE name = 'Ada'");
     t.is(back?.email, 'ada@acme.test');
     await ada.open('/account');
