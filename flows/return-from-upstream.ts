@@ -9,7 +9,7 @@ import {
   type UpstreamSettings,
   upstreamById,
 } from '../entities/upstream-providers.ts';
-import { addUser, canonicalEmail, userByEmail, userById } from '../entities/users.ts';
+import { addUser, canonicalEmail, type UserRow, userByEmail, userById } from '../entities/users.ts';
 import { redeem, type UpstreamIdentity } from '../federation/upstream.ts';
 import { UpstreamProblem, type UpstreamReason } from '../federation/upstream-problem.ts';
 import { addressRange } from '../lib/address-range.ts';
@@ -50,6 +50,8 @@ export type UpstreamReturn =
   | { readonly kind: 'in' }
   /** There is an account with this address: it is joined once its person has signed in to it. */
   | { readonly kind: 'join' }
+  /** A fresh factor is asked of this person, and what they bring is of before: they have to sign in anew there. */
+  | { readonly kind: 'anew'; readonly provider: UpstreamProviderRow }
   | { readonly kind: 'refused'; readonly why: UpstreamRefusal; readonly provider: string | null };
 
 /** Clocks may differ by this much, and `auth_time` has no fractions. */
@@ -178,6 +180,9 @@ async function enter(
     if (!user || user.disabled_at !== null || !(await maySignIn(services, provider, { user, memberships }))) {
       return refused('no_account', 'it may not speak for the account that is connected', link.user_id);
     }
+    if (isOfBefore(arrival, user)) {
+      return { kind: 'anew', provider };
+    }
     const saved = await db.together([
       ...signedIn(services, signIn, arrival, user.id, link.id),
       linkUsed(link.id, db.clock.now()),
@@ -263,6 +268,20 @@ async function enter(
       refused,
     );
   }
+}
+
+/**
+ * True of a second factor that was used there before the person was disconnected here. A sign-in there that is asked for anew is
+ * checked to be one, so this is so once at most.
+ */
+function isOfBefore({ rules, identity }: Arrival, { fresh_factor_since: since }: UserRow): boolean {
+  const { authenticatedAt } = identity;
+  return (
+    since !== null &&
+    authenticatedAt !== null &&
+    authenticatedAt < since - tolerance &&
+    saysSecondFactor({ secondFactor: rules.secondFactor, ...rules.trusted }, identity)
+  );
 }
 
 /** The next state of the sign-in, and what its proof rests on. */

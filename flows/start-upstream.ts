@@ -32,6 +32,8 @@ export async function startUpstream(
     readonly application: Facts['application'];
     readonly loginHint: string | null;
     readonly uiLocales: string | null;
+    /** Whoever is signed in there must sign in once more, whatever the request says. */
+    readonly anew?: boolean;
     readonly origin: Origin;
   },
 ): Promise<UpstreamStart> {
@@ -47,7 +49,10 @@ export async function startUpstream(
     nonce: token(),
     codeVerifier: token(),
     sentAt: db.clock.now().getTime(),
-    login: request.login || (isTrusted && input.application.assurance === 'fresh_second_factor'),
+    login:
+      input.anew === true ||
+      request.login ||
+      (isTrusted && input.application.assurance === 'fresh_second_factor'),
     maxAge: request.maxAge,
   };
   try {

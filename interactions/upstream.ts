@@ -8,7 +8,7 @@ import { upstreamRefusal } from '../http/upstream-words.ts';
 import { applicationOf } from '../provider/assess-request.ts';
 import { showGoOn, showSignIn, waysToJoin } from './pages.ts';
 import { onward, type StepOf, type Steps } from './steps.ts';
-import { requestOf, type Visit } from './visit.ts';
+import { requestOf, type Visit, visitOf } from './visit.ts';
 
 const nobody: StepOf<'sign_in'> = { kind: 'sign_in', assessment: null };
 
@@ -44,6 +44,9 @@ export function upstreamRoutes({ site: { services }, get, post }: Steps): void {
           ? (interaction.params.ui_locales.split(' ')[0] ?? null)
           : null,
     });
+    if (outcome.kind === 'anew') {
+      return goTo(await visitOf(visit.site, ctx), outcome.provider, null, '', true);
+    }
     if (outcome.kind !== 'refused') {
       return onward(visit);
     }
@@ -77,6 +80,7 @@ async function goTo(
   provider: UpstreamProviderRow,
   loginHint: string | null,
   typed: string,
+  anew = false,
 ): Promise<void> {
   const { site, signIn, origin, client, interaction } = visit;
   const locales = interaction.params.ui_locales;
@@ -87,6 +91,7 @@ async function goTo(
     application: applicationOf(client),
     loginHint,
     uiLocales: typeof locales === 'string' ? locales.slice(0, 200) : null,
+    anew,
     origin,
   });
   switch (outcome.kind) {

@@ -696,6 +696,34 @@ for (const kind of kinds) {
     await door.apply({ providers: [{ slug: 'fake', organization: 'acme', enabled: true }] });
     t.is(await silent(browser), 'in');
 
+    // After a disconnect a second factor of before is none: the provider is asked to sign in anew, and nothing less is taken.
+    const since = door.clock.now().getTime();
+    await door.db.change("UPDATE users SET fresh_factor_since = ? WHERE email = 'zoe@acme.test'", [since]);
+    door.clock.forward(60_000);
+    const old = { claims: { auth_time: Math.floor(since / 1000) - 3600 } };
+    const anew = door.browser();
+    await anew.authorize({ client_id: 'ours' });
+    await fake.signIn(anew, old);
+    t.is(anew.callback, null, 'an old sign-in there is not enough');
+    t.is(fake.asked(anew).params.prompt, 'login');
+    const stubborn = anew.copy();
+    await fake.comeBack(anew);
+    const { claims } = await redeem(door, anew, 'ours');
+    t.is(claims.auth_time, Math.floor(door.clock.now().getTime() / 1000));
+    const [{ fresh_factor_since: left } = { fresh_factor_since: 0 }] = await door.db.rows<{
+      fresh_factor_since: number | null;
+    }>("SELECT fresh_factor_since FROM users WHERE email = 'zoe@acme.test'");
+    t.is(left, null);
+    await door.db.change("UPDATE users SET fresh_factor_since = ? WHERE email = 'zoe@acme.test'", [
+      door.clock.now().getTime(),
+    ]);
+    door.clock.forward(60_000);
+    await stubborn.authorize({ client_id: 'ours' });
+    await fake.signIn(stubborn, old);
+    await fake.comeBack(stubborn, old);
+    t.regex(stubborn.alert, /signed in there just now/);
+    await door.db.change("UPDATE users SET fresh_factor_since = NULL WHERE email = 'zoe@acme.test'");
+
     // Signed out there.
     const again = await enter();
     const logout = (token: string) =>
