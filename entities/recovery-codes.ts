@@ -22,6 +22,12 @@ export const forgetRecoveryCodes = (userId: string): Statement => ({
   values: [userId],
 });
 
+/** Those that were made at this moment or later. */
+export const forgetRecoveryCodesSince = (userId: string, since: Date): Statement => ({
+  sql: 'DELETE FROM recovery_codes WHERE user_id = ? AND created_at >= ?',
+  values: [userId, since.getTime()],
+});
+
 export const addRecoveryCode = (
   db: Database,
   code: {

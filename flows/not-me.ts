@@ -2,7 +2,7 @@ import { auditEvent, type Origin } from '../audit/audit.ts';
 import { closeFactor, factorsOf } from '../entities/factors.ts';
 import { refreshDirectory } from '../entities/member-directory.ts';
 import { dropLinks, dropLinksSince, useLink } from '../entities/one-time-links.ts';
-import { forgetRecoveryCodes } from '../entities/recovery-codes.ts';
+import { forgetRecoveryCodes, forgetRecoveryCodesSince } from '../entities/recovery-codes.ts';
 import { forgetRememberedDevices } from '../entities/remembered-devices.ts';
 import { removeUpstreamLink, upstreamLinksOf } from '../entities/upstream-links.ts';
 import {
@@ -23,7 +23,7 @@ import { signsInElsewhere } from './signs-in-elsewhere.ts';
 /**
  * "This was not me": whoever is signed in, is not any more; the password that somebody else may know opens nothing; remembered devices
  * are forgotten. What the mail told of is undone: an address or a number is put back, a factor closed, recovery codes dropped, another provider's
- * account disconnected; all other factors stay. Returns where to go on: to the link by which a new password is chosen, or, for somebody who
+ * account disconnected; with an address, all ways in that were set up since it was changed. All other factors stay. Returns where to go on: to the link by which a new password is chosen, or, for somebody who
  * has none, to the sign-in. Null where somebody was first.
  */
 export async function notMe(
@@ -51,21 +51,30 @@ export async function notMe(
   const closed = (await factorsOf(db, user.id)).filter(
     ({ id, method, disabled_at, confirmed_at }) =>
       closeFactors.includes(id) ||
+      (isFree && disabled_at === null && confirmed_at >= link.madeAt.getTime()) ||
       // Codes may have been moved on to yet another number since.
       (phone !== undefined &&
         method === 'sms' &&
         disabled_at === null &&
         confirmed_at >= link.madeAt.getTime()),
   );
-  const connected = (await upstreamLinksOf(db, user.id)).filter(({ id }) => id === disconnect);
+  const connected = (await upstreamLinksOf(db, user.id)).filter(
+    ({ id, created_at }) => id === disconnect || (isFree && created_at >= link.madeAt.getTime()),
+  );
   const first = await db.together([
     useLink(link.idDigest, now),
     dropLinks(user.id, 'reset_password', now),
     dropLinks(user.id, 'confirm_email', now),
     ...(next === null ? [] : [next.statement]),
     setPasswordHash(user.id, null),
-    // What was told since then went to the address that is no longer theirs, with such a link each: it would open the account again.
-    ...(isFree ? [restoreEmail(user.id, before), dropLinksSince(user.id, 'not_me', link.madeAt, now)] : []),
+    // Whatever was set up since then is the other person's, and what was told of it went to them, with such a link each.
+    ...(isFree
+      ? [
+          restoreEmail(user.id, before),
+          dropLinksSince(user.id, 'not_me', link.madeAt, now),
+          forgetRecoveryCodesSince(user.id, link.madeAt),
+        ]
+      : []),
     ...(phone === undefined ? [] : [restorePhone(user.id, phone)]),
     ...closed.flatMap(({ id, method }) => [
       closeFactor(user.id, id, now),

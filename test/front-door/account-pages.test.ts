@@ -199,6 +199,10 @@ for (const kind of kinds) {
     await ada.press('Send the link', { email: 'ada@third.test' });
     await reader.open((await linkIn(door, '/confirm-email/')).url);
     await reader.press('Yes, use this address');
+    const [own] = await door.db.rows<Record<string, string | number | null>>('SELECT * FROM factors');
+    await door.db.together([
+      door.db.insert('factors', { ...own, id: 'theirs', confirmed_at: door.clock.now().getTime() }),
+    ]);
     const theirs = await linkIn(door, '/not-me/');
     t.true(theirs.mail.includes('ada@third.test'));
     await reader.open(told.url);
@@ -207,6 +211,13 @@ for (const kind of kinds) {
     const other = door.browser();
     await other.open(theirs.url);
     t.is(other.status, 410);
+    t.deepEqual(
+      (await door.db.rows<{ id: string }>('SELECT id FROM factors WHERE disabled_at IS NULL')).map(
+        ({ id }) => id,
+      ),
+      [String(own?.id)],
+      'what was set up meanwhile is closed',
+    );
     const [back] = await door.db.rows<{ email: string }>("SELECT email FROM users WHERE name = 'Ada'");
     t.is(back?.email, 'ada@acme.test');
     await ada.open('/account');
