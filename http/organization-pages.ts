@@ -158,6 +158,7 @@ export interface MemberPage extends FramedPage {
   /** Each null where this actor may not. */
   readonly reset: string | null;
   readonly roles: { readonly action: string; readonly options: readonly Option[] } | null;
+  readonly disconnect: string | null;
   readonly remove: string | null;
   readonly why: Sentence | null;
 }

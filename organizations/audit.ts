@@ -67,6 +67,10 @@ function readQuestion(visit: SignedIn): Question {
 const factsOf = (event: ChainedEvent): Record<string, unknown> =>
   JSON.parse(event.data) as Record<string, unknown>;
 
+/** Of whoever has no account yet: an invitation names the address that it went to. */
+const addressIn = ({ to }: Record<string, unknown>): string | null =>
+  typeof to === 'string' && to.includes('@') ? to : null;
+
 const unreadable = 'This filter cannot be read, so nothing is shown. Choose another, or show all.';
 
 async function showAudit(visit: SignedIn): Promise<void> {
@@ -121,8 +125,8 @@ async function showAudit(visit: SignedIn): Promise<void> {
           at: new Date(event.at),
           what: eventWords[event.type] ?? event.type,
           type: event.type,
-          who: event.person_email,
-          by: typeof by === 'string' ? (people.get(by) ?? by) : null,
+          who: event.person_email ?? addressIn(facts),
+          by: typeof by === 'string' && by !== event.user_id ? (people.get(by) ?? by) : null,
           application: event.application_name,
           from: event.ip,
           device: deviceName(event.user_agent),

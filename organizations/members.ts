@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { factors } from '../factors/index.ts';
 import { helpWanted } from '../flows/ask-for-help.ts';
 import { changeRole, type MemberOutcome, removeMember } from '../flows/change-member.ts';
+import { disconnectMember } from '../flows/disconnect-member.ts';
 import { exportMembers } from '../flows/export-members.ts';
 import {
   countMembers,
@@ -71,6 +72,29 @@ export function memberRoutes({ get, post }: SignedInRoutes): void {
       role,
     });
     told(visit, outcome, 'The role is changed. The person gets a mail.');
+  });
+
+  get('/:slug/members/:id/disconnect', inSession('members.disconnect'), async (visit) => {
+    const { ctx, site } = visit;
+    const member = await readMember(site.services, await organizationOf(visit), String(ctx.params.id));
+    if (!member) throw new RequestError('not_found');
+    await askOnceMore(visit, {
+      title: { sentence: 'Sign {name} out everywhere?', values: { name: member.name ?? member.email } },
+      consequences: [
+        'All sessions end at once, here and in every application, and remembered devices are forgotten.',
+        'Factors and password stay: the person can sign in again, with their second factor.',
+      ],
+      button: 'Sign out everywhere',
+      cancel: `${basePath(ctx)}/members/${encodeURIComponent(member.id)}`,
+    });
+  });
+  post('/:slug/members/:id/disconnect', withProof('members.disconnect'), async (visit) => {
+    const { ctx, site } = visit;
+    const outcome = await disconnectMember(site.services, await organizationOf(visit), {
+      userId: String(ctx.params.id),
+      reason: "on the member's page",
+    });
+    told(visit, outcome, 'The person was signed out everywhere.');
   });
 
   get('/:slug/members/:id/remove', inSession('members.remove'), async (visit) => {
@@ -267,6 +291,7 @@ async function showMember(visit: SignedIn): Promise<void> {
           ),
         }
       : null,
+    disconnect: may('members.disconnect') ? `${own}/disconnect` : null,
     remove: may('members.remove') ? `${own}/remove` : null,
     why: isSelf
       ? 'This is you. Another owner or admin can change your role, or reset your second factor; your account page has the rest.'

@@ -67,6 +67,7 @@ export function membersGallery(shared: FramedPage): readonly GalleryPage[] {
       action: `${base}/members/2/role`,
       options: [option('owner', 'Owner'), option('admin', 'Admin'), option('member', 'Member', true)],
     },
+    disconnect: `${base}/members/2/disconnect`,
     remove: `${base}/members/2/remove`,
     why: null,
   } as const;
@@ -138,6 +139,7 @@ export function membersGallery(shared: FramedPage): readonly GalleryPage[] {
         tag: { tone: 'plain', text: 'Not required' },
         reset: null,
         roles: null,
+        disconnect: null,
         remove: null,
         why: 'Only an owner can change something about an owner.',
       },

@@ -269,6 +269,17 @@ for (const kind of kinds) {
     const dai = await idOf(door, 'dai');
     await ada.open(`/organizations/acme/members/${dai}`);
     t.is(ada.heading, 'dai');
+    // Signed out everywhere: what dai has open is over, and what dai has set up stays.
+    const hers = await arrive(door, 'dai', '/account');
+    t.is(hers.status, 200);
+    await ada.open(`/organizations/acme/members/${dai}/disconnect`);
+    await ada.press('Sign out everywhere');
+    t.regex(ada.text, /was signed out everywhere/);
+    await hers.open('/account');
+    t.is(hers.heading, 'Sign in');
+    t.is(await count(door, 'factors', 'user_id = ? AND disabled_at IS NULL', dai), 1);
+    t.is(await count(door, 'audit_events', "type = 'user.disconnected'"), 1);
+    await ada.open(`/organizations/acme/members/${dai}`);
     await ada.open(/href="([^"]*\/reset)"/.exec(ada.text)?.[1] ?? 'no link');
     await ada.press('Reset 2FA', { form: 'now' });
     t.is(ada.status, 422);

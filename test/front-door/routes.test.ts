@@ -120,6 +120,7 @@ const inApi: Readonly<Record<string, string | null>> = {
   'POST /organizations/:slug/members-invite/:id/revoke': 'revokeInvitation',
   'POST /organizations/:slug/members-import': 'importMembers',
   'POST /organizations/:slug/members/:id/reset': 'resetTwoFactor',
+  'POST /organizations/:slug/members/:id/disconnect': 'disconnect',
   'POST /organizations/:slug/members/:id/role': 'changeMemberRole',
   'POST /organizations/:slug/members/:id/remove': 'removeMember',
   'POST /organizations/:slug/passkeys': 'changePolicy',
