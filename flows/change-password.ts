@@ -38,7 +38,6 @@ export async function changePassword(
     setPasswordHash(user.id, hash),
     forgetRememberedDevices(user.id, now),
     dropLinks(user.id, 'reset_password', now),
-    dropLinks(user.id, 'confirm_email', now),
     ...(await endingSessionsOf(services, user.id, actor.origin, 'credential_changed', actor.sessionDigest)),
     auditEvent(db, actor.origin, { type: 'password.changed', userId: user.id }),
     ...changeMail(

@@ -1,6 +1,5 @@
 import { auditEvent, type Origin } from '../audit/audit.ts';
 import type { Statement } from '../entities/database.ts';
-import { dropLinks } from '../entities/one-time-links.ts';
 import { forgetRememberedDevices } from '../entities/remembered-devices.ts';
 import { liveSessionsOf } from '../entities/sessions.ts';
 import {
@@ -54,7 +53,7 @@ export async function disconnectUser(services: Services, input: Disconnection): 
   }
   const statements: Statement[] = [
     ...whileTrue,
-    ...(scope.kind === 'all' ? [everythingBefore(userId, now), dropLinks(userId, 'confirm_email', now)] : []),
+    ...(scope.kind === 'all' ? [everythingBefore(userId, now)] : []),
     requireFreshFactor(userId, now),
     ...(forgetDevices ? [forgetRememberedDevices(userId, now), securityChanged(userId, now)] : []),
     ...(scope.kind === 'all'

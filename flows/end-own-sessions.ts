@@ -12,9 +12,9 @@ export async function endOwnSession(services: Services, actor: Actor, id: string
   }
   return services.db.together([
     stillSignedIn(services, actor),
-    // A new address that was asked for there.
-    dropLinks(actor.user.id, 'confirm_email', services.db.clock.now()),
     ...endingSession(services, row, actor.origin, 'by_the_person'),
+    // A new address that was asked for there, until that moment.
+    dropLinks(actor.user.id, 'confirm_email', services.db.clock.now()),
   ]);
 }
 
@@ -22,6 +22,5 @@ export async function endOwnSession(services: Services, actor: Actor, id: string
 export const endOtherSessions = async (services: Services, actor: Actor): Promise<boolean> =>
   services.db.together([
     stillSignedIn(services, actor),
-    dropLinks(actor.user.id, 'confirm_email', services.db.clock.now()),
     ...(await endingSessionsOf(services, actor.user.id, actor.origin, 'by_the_person', actor.sessionDigest)),
   ]);

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { auditEvent, type Origin } from '../audit/audit.ts';
 import type { Statement } from '../entities/database.ts';
+import { dropLinks } from '../entities/one-time-links.ts';
 import { givenByEndedSessions, grantEnded, recordEnded } from '../entities/provider-records.ts';
 import {
   liveSessionsOf,
@@ -106,6 +107,8 @@ export async function endingSessionsOf(
       .flatMap((row) => endingSession(services, row, origin, reason)),
     otherSessionsEnded(userId, exceptUidDigest, now),
     ...(exceptUidDigest !== null && staysConnected.has(reason) ? [] : [givenByEndedSessions(userId, now)]),
+    // A new address that was asked for in them, until the moment of their end; what is done after a reset goes to the one of today.
+    dropLinks(userId, 'confirm_email', now),
   ];
 }
 

@@ -64,7 +64,6 @@ export async function notMe(
   const first = await db.together([
     useLink(link.idDigest, now),
     dropLinks(user.id, 'reset_password', now),
-    dropLinks(user.id, 'confirm_email', now),
     ...(next === null ? [] : [next.statement]),
     setPasswordHash(user.id, null),
     // Whatever was set up since then is the other person's, and what was told of it went to them, with such a link each.

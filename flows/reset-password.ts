@@ -129,7 +129,6 @@ export async function resetPassword(
     disconnectUser(user.id, now),
     forgetRememberedDevices(user.id, now),
     dropLinks(user.id, 'reset_password', now),
-    dropLinks(user.id, 'confirm_email', now),
     ...(await endingSessionsOf(services, user.id, origin, 'credential_changed')),
     auditEvent(db, origin, { type: 'password.reset', userId: user.id }),
     ...changeMail(services, user, origin, 'password_reset'),

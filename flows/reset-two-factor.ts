@@ -2,7 +2,6 @@ import * as z from 'zod';
 import { auditEvent, nowhere } from '../audit/audit.ts';
 import { isHome, isHomeOf } from '../entities/home-organizations.ts';
 import { refreshDirectory } from '../entities/member-directory.ts';
-import { dropLinks } from '../entities/one-time-links.ts';
 import { forgetRecoveryCodes } from '../entities/recovery-codes.ts';
 import { forgetRememberedDevices } from '../entities/remembered-devices.ts';
 import { addReset, endResets, openReset, type TwoFactorResetRow } from '../entities/two-factor-resets.ts';
@@ -85,8 +84,6 @@ export async function resetTwoFactorNow(
     forgetRecoveryCodes(user.id),
     forgetRememberedDevices(user.id, now),
     endResets(user.id, now),
-    // The code before the next set-up goes to the address of today.
-    dropLinks(user.id, 'confirm_email', now),
     securityChanged(user.id, now),
     disconnectUser(user.id, now),
     ...(await endingSessionsOf(services, user.id, actor.origin, 'by_an_admin')),

@@ -435,7 +435,46 @@ for (const kind of kinds.filter((one) => one !== 'SQLite'))
       replicas: 2,
       configuration: acme({}, { ada: { totp: secret } }),
     });
+    const lock = await createConnection(door.apps[0]?.services.settings.databaseUrl ?? '');
+    t.teardown(() => lock.end());
+    const waitsAt = async (sql: RegExp) => {
+      for (let tries = 0; tries < 500; tries += 1) {
+        const [rows] = await lock.query(
+          'SELECT info FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()',
+        );
+        if ((rows as { info: string | null }[]).some(({ info }) => sql.test(info ?? ''))) return;
+        await sleep(10);
+      }
+      t.fail(`nothing waits at ${sql}`);
+    };
+
+    // A session that ends last asks for something while another one is being ended.
+    const old = await signedIn(door);
+    old.replica = 1;
+    await old.open('/account/email');
+    nextStep(door);
     const ada = await signedIn(door);
+    nextStep(door);
+    await signedIn(door);
+    await ada.open('/account/sessions');
+    const { fields } = ada.form('Sign out');
+    const newest = await door.db.row<{ uid_digest: string }>(
+      'SELECT uid_digest FROM sessions WHERE account_id IS NOT NULL ORDER BY started_at DESC LIMIT 1',
+    );
+    await lock.query('START TRANSACTION');
+    await lock.query('SELECT * FROM sessions WHERE uid_digest = ? FOR UPDATE', [newest?.uid_digest]);
+    const ending = ada.open('/account/sessions/end-others', { fields });
+    await waitsAt(/^UPDATE sessions SET ended_at/);
+    await old.press('Send the link', { email: 'eve@evil.test' });
+    await lock.query('COMMIT');
+    await ending;
+    t.regex(ada.text, /Everywhere else you are signed out/);
+    t.regex(old.text, /on its way to/);
+    const links = await door.db.rows(
+      "SELECT * FROM one_time_links WHERE purpose = 'confirm_email' AND used_at IS NULL",
+    );
+    t.is(links.length, 0, 'a link that was asked for in a session that has ended');
+
     await ada.open('/account/password');
     const thief = door.browser(1);
     await thief.open('/account');
@@ -445,17 +484,9 @@ for (const kind of kinds.filter((one) => one !== 'SQLite'))
     t.regex(resume, /\/auth\//);
 
     // The mail comes last in the batch that ends the sessions: until it can be written, nothing of it is committed.
-    const lock = await createConnection(door.apps[0]?.services.settings.databaseUrl ?? '');
-    t.teardown(() => lock.end());
     await lock.query('LOCK TABLES outbox WRITE');
     const changing = ada.press('Change password', { password: next });
-    const waiting = async () => {
-      const [rows] = await lock.query(
-        "SELECT 1 FROM information_schema.processlist WHERE db = DATABASE() AND state LIKE '%metadata lock%' AND info LIKE '%outbox%'",
-      );
-      return (rows as unknown[]).length > 0;
-    };
-    while (!(await waiting())) await sleep(10);
+    await waitsAt(/outbox/);
     const resuming = thief.open(resume);
     await Promise.race([resuming, sleep(300)]);
     await lock.query('UNLOCK TABLES');
