@@ -23,7 +23,13 @@ import { assetRoutes } from './http/assets.ts';
 import { browserCookie } from './http/browser-cookie.ts';
 import { devGalleryRoutes } from './http/dev-gallery.ts';
 import { devInboxRoutes } from './http/dev-inbox.ts';
-import { catchErrors, isBrokenConnection, isDatabaseAway, withoutValues } from './http/errors.ts';
+import {
+  catchErrors,
+  isBrokenConnection,
+  isDatabaseAway,
+  RequestError,
+  withoutValues,
+} from './http/errors.ts';
 import { libraryForms, libraryRoutes, selfSubmittingPages } from './http/library-forms.ts';
 import { mailRenderer, textRenderer } from './http/mails.ts';
 import { createMetrics } from './http/metrics.ts';
@@ -35,7 +41,7 @@ import { securityHeaders } from './http/security-headers.ts';
 import { common, show, showError } from './http/show.ts';
 import { signedInReturn } from './http/signed-in-return.ts';
 import type { Site } from './http/site.ts';
-import { answerUntrusted, cameDirectly, requestId } from './http/trusted-request.ts';
+import { answerUntrusted, cameDirectly, isMisled, requestId } from './http/trusted-request.ts';
 import { closeUnread } from './http/unread-body.ts';
 import { passOnSignOut } from './interactions/pass-on-sign-out.ts';
 import { resetLinkRoutes } from './interactions/reset-link.ts';
@@ -222,6 +228,12 @@ export async function createApp(
     for (const path of ['/dev/inbox', '/dev/inbox/:id', '/dev/inbox/:id/html', ...gallery]) {
       routes.add(openToAll(path));
     }
+    provider.use((ctx, next) => {
+      // Codes stand there: not for pages that lead a developer's browser here under a name of their own.
+      if (ctx.path.toLowerCase().startsWith('/dev/') && isMisled(ctx.req))
+        throw new RequestError('not_found');
+      return next();
+    });
     provider.use(answering(devGalleryRoutes(renderer)));
     provider.use(
       answering(devInboxRoutes(createInbox({ db, ring, render, channels }), renderer, settings.mailFrom)),

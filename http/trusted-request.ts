@@ -33,8 +33,10 @@ export function answerUntrusted(
       );
     return true;
   }
-  const { host, protocol } = addressOf(rules.issuer);
-  if (isLoopback(req.socket.remoteAddress) && !Object.keys(req.headers).some(isOfProxy)) {
+  const { host, hostname, protocol } = addressOf(rules.issuer);
+  if (isStrangeName(req.headers.host, hostname)) {
+    strange.add(req);
+  } else if (isLoopback(req.socket.remoteAddress) && !Object.keys(req.headers).some(isOfProxy)) {
     direct.add(req);
   }
   const ip = clientAddress(req, rules.trustProxy);
@@ -65,13 +67,28 @@ export function requestId(req: IncomingMessage, trustProxy: number): string {
 }
 
 const addressOf = madeOnce(10, (issuer) => {
-  const { host, protocol } = new URL(issuer);
-  return { host, protocol };
+  const { host, hostname, protocol } = new URL(issuer);
+  return { host, hostname, protocol };
 });
 
 const direct = new WeakSet<IncomingMessage>();
 
-/** Whether a request comes from this machine itself, and no proxy says that it brings it for somebody else. */
+/**
+ * Whether a request names another server than this: a page of somebody's whose name was made to lead here reads what it gets as its own
+ * (DNS rebinding). Only full names can be made so.
+ */
+export const isMisled = (req: IncomingMessage): boolean => strange.has(req);
+
+const strange = new WeakSet<IncomingMessage>();
+
+function isStrangeName(given: string | undefined, expected: string): boolean {
+  if (given === undefined || !URL.canParse(`http://${given}`)) return given !== undefined;
+  const name = new URL(`http://${given}`).hostname;
+  const isAddress = isIP(name) !== 0 || name.startsWith('[');
+  return name !== expected && !isAddress && name.includes('.') && !name.endsWith('.localhost');
+}
+
+/** Whether a request comes from this machine itself, by a name of its own, and no proxy says that it brings it for somebody else. */
 export const cameDirectly = (req: IncomingMessage): boolean => direct.has(req);
 
 const isOfProxy = (name: string): boolean =>

@@ -1,3 +1,4 @@
+import { get } from 'node:http';
 import test from 'ava';
 import { place } from '../processes/process-rig.ts';
 import { acme, frontDoor, kinds, passwordStep, secret } from './rig.ts';
@@ -31,6 +32,18 @@ for (const kind of kinds) {
     t.notRegex(text, /acme\.test|127\.0\.0\.1/, 'nobody is named');
     t.is((await metrics({ 'X-Forwarded-For': '203.0.113.9' })).status, 404, 'nothing is there for others');
     t.is((await metrics({ Via: '1.1 proxy' })).status, 404);
+    // A page of somebody's own, whose name leads to this machine by now.
+    const named = (path: string, host: string) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        get(`${door.issuer}${path}`, { headers: { Host: host } }, (answer) => {
+          answer.resume().on('end', () => resolve(answer.statusCode));
+        }).on('error', reject);
+      });
+    for (const path of ['/metrics', '/dev/inbox', '/DEV/inbox/']) {
+      t.is(await named(path, 'rebound.evil.test'), 404, path);
+      t.is(await named(path, 'localhost:3000'), 200, path);
+    }
+    t.is(await named('/healthz', 'rebound.evil.test'), 200);
   });
 }
 
