@@ -10,7 +10,8 @@ export interface Walk {
   readonly name: string;
   /** Who of the world's people: `<who>@acme.test`, with the rig's authenticator app or none. */
   readonly who: string;
-  readonly path: string;
+  /** Null: on the page where the state before has ended. */
+  readonly path: string | null;
   /** Only keys: what is reached by no key is not done. */
   readonly does?: (keys: Keys) => Promise<void>;
   /** A piece of the page that only this state shows. */
@@ -33,12 +34,13 @@ export class Keys {
   }
 
   /** Goes on by Tab until what has the focus is called so: by its label, its text, or its value where several share a label. */
-  async to(name: string): Promise<void> {
+  async to(name: string, isField = false): Promise<void> {
     const { page } = this.person;
     for (let n = 0; n < 150; n += 1) {
       await page.keyboard.press('Tab');
       const called = await page.evaluate<string>(`(() => {
         const at = document.activeElement;
+        if (${isField} && !at.matches('input, textarea')) return '';
         const label = at.labels?.[0]?.textContent ?? at.getAttribute('aria-label') ?? at.textContent;
         return (at.type === 'radio' || at.type === 'checkbox' ? at.value + ' ' : '') + label.trim();
       })()`);
@@ -60,7 +62,7 @@ export class Keys {
 
   /** Into the field of this name, instead of what stands there. */
   async fill(name: string, text: string): Promise<void> {
-    await this.to(name);
+    await this.to(name, true);
     await this.press('Control+a', 'Delete');
     await this.type(text);
   }
@@ -138,6 +140,12 @@ async function tabThrough({ page }: Person): Promise<Seen> {
 
 const rules = JSON.stringify(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']);
 
+/** With WALK_PICTURES, what it looks like, for people: one PNG for each state in that folder. */
+async function picture({ page }: Person, { name }: Walk): Promise<void> {
+  const folder = process.env.WALK_PICTURES;
+  if (folder) await page.screenshot({ path: path.join(folder, `${name}.png`), fullPage: true });
+}
+
 /** What is wrong with this page as it stands. */
 async function look(person: Person, walk: Walk): Promise<string[]> {
   const { page } = person;
@@ -185,16 +193,28 @@ async function look(person: Person, walk: Walk): Promise<string[]> {
   return [...found, ...person.complaints.splice(0)];
 }
 
+const signInWords = {
+  en: { email: 'Email', password: 'Password', signIn: 'Sign in', verify: 'Verify' },
+  de: { email: 'E-Mail-Adresse', password: 'Passwort', signIn: 'Anmelden', verify: 'Bestätigen' },
+};
+
 /** Signs in, as far as the policy asks, on the way to `path`. */
-async function arrive(t: ExecutionContext, place: World, who: string, to: string): Promise<Person> {
-  const person = await Person.with(t, place, { viewport: { width: 320, height: 640 }, locale: 'en' });
+async function arrive(
+  t: ExecutionContext,
+  place: World,
+  who: string,
+  to: string,
+  locale: 'en' | 'de',
+): Promise<Person> {
+  const person = await Person.with(t, place, { viewport: { width: 320, height: 640 }, locale });
+  const words = signInWords[locale];
   const { page } = person;
   await page.goto(`${place.issuer}${to}`);
   const keys = new Keys(person);
-  await keys.fill('Email', `${who}@acme.test`);
-  await keys.fill('Password', password);
-  await keys.go('Sign in');
-  if ((await page.getByRole('button', { name: 'Verify', exact: true }).count()) > 0) {
+  await keys.fill(words.email, `${who}@acme.test`);
+  await keys.fill(words.password, password);
+  await keys.go(words.signIn);
+  if ((await page.getByRole('button', { name: words.verify, exact: true }).count()) > 0) {
     await page.keyboard.type(place.door.code(0, secret));
     await Promise.all([page.waitForNavigation({ waitUntil: 'load' }), page.keyboard.press('Enter')]);
     place.door.clock.forward(30_000);
@@ -207,6 +227,7 @@ export function walkThrough(
   title: string,
   make: (t: ExecutionContext) => Promise<World>,
   walks: readonly Walk[],
+  locale: 'en' | 'de' = 'en',
 ): void {
   if (!hasChromium()) return;
   test.before(startBrowser);
@@ -218,12 +239,13 @@ export function walkThrough(
     const wrong: string[] = [];
     for (const walk of walks.filter(({ always }) => isWhole || always)) {
       const known = people.get(walk.who);
-      const person = known ?? (await arrive(t, place, walk.who, walk.path));
+      const person = known ?? (await arrive(t, place, walk.who, walk.path ?? '/account', locale));
       people.set(walk.who, person);
       await person.page.emulateMedia({ colorScheme: 'light' });
       place.door.clock.forward(1000);
-      if (known) await person.page.goto(`${place.issuer}${walk.path}`);
+      if (known && walk.path !== null) await person.page.goto(`${place.issuer}${walk.path}`);
       const found = await Promise.resolve(walk.does?.(new Keys(person)))
+        .then(() => picture(person, walk))
         .then(() => look(person, walk))
         .catch((error: Error) => [error.message]);
       wrong.push(...found.map((one) => `${walk.name}: ${one}`));
