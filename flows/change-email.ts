@@ -2,6 +2,7 @@ import { auditEvent, type Origin } from '../audit/audit.ts';
 import { isDuplicate } from '../entities/database.ts';
 import { dropLinks, useLink } from '../entities/one-time-links.ts';
 import { forgetRememberedDevices } from '../entities/remembered-devices.ts';
+import { endResets } from '../entities/two-factor-resets.ts';
 import {
   canonicalEmail,
   changeEmail,
@@ -114,6 +115,8 @@ export async function confirmEmail(
       securityChangedSince(user.id, user.security_version, now),
       forgetRememberedDevices(user.id, now),
       dropLinks(user.id, 'reset_password', now),
+      // Sent to the address of before.
+      endResets(user.id, now),
       auditEvent(db, origin, { type: 'email.changed', userId: user.id }),
       ...securityMail(services, user, origin, {
         template: 'account-changed',

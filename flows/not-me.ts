@@ -4,6 +4,7 @@ import { refreshDirectory } from '../entities/member-directory.ts';
 import { dropLinks, dropLinksSince, useLink } from '../entities/one-time-links.ts';
 import { forgetRecoveryCodes, forgetRecoveryCodesSince } from '../entities/recovery-codes.ts';
 import { forgetRememberedDevices } from '../entities/remembered-devices.ts';
+import { endResets } from '../entities/two-factor-resets.ts';
 import { removeUpstreamLink, upstreamLinksOf } from '../entities/upstream-links.ts';
 import {
   disconnectUser,
@@ -64,6 +65,7 @@ export async function notMe(
   const first = await db.together([
     useLink(link.idDigest, now),
     dropLinks(user.id, 'reset_password', now),
+    endResets(user.id, now),
     ...(next === null ? [] : [next.statement]),
     setPasswordHash(user.id, null),
     // Whatever was set up since then is the other person's, and what was told of it went to them, with such a link each.

@@ -244,6 +244,21 @@ for (const kind of kinds) {
     t.is(browser.heading, 'Two-factor authentication');
     await browser.open(link);
     t.is(browser.status, 410);
+
+    // It came to an address that is not the person's any more.
+    await reset(door, 'ada', 'ben', 'mail');
+    const sent = await followLink(door, door.browser());
+    const ben = door.browser();
+    await ben.open('/account/email');
+    await ben.press('Sign in', { email: 'ben@acme.test', password });
+    await ben.press('Verify', { code: door.code() });
+    await ben.press('Send the link', { email: 'ben@new.test' });
+    const confirm = (await takeMails(door)).find(({ template }) => template === 'confirm-email');
+    await ben.open(String(confirm?.values.url));
+    await ben.press('Yes, use this address');
+    t.is(ben.heading, 'Your address is verified');
+    await ben.open(sent);
+    t.is(ben.status, 410, 'the mailbox of before opens nothing');
     for (const path of ['x', '%00', 'a'.repeat(300)]) {
       await browser.open(`/reset-two-factor/${path}`);
       t.true([400, 410].includes(browser.status), `${path}: ${browser.status}`);
