@@ -240,19 +240,22 @@ export async function rotateSecret(
 ): Promise<ApplicationOutcome> {
   requirePermission(visit.actor, 'applications.change');
   const { db, ring } = services;
-  const before = await ownApplicationOf(services, visit, clientId);
-  if (!before) return { kind: 'not_found' };
-  requirePower(visit, before);
+  const row = await applicationById(db, clientId);
+  if (!row || row.organization_id !== visit.organization.id) return { kind: 'not_found' };
+  requirePower(visit, entryOf(row));
   const secret = token();
   const saved = await db.together([
     whileActing(visit),
+    // What it has become worth meanwhile is no admin's.
     {
-      sql: 'UPDATE applications SET secret = ?, updated_at = ? WHERE client_id = ? AND organization_id = ? AND secret IS NOT NULL',
+      sql: `UPDATE applications SET secret = ?, updated_at = ?
+            WHERE client_id = ? AND organization_id = ? AND metadata = ? AND secret IS NOT NULL`,
       values: [
         seal(ring, secretPlace(clientId), secret),
         db.clock.now().getTime(),
         clientId,
         visit.organization.id,
+        row.metadata,
       ],
       rows: 1,
     },

@@ -84,7 +84,9 @@ export async function createProvider(services: Services, pages: ProviderPages): 
       client.grantTypeAllowed('refresh_token') &&
       (client.first_party === true || source.scopes.has('offline_access')),
     expiresWithSession: (_ctx, source) => !source.scopes.has('offline_access'),
+    // An app's own scheme has no origin, and neither has a page in a sandbox: that makes the one no part of the other.
     clientBasedCORS: (_ctx, origin, client) =>
+      origin !== 'null' &&
       (client.redirectUris ?? []).some((uri) => URL.canParse(uri) && new URL(uri).origin === origin),
 
     features: {

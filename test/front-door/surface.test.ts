@@ -382,10 +382,26 @@ for (const kind of kinds) {
               userinfo_signed_response_alg: 'ES256',
               introspection_signed_response_alg: 'RS256',
             }),
+            application('phone', {
+              application_type: 'native',
+              redirect_uris: ['com.example.app:/cb', 'http://localhost/cb'],
+            }),
           ],
         },
       ),
     });
+    // What an application in a browser may read, by its addresses; an app's own scheme opens nothing to pages of no origin.
+    for (const [origin, allowed] of [
+      ['http://localhost', 'http://localhost'],
+      ['null', null],
+      ['https://evil.test', null],
+    ] as const) {
+      const answer = await ask(door, '/token', {
+        headers: { Origin: origin, Authorization: `Basic ${btoa('phone:phone-secret')}` },
+        form: { grant_type: 'authorization_code', code: 'x' },
+      });
+      t.is(answer.headers.get('access-control-allow-origin'), allowed, origin);
+    }
     const browser = door.browser();
     await passwordStep(browser, 'ada', { client_id: 'jarm', response_mode: 'query.jwt' });
     const { payload } = await verified(t, door, browser.callback?.get('response'), { audience: 'jarm' });
