@@ -89,7 +89,8 @@ export async function countAttempt(db: Database, factorId: string, now: Date): P
 
 /**
  * The write that accepts a right answer: it must grow what the factor says must grow (a time step, a counter), so of two
- * equal answers one is first and the other is wrong, on any number of servers (RFC 6238 §5.2).
+ * equal answers one is first and the other is wrong, on any number of servers (RFC 6238 §5.2). The hundredth answer, which has disabled the
+ * factor when it was counted, may be the right one; what was closed meanwhile stays closed.
  */
 export const useFactor = (
   factorId: string,
@@ -98,14 +99,14 @@ export const useFactor = (
   now: Date,
 ): Statement => ({
   sql: `UPDATE factors SET failures = 0, disabled_at = NULL, last_used_at = ?, data = COALESCE(?, data), high_water = COALESCE(?, high_water)
-        WHERE id = ? AND (? IS NULL OR high_water < ?)`,
-  values: [now.getTime(), data, highWater, factorId, highWater, highWater],
+        WHERE id = ? AND (disabled_at IS NULL OR failures >= ?) AND (? IS NULL OR high_water < ?)`,
+  values: [now.getTime(), data, highWater, factorId, failuresUntilDisabled, highWater, highWater],
   rows: 1,
 });
 
-/** Nobody signs in with it any more; it still stands in the way of whoever has the password alone. */
+/** Nobody signs in with it any more, also not with an answer that is under way; it still stands in the way of whoever has the password alone. */
 export const closeFactor = (userId: string, id: string, now: Date): Statement => ({
-  sql: 'UPDATE factors SET disabled_at = ? WHERE id = ? AND user_id = ? AND disabled_at IS NULL',
+  sql: 'UPDATE factors SET disabled_at = COALESCE(disabled_at, ?), failures = 0 WHERE id = ? AND user_id = ?',
   values: [now.getTime(), id, userId],
 });
 

@@ -2,6 +2,8 @@ import test from 'ava';
 import { addFactor } from '../../entities/factors.ts';
 import { factorConfirmed, userByEmail } from '../../entities/users.ts';
 import { passkey } from '../../factors/passkey.ts';
+import { notMe } from '../../flows/not-me.ts';
+import { findLink, makeLink } from '../../flows/one-time-link.ts';
 import { factorDataPlace, subjectFor } from '../../flows/subject.ts';
 import { minutes, seconds } from '../../lib/clock.ts';
 import { digest } from '../../lib/digest.ts';
@@ -869,3 +871,40 @@ for (const kind of kinds) {
     }
   });
 }
+
+for (const kind of kinds)
+  test(`${kind}: a passkey that its owner closes while it signs somebody in stays closed, and lets nobody in (T083, T154)`, async (t) => {
+    const door = await frontDoor(t, kind, { configuration: acme(optional), replicas: 2 });
+    const key = await withPasskey(door);
+    const { services } = door.apps[1] ?? missing();
+    const { id } = (await door.db.row<{ id: string }>('SELECT id FROM factors')) ?? missing();
+    const thief = door.browser();
+    await thief.authorize();
+    const credential = key.get(await question(thief));
+    const together = door.db.together.bind(door.db);
+    let go = () => {};
+    const until = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    const reached = new Promise<void>((resolve) => {
+      door.db.together = async (batch) => {
+        if (batch.some(({ sql }) => /^UPDATE factors SET failures = 0/.test(sql))) {
+          door.db.together = together;
+          resolve();
+          await until;
+        }
+        return together(batch);
+      };
+    });
+    const made = makeLink(services, 'not_me', await userId(door, 'ada'), { closeFactors: id });
+    await services.db.together([made.statement]);
+    const link = (await findLink(services, 'not_me', made.url.split('/').at(-1))) ?? missing();
+    const entering = thief.press(alone, { credential });
+    await reached;
+    t.truthy(await notMe(services, { link, origin: { ip: null, userAgent: null } }));
+    go();
+    await entering;
+    t.false(isIn(thief));
+    const row = await door.db.row<{ disabled_at: number | null }>('SELECT disabled_at FROM factors');
+    t.not(row?.disabled_at, null, 'it opens doors again');
+  });
