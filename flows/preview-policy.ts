@@ -1,6 +1,7 @@
 import { policyFrom, type StoredPolicy } from '../entities/memberships.ts';
 import { digest } from '../lib/digest.ts';
 import { requirementFor } from '../policy/requirement-for.ts';
+import { requirements } from '../policy/types.ts';
 import { nextPolicy, type PolicyChange } from './change-policy.ts';
 import { type OrganizationVisit, requirePermission } from './organization-actor.ts';
 import {
@@ -27,6 +28,8 @@ export interface PolicyPreview {
   readonly asksOwners: boolean;
   /** Everybody at once, where not even admins must yet: "Start with Required for admins". */
   readonly adviseAdminsFirst: boolean;
+  /** Fewer people must have a second factor, or are asked to, than now. */
+  readonly isWeaker: boolean;
   /** Nothing that the policy accepts can be set up on this instance. */
   readonly hasNoMethod: boolean;
 }
@@ -59,6 +62,7 @@ export async function previewPolicy(
     asksOwners: beginsToRequire(current, next),
     ownersWithout: beginsToRequire(current, next) ? await ownersWithoutFactor(services, visit) : [],
     adviseAdminsFirst: next.requirement === 'required_for_all' && current.adminsRequiredSince === null,
+    isWeaker: requirements.indexOf(next.requirement) < requirements.indexOf(current.requirement),
     hasNoMethod: requires(next) && !next.methods.some((method) => services.available.includes(method)),
   };
 }

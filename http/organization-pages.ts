@@ -78,6 +78,8 @@ export interface TwoFactorPage extends FramedPage {
     readonly stopped: number;
     readonly until: Date | null;
     readonly adviseAdminsFirst: boolean;
+    /** Fewer people must have a second factor than now. */
+    readonly isWeaker: boolean;
     readonly owners: readonly string[];
     /** How many there are, where all were found to have one; null where nobody asked. */
     readonly ownersCount: number | null;

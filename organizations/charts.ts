@@ -198,7 +198,7 @@ export function signInsChart(overview: Overview): Chart {
     title: 'Sign-ins with a second factor',
     label: {
       sentence:
-        'In the last seven days, {strong} of {n} sign-in used a second factor.|In the last seven days, {strong} of {n} sign-ins used a second factor.',
+        'In the last seven days, {strong} of {n} sign-in used a second factor. The outlines are all sign-ins of a day, what is filled those with a second factor.|In the last seven days, {strong} of {n} sign-ins used a second factor. The outlines are all sign-ins of a day, what is filled those with a second factor.',
       values: { strong: overview.lastWeek.strong, n: overview.lastWeek.signIns },
     },
     wide: draw(wide),

@@ -343,6 +343,7 @@ async function showPage(
               stopped: preview.after.overdue,
               until: preview.after.inGrace > 0 ? new Date(now.getTime() + days(values.graceDays)) : null,
               adviseAdminsFirst: preview.adviseAdminsFirst,
+              isWeaker: preview.isWeaker,
               owners: preview.ownersWithout.map(({ name, email }) => (name ? `${name} (${email})` : email)),
               ownersCount: preview.asksOwners ? preview.after.byRole.owner : null,
               hasNoMethod: preview.hasNoMethod,

@@ -503,6 +503,41 @@ const walks: Walk[] = [
     shows: /Remove Crew portal\?/,
   },
 
+  { name: 'API access, none', who: 'hal', path: `${birch}/api-access`, shows: /No program has access yet/ },
+  {
+    name: 'API access, given',
+    who: 'ada',
+    path: `${acme}/api-access-new`,
+    does: async (keys) => {
+      await keys.fill('Name', 'SIEM');
+      await keys.to('audit:read');
+      await keys.press('Space');
+      await keys.go('Save');
+    },
+    shows: /The client secret.*How to use it/,
+  },
+  { name: 'API access, full', who: 'ada', path: `${acme}/api-access`, shows: /SIEM.*audit:read/ },
+  {
+    name: 'API access, for nothing',
+    who: 'ada',
+    path: `${acme}/api-access-new`,
+    does: async (keys) => {
+      await keys.fill('Name', 'SIEM');
+      await keys.go('Save');
+    },
+    shows: /Choose at least one/,
+    isError: true,
+  },
+  {
+    name: 'a test sign-in, to its end',
+    who: 'ada',
+    path: `${acme}/applications/crew`,
+    does: async (keys) => {
+      await keys.go('Test sign-in');
+    },
+    shows: /Sign in.*Crew portal/,
+  },
+
   { name: 'providers, none', who: 'hal', path: `${birch}/providers`, shows: /None yet/ },
   { name: 'providers, full', who: 'ada', path: `${acme}/providers`, shows: /Keycloak of Acme/ },
   {

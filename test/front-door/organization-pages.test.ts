@@ -92,6 +92,11 @@ for (const kind of kinds) {
       [['ben@acme.test', 'policy-announced']],
     );
 
+    // To require less is advised against, before it is saved.
+    await ada.press('Preview', { requirement: 'optional' });
+    t.regex(ada.text, /We advise against this/);
+    await ada.press('Preview', { requirement: 'required_for_all', graceDays: '30' });
+    t.notRegex(ada.text, /We advise against this/);
     // What was changed stands in the log in words, and as it is in a file for machines.
     await ada.open('/organizations/acme/audit?type=policy.changed');
     t.regex(ada.text, /<dt>requirement<\/dt><dd>optional → required_for_all<\/dd>/);
