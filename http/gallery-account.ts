@@ -227,7 +227,7 @@ export function accountPages(framed: FramedPage, at: Date): readonly GalleryPage
           {
             name: 'Flight Planner',
             organizationName: 'Acme Aviation',
-            scopes: ['Your name and language', 'Stay connected while you are away'],
+            scopes: ['See your name and language', 'Stay connected while you are away'],
             since: at,
             revoke: '#revoke',
           },

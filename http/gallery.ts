@@ -110,7 +110,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
   const reason = { kind: 'organization', organizationName: 'Acme Aviation', who: 'everyone' } as const;
   const skip = { kind: 'skip', action: '#skip', until, daysLeft: 5 } as const;
   const none = { kind: 'none' } as const;
-  const dismiss = { kind: 'dismiss', action: '#not-now' } as const;
+  const dismiss = { kind: 'dismiss', action: '#not-now', canPostpone: true } as const;
   const nobody = { ...shared, account: null, notYou: null };
 
   const framed = { ...shared, applicationName: null, notYou: null, frame: frame() };
@@ -215,7 +215,7 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
     applicationName: 'Flight Planner',
     organizationName: 'Northwind Charter',
     applicationLogoUrl: null,
-    scopes: ['Your name', 'Your e-mail address', 'Stay connected while you are away'],
+    scopes: ['See your name and language', 'See your e-mail address', 'Stay connected while you are away'],
     policyUrl: 'https://northwind.test/privacy',
     termsUrl: 'https://northwind.test/terms',
     action: '#allow',
@@ -502,6 +502,11 @@ export function galleryPages(lang: Language = 'en'): readonly GalleryPage[] {
       locals: { ...enrol, why: { kind: 'application' }, wayOut: none, error: 'Choose one of these.' },
     },
     { name: 'enrol', state: 'instance', locals: { ...enrol, why: { kind: 'instance' }, wayOut: none } },
+    {
+      name: 'enrol',
+      state: 'anew',
+      locals: { ...enrol, why: { kind: 'anew' }, wayOut: { ...dismiss, canPostpone: false } },
+    },
     { name: 'enrol', state: 'a second way', locals: { ...enrol, why: { kind: 'another' }, wayOut: none } },
     { name: 'enrol', state: 'after a reset', locals: { ...enrol, why: { kind: 'reset' }, wayOut: none } },
 

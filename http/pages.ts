@@ -532,7 +532,8 @@ export type WayOutForm =
       /** Whole days, 0 on the last one. */
       readonly daysLeft: number;
     }
-  | { readonly kind: 'dismiss'; readonly action: string };
+  /** Whoever set out of their own will is not asked by itself, so there is nothing to put off. */
+  | { readonly kind: 'dismiss'; readonly action: string; readonly canPostpone: boolean };
 
 /** Who asks for the set-up. */
 export type EnrolWhy =
@@ -544,7 +545,9 @@ export type EnrolWhy =
   /** Nobody: the person wants it. */
   | { readonly kind: 'wanted' }
   /** The same, beside what there is. */
-  | { readonly kind: 'another' };
+  | { readonly kind: 'another' }
+  /** The same, in place of what was lost. */
+  | { readonly kind: 'anew' };
 
 export interface MethodChoice {
   readonly method: Method;

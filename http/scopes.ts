@@ -3,10 +3,10 @@ import type { Sentence } from './pages.ts';
 
 const scopeSentences: Readonly<Record<string, Sentence>> = {
   openid: 'Know that it is you, and how you signed in',
-  profile: 'Your name and language',
-  email: 'Your e-mail address',
-  phone: 'Your phone number',
-  amr_json: 'How you signed in, as text',
+  profile: 'See your name and language',
+  email: 'See your e-mail address',
+  phone: 'See your phone number',
+  amr_json: 'See how you signed in, as text',
   offline_access: 'Stay connected while you are away',
 };
 

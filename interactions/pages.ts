@@ -300,14 +300,14 @@ export function showEnrol(visit: Visit, next: StepOf<'enrol'>, problem: Problem 
     why: whyOf(decision.reason, decision.wayOut, assessment, next.wanted),
     ...methodChoices(decision.methods),
     error: problem?.error ?? null,
-    wayOut: wayOutForm(visit, decision.wayOut),
+    wayOut: wayOutForm(visit, decision.wayOut, next.wanted),
   };
   show(visit.ctx, visit.site.renderer, 'enrol', locals, problem?.status ?? 200);
 }
 
 function whyOf(reason: EnrolReason, wayOut: WayOut, assessment: Assessment, wanted: boolean): EnrolWhy {
   if (wanted) {
-    return { kind: 'recommended', organizationName: null };
+    return { kind: 'anew' };
   }
   switch (reason.kind) {
     case 'organization': {
@@ -331,12 +331,12 @@ function whyOf(reason: EnrolReason, wayOut: WayOut, assessment: Assessment, want
   }
 }
 
-function wayOutForm(visit: Visit, wayOut: WayOut): WayOutForm {
+function wayOutForm(visit: Visit, wayOut: WayOut, wanted: boolean): WayOutForm {
   switch (wayOut.kind) {
     case 'none':
       return { kind: 'none' };
     case 'dismiss':
-      return { kind: 'dismiss', action: at(visit, '/skip') };
+      return { kind: 'dismiss', action: at(visit, '/skip'), canPostpone: !wanted };
     case 'skip':
       return {
         kind: 'skip',
@@ -364,7 +364,7 @@ export function showSetUp(
     resend: resendForm(visit, at(visit, '/enrol/send'), enrolment.sentAt),
     typed: problem?.typed ?? '',
     error: problem?.error ?? null,
-    wayOut: wayOutForm(visit, decision.wayOut),
+    wayOut: wayOutForm(visit, decision.wayOut, next.wanted),
     back: decision.methods.length > 1 ? at(visit, '/enrol') : null,
   };
   show(visit.ctx, visit.site.renderer, 'set-up', locals, problem?.status ?? 200);

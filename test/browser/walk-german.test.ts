@@ -402,7 +402,7 @@ const walks: Walk[] = [
     who: 'lost',
     path: null,
     does: (keys) => keys.go('Neu einrichten'),
-    shows: /Zwei-Faktor-Authentifizierung einrichten/,
+    shows: /Es ersetzt, was Sie von derselben Art hatten.*Nicht jetzt English/,
   },
   {
     name: 'de-35 set up anew, and done',

@@ -1349,6 +1349,8 @@ for (const kind of kinds) {
     await hesitating.press('Verify', { code: codes[0] ?? '' });
     await hesitating.press('Set up again');
     t.is(pageOf(hesitating), 'set up, not now');
+    t.regex(hesitating.text, /It replaces what you had of the same kind/);
+    t.notRegex(hesitating.text, /Do not ask again/, 'nobody asks by itself here');
     await hesitating.press('Not now', { postpone: '1' });
     t.deepEqual(claimsOf((await redeem(door, hesitating)).claims), bothSteps);
     const user = await door.db.row<{ postponed_until: number | null }>('SELECT postponed_until FROM users');
@@ -1453,8 +1455,8 @@ for (const kind of kinds) {
     t.is(pageOf(browser), 'login_required');
     await passwordStep(browser, 'ada', third);
     t.is(browser.heading, 'Share with The third?');
-    t.regex(browser.text, /Your e-mail address/);
-    t.notRegex(browser.text, /Your name and language/);
+    t.regex(browser.text, /See your e-mail address/);
+    t.notRegex(browser.text, /See your name and language/);
     await browser.press('Cancel');
     t.is(pageOf(browser), 'access_denied');
     t.is(browser.callback?.get('state'), 'state');
@@ -1479,7 +1481,7 @@ for (const kind of kinds) {
     t.true(['consent_required', 'interaction_required'].includes(pageOf(browser)));
     await browser.authorize(more);
     t.is(browser.heading, 'Share with The third?');
-    t.regex(browser.text, /Your name and language/);
+    t.regex(browser.text, /See your name and language/);
     await browser.press('Allow');
     t.is(pageOf(browser), 'in');
     t.is(await pageFor(door, 'ada', { client_id: 'third', scope: 'openid profile' }), 'in');
@@ -1540,7 +1542,7 @@ for (const kind of kinds) {
     for (const client_id of ['third', 'fourth']) {
       await browser.authorize({ client_id, scope: 'openid', claims });
       t.regex(browser.heading, /^Share with The/);
-      for (const sentence of [/Your e-mail address/, /Your name and language/, /phone number/i]) {
+      for (const sentence of [/See your e-mail address/, /See your name and language/, /phone number/i]) {
         t.regex(browser.text, sentence);
       }
       await browser.press('Cancel');
