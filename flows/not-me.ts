@@ -10,8 +10,9 @@ import {
   disconnectUser,
   restoreEmail,
   restorePhone,
-  securityChanged,
+  securityChangedSince,
   setPasswordHash,
+  type UserRow,
   userByEmail,
   userById,
 } from '../entities/users.ts';
@@ -21,21 +22,38 @@ import { undoOf } from './security-mail.ts';
 import type { Services } from './services.ts';
 import { signsInElsewhere } from './signs-in-elsewhere.ts';
 
+interface Input {
+  readonly link: FoundLink;
+  readonly origin: Origin;
+}
+
 /**
  * "This was not me": whoever is signed in, is not any more; the password that somebody else may know opens nothing; remembered devices
  * are forgotten. What the mail told of is undone: an address or a number is put back, a factor closed, recovery codes dropped, another provider's
  * account disconnected; with an address, all ways in that were set up since it was changed. All other factors stay. Returns where to go on: to the link by which a new password is chosen, or, for somebody who
  * has none, to the sign-in. Null where somebody was first.
  */
-export async function notMe(
-  services: Services,
-  { link, origin }: { readonly link: FoundLink; readonly origin: Origin },
-): Promise<string | null> {
+export async function notMe(services: Services, input: Input): Promise<string | null> {
   const { db } = services;
-  const user = await userById(db, link.userId);
-  if (!user || user.disabled_at !== null) {
-    return null;
+  for (let attempt = 1; ; attempt += 1) {
+    const user = await userById(db, input.link.userId);
+    if (!user || user.disabled_at !== null) {
+      return null;
+    }
+    const next = await undo(services, user, input);
+    if (next !== null || attempt === 5) {
+      return next;
+    }
+    // What was set up since it was read what there is must be undone with the rest.
+    if ((await userById(db, user.id))?.security_version === user.security_version) {
+      return null;
+    }
   }
+}
+
+/** Null where the link was used, or something of the person's security has changed since `user` was read. */
+async function undo(services: Services, user: UserRow, { link, origin }: Input): Promise<string | null> {
+  const { db } = services;
   const {
     restoreEmail: before,
     restorePhone: phone,
@@ -64,6 +82,7 @@ export async function notMe(
   );
   const first = await db.together([
     useLink(link.idDigest, now),
+    securityChangedSince(user.id, user.security_version, now),
     dropLinks(user.id, 'reset_password', now),
     endResets(user.id, now),
     ...(next === null ? [] : [next.statement]),
@@ -91,7 +110,6 @@ export async function notMe(
         data: { provider: provider_name },
       }),
     ]),
-    securityChanged(user.id, now),
     disconnectUser(user.id, now),
     forgetRememberedDevices(user.id, now),
     ...(await endingSessionsOf(services, user.id, origin, 'by_the_person')),

@@ -907,4 +907,19 @@ for (const kind of kinds)
     t.false(isIn(thief));
     const row = await door.db.row<{ disabled_at: number | null }>('SELECT disabled_at FROM factors');
     t.not(row?.disabled_at, null, 'it opens doors again');
+
+    // What is set up while the address is being put back is the other person's too.
+    await door.db.change("UPDATE users SET email = 'eve@acme.test' WHERE email = 'ada@acme.test'");
+    const back = makeLink(services, 'not_me', await userId(door, 'eve'), { restoreEmail: 'ada@acme.test' });
+    await services.db.together([back.statement]);
+    const way = (await findLink(services, 'not_me', back.url.split('/').at(-1))) ?? missing();
+    door.db.together = async (batch) => {
+      door.db.together = together;
+      door.clock.forward(5);
+      await withPasskey(door, 'eve');
+      return together(batch);
+    };
+    const own = door.apps[0]?.services ?? missing();
+    t.truthy(await notMe(own, { link: way, origin: { ip: null, userAgent: null } }));
+    t.is(await count(door, 'factors', 'disabled_at IS NULL'), 0);
   });
