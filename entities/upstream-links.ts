@@ -16,6 +16,8 @@ export interface UpstreamLinkRow {
   subject_digest: string;
   subject: string;
   email: string | null;
+  /** 0 where somebody made it who had proved no more than a first factor here, and has proved no more since. */
+  with_factor: number;
   created_at: number;
   last_used_at: number | null;
 }
@@ -39,6 +41,7 @@ export const addUpstreamLink = (
     readonly provider: Pick<UpstreamProviderRow, 'id' | 'issuer_digest'>;
     readonly subject: string;
     readonly email: string | null;
+    readonly withFactor: boolean;
     readonly now: Date;
   },
 ): Statement => ({
@@ -50,10 +53,18 @@ export const addUpstreamLink = (
     subject_digest: digest(link.subject),
     subject: link.subject,
     email: link.email,
+    with_factor: link.withFactor ? 1 : 0,
     created_at: link.now.getTime(),
     last_used_at: link.now.getTime(),
   }),
   rows: 1,
+});
+
+/** Whoever came by these sign-ins has proved a factor of their own beside them: the accounts there are theirs. */
+export const linksProved = (userId: string, signInIds: readonly string[]): Statement => ({
+  sql: `UPDATE upstream_links SET with_factor = 1 WHERE with_factor = 0 AND user_id = ?
+          AND id IN (SELECT s.link_id FROM upstream_sign_ins s WHERE s.id IN (${signInIds.map(() => '?').join(', ')}))`,
+  values: [userId, ...signInIds],
 });
 
 export const linkUsed = (id: string, now: Date): Statement => ({
@@ -112,6 +123,11 @@ export interface UpstreamSourceRow {
   organization_id: string | null;
   settings: string;
   owns_domain: number;
+  /**
+   * 0 where the provider's word for a second factor is none: its account was connected by somebody who had proved a first factor only, and
+   * the person has factors of their own by now, which a thief of their password must not get around.
+   */
+  speaks_for_factor: number;
 }
 
 /**
@@ -126,7 +142,9 @@ export const standingUpstreamSignIns = (
 ) =>
   db.rows<UpstreamSourceRow>(
     `SELECT s.id, s.link_id, p.id AS provider_id, p.organization_id, p.settings,
-       (SELECT COUNT(*) FROM upstream_domains d WHERE d.provider_id = p.id AND d.verified_domain = ?) AS owns_domain
+       (SELECT COUNT(*) FROM upstream_domains d WHERE d.provider_id = p.id AND d.verified_domain = ?) AS owns_domain,
+       CASE WHEN l.with_factor = 1 OR NOT EXISTS (SELECT 1 FROM factors f WHERE f.user_id = l.user_id AND f.disabled_at IS NULL)
+         THEN 1 ELSE 0 END AS speaks_for_factor
      FROM upstream_sign_ins s JOIN upstream_links l ON l.id = s.link_id
      JOIN upstream_providers p ON p.id = s.provider_id AND p.id = l.provider_id AND p.issuer_digest = l.issuer_digest
      WHERE s.id IN (${ids.map(() => '?').join(', ')}) AND s.ended_at IS NULL AND l.user_id = ? AND p.enabled = 1`,

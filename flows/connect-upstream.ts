@@ -18,6 +18,7 @@ import { newId } from '../lib/id.ts';
 import { token } from '../lib/random.ts';
 import { open, seal } from '../lib/seal.ts';
 import { attemptSucceeded, countAttempt, limitSubject, rules } from '../limits/attempts.ts';
+import { countedProofs, isSecondStep } from '../policy/proofs.ts';
 import { saysSecondFactor } from '../policy/upstream.ts';
 import { type Actor, stillSignedIn } from './actor.ts';
 import type { Assessment } from './assess-sign-in.ts';
@@ -216,6 +217,7 @@ export async function finishConnection(
         provider,
         subject: identity.subject,
         email: profileOf(identity, rule).email,
+        withFactor: countedProofs(assessment.facts).some(isSecondStep),
         now,
       }),
       attemptSucceeded(limit),

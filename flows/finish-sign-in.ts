@@ -3,7 +3,7 @@ import { consentedScope, giveConsent } from '../entities/consents.ts';
 import { isDuplicate, type Statement } from '../entities/database.ts';
 import { joinForTheFirstTime, membershipHistory } from '../entities/memberships.ts';
 import { rememberDevice, touchRememberedDevice } from '../entities/remembered-devices.ts';
-import { addUpstreamLink } from '../entities/upstream-links.ts';
+import { addUpstreamLink, linksProved } from '../entities/upstream-links.ts';
 import { upstreamById } from '../entities/upstream-providers.ts';
 import { freshFactorUsed, noteSignIn } from '../entities/users.ts';
 import { after, days } from '../lib/clock.ts';
@@ -11,7 +11,7 @@ import { digest } from '../lib/digest.ts';
 import { newId } from '../lib/id.ts';
 import { token } from '../lib/random.ts';
 import { isSecondStep } from '../policy/proofs.ts';
-import type { Decision, Proof } from '../policy/types.ts';
+import { type Decision, methods, type Proof } from '../policy/types.ts';
 import type { Assessment } from './assess-sign-in.ts';
 import { givenAt, type Proved } from './proofs.ts';
 import { changeMail, securityMail } from './security-mail.ts';
@@ -102,6 +102,7 @@ export async function endingOf(services: Services, input: EndOfSignIn): Promise<
         ]
       : []),
     ...(rememberedId === null ? [] : [touchRememberedDevice(rememberedId, now)]),
+    ...linksProvedBy(user.id, assessment.facts.proofs),
     ...(input.consented === null
       ? []
       : [
@@ -213,7 +214,8 @@ async function joining(
     return null;
   }
   return [
-    addUpstreamLink(db, { id, userId: user.id, provider, subject, email, now }),
+    // The provider answers for the address, and every factor that there is was asked for.
+    addUpstreamLink(db, { id, userId: user.id, provider, subject, email, withFactor: true, now }),
     ...(joins === null || history === 'member'
       ? []
       : [joinForTheFirstTime(db, { ...joins, userId: user.id, now })]),
@@ -228,6 +230,13 @@ async function joining(
       disconnect: id,
     }),
   ];
+}
+
+/** A sign-in by another provider and by a factor of one's own: from now on the provider's word for a second factor is taken too. */
+function linksProvedBy(userId: string, proofs: readonly Proof[]): Statement[] {
+  const came = proofs.flatMap(({ kind, factorId }) => (kind === 'upstream' && factorId ? [factorId] : []));
+  const hasOwn = proofs.some(({ kind }) => methods.some((method) => method === kind));
+  return hasOwn && came.length > 0 ? [linksProved(userId, came)] : [];
 }
 
 /** When a second step was last taken; empty where none was. */

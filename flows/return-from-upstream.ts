@@ -246,7 +246,15 @@ async function enter(
             role: rules.role,
             now,
           })),
-      addUpstreamLink(db, { id: linkId, userId, provider, subject: identity.subject, email, now }),
+      addUpstreamLink(db, {
+        id: linkId,
+        userId,
+        provider,
+        subject: identity.subject,
+        email,
+        withFactor: true,
+        now,
+      }),
       ...signedIn(services, signIn, arrival, userId, linkId),
       auditEvent(db, input.origin, {
         type: 'user.registered',

@@ -52,7 +52,7 @@ export function judgedProofs(
     return [
       {
         ...proofFrom(proof),
-        amr: isTrustedHere(standing) ? trustedAmr(trust, upstream) : [],
+        amr: isTrustedHere(standing) && source.speaks_for_factor === 1 ? trustedAmr(trust, upstream) : [],
         ageUnknown: upstream.ageUnknown,
       },
     ];

@@ -361,6 +361,7 @@ export class FirstSchema1790000000001 implements MigrationInterface {
         subject_digest ${t.digest} NOT NULL,
         subject ${t.line} NOT NULL,
         email ${t.line},
+        with_factor ${t.flag} NOT NULL,
         created_at ${t.time} NOT NULL,
         last_used_at ${t.time},
         UNIQUE (provider_id, issuer_digest, subject_digest)

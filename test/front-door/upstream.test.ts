@@ -791,6 +791,44 @@ for (const kind of kinds) {
     t.regex(removed.alert, /opens none here/);
   });
 
+  test(`${kind}: whoever knew the password only does not get around a factor that is set up later by an account that they have connected`, async (t) => {
+    const fake = await fakeUpstream(t);
+    const door = await frontDoor(t, kind, {
+      configuration: {
+        ...acme({}, { cyd: {} }, { applications: [application('strict', { assurance: 'second_factor' })] }),
+        providers: [provider(fake, { trusted: { amr: ['otp'] } })],
+      },
+    });
+    fake.door = door;
+    fake.person = { sub: 'cyd-there', amr: ['otp'] };
+    const browser = door.browser();
+    await browser.open('/account');
+    await browser.press('Sign in', { email: 'cyd@acme.test', password });
+    await browser.open('/account');
+    await browser.follow('Connect Fake');
+    await browser.press('Connect');
+    await browser.open(fake.answer(fake.asked(browser)));
+    t.regex(browser.text, /Fake is connected\./);
+    const byFake = async (): Promise<Browser> => {
+      const another = door.browser();
+      await another.authorize({ client_id: 'strict' });
+      await fake.signIn(another);
+      return another;
+    };
+    t.like((await redeem(door, await byFake(), 'strict')).claims, {
+      acr: 'urn:sallyport:acr:2fa',
+      amr: ['otp', 'mfa'],
+    });
+    await door.apply({ users: [{ email: 'cyd@acme.test', factors: { totp: secret } }] });
+    const asked = await byFake();
+    t.is(asked.heading, 'Two-factor authentication');
+    t.is((await byFake()).heading, 'Two-factor authentication', 'and again, until it is proved');
+    await asked.press('Verify', { code: door.code() });
+    t.like((await redeem(door, asked, 'strict')).claims, { acr: 'urn:sallyport:acr:2fa' });
+    const proved = await redeem(door, await byFake(), 'strict');
+    t.like(proved.claims, { acr: 'urn:sallyport:acr:2fa', amr: ['otp', 'mfa'] });
+  });
+
   test(`${kind}: an owner adds, tests and removes a provider on a page, and nobody else; a domain leads to it once the DNS has proved it; an account is disconnected, but not from its only way in`, async (t) => {
     const fake = await fakeUpstream(t);
     const zones = new Map<string, string>();
