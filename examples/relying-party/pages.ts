@@ -1,4 +1,5 @@
 import type { Ask, SignIn } from './provider.ts';
+import type { Words } from './words.ts';
 
 /** HTML that is safe to send. Everything else is escaped on its way in. */
 class Html {
@@ -65,12 +66,12 @@ const methods: Record<string, string> = {
 };
 
 const attempts: Record<SignIn['answers'], string> = {
-  plain: 'your sign-in',
-  'second-factor': 'a request for a second factor',
-  fresh: 'a request for a fresh second factor',
-  silent: 'a silent check',
-  'offline-access': 'your sign-in',
-  refresh: 'a refresh',
+  plain: 'These claims came in answer to your sign-in:',
+  'second-factor': 'These claims came in answer to a request for a second factor:',
+  fresh: 'These claims came in answer to a request for a fresh second factor:',
+  silent: 'These claims came in answer to a silent check:',
+  'offline-access': 'These claims came in answer to your sign-in:',
+  refresh: 'These claims came in answer to a refresh:',
 };
 
 /** The claims that the table explains, in its order. */
@@ -85,132 +86,152 @@ const explained: Record<string, string> = {
   organizations: 'the organizations they belong to',
 };
 
-export function signedOut(issuer: string): string {
+export function signedOut(words: Words, issuer: string): string {
+  const { say } = words;
   return page(
-    'Sign in to continue',
+    words,
+    say('Sign in to continue'),
     html`<main class="narrow">
-      ${brand(issuer)}
+      ${brand(words, issuer)}
       <section class="card">
         <div>
-          <h1>Sign in to continue</h1>
-          <p class="muted">You sign in at ${hostOf(issuer)}. This application sees who you are and how you proved it, and never your password.</p>
+          <h1>${say('Sign in to continue')}</h1>
+          <p class="muted">${say('You sign in at {host}. This application sees who you are and how you proved it, and never your password.', { host: hostOf(issuer) })}</p>
         </div>
-        ${button('/sign-in', 'Sign in', 'wide')}
+        ${button('/sign-in', say('Sign in'), 'wide')}
       </section>
     </main>`,
   );
 }
 
 /** @param flights booked at the API; null where there is no API */
-export function signedIn(signIn: SignIn, issuer: string, flights: number | null = null): string {
+export function signedIn(
+  words: Words,
+  signIn: SignIn,
+  issuer: string,
+  flights: number | null = null,
+): string {
+  const { say } = words;
   const { userinfo } = signIn;
   const claims: Record<string, unknown> = { ...userinfo, ...signIn.claims };
   const name = String(claims.name ?? claims.email ?? claims.sub);
   return page(
-    `Signed in as ${name}`,
+    words,
+    say('Signed in as {name}', { name }),
     html`<div class="page">
-      <header class="top">${brand(issuer)} ${button('/sign-out', 'Sign out', 'quiet')}</header>
+      <header class="top">${brand(words, issuer)} ${button('/sign-out', say('Sign out'), 'quiet')}</header>
       <main>
-        ${assurance(signIn, name)}
+        ${assurance(words, signIn, name)}
         <div class="split">
-          ${claimsTable(claims)}
-          ${actions(signIn)}
+          ${claimsTable(words, claims)}
+          ${actions(words, signIn)}
         </div>
-        ${flights === null ? null : booking(flights)}
+        ${flights === null ? null : booking(words, flights)}
         <section class="panel">
-          <h2>What the provider sent</h2>
-          ${json('ID token claims', 'id-token', signIn.claims)}
-          ${userinfo && json('Userinfo', 'userinfo', userinfo)}
+          <h2>${say('What the provider sent')}</h2>
+          ${json(say('ID token claims'), 'id-token', signIn.claims)}
+          ${userinfo && json(say('Userinfo'), 'userinfo', userinfo)}
         </section>
       </main>
     </div>`,
   );
 }
 
-function booking(flights: number): Html {
+function booking({ say }: Words, flights: number): Html {
   return html`<section class="panel">
-    <h2>Flights</h2>
-    <p class="muted">The API asks for a second factor that is at most five minutes old. Booked so far: <span id="flights">${flights}</span></p>
-    ${button('/book', 'Book a flight', 'quiet')}
+    <h2>${say('Flights')}</h2>
+    <p class="muted">${say('The API asks for a second factor that is at most five minutes old. Booked so far:')} <span id="flights">${flights}</span></p>
+    ${button('/book', say('Book a flight'), 'quiet')}
   </section>`;
 }
 
-function assurance(signIn: SignIn, name: string): Html {
+function assurance(words: Words, signIn: SignIn, name: string): Html {
+  const { say } = words;
   const { acr } = signIn.claims;
   const strength = strengthOf(acr);
   const known = assurances[strength];
   const missing = signIn.wantedSecondFactor && strength < secondFactor;
   return html`<section class="panel">
-    <h1>Signed in as ${name}</h1>
-    ${missing ? html`<p class="note" role="status">A second factor was asked for, but this sign-in did not use one. An application that needs it has to stop here.</p>` : null}
-    ${known ? doors(known.second, strength >= secondFactor) : null}
-    <p class="says">${known?.says ?? unknownAssurance(acr)}</p>
-    <p class="muted">These claims came ${time(signIn.answeredAt)}, in answer to ${attempts[signIn.answers]}.</p>
+    <h1>${say('Signed in as {name}', { name })}</h1>
+    ${missing ? html`<p class="note" role="status">${say('A second factor was asked for, but this sign-in did not use one. An application that needs it has to stop here.')}</p>` : null}
+    ${known ? doors(words, known.second, strength >= secondFactor) : null}
+    <p class="says">${known ? say(known.says) : unknownAssurance(words, acr)}</p>
+    <p class="muted">${say(attempts[signIn.answers])} ${time(words, signIn.answeredAt)}</p>
   </section>`;
 }
 
-function unknownAssurance(acr: unknown): string {
-  if (acr === undefined) return 'The provider did not say how you signed in.';
-  return `The provider says how you signed in, but in a word that this application does not know: ${acr}.`;
+function unknownAssurance({ say }: Words, acr: unknown): string {
+  if (acr === undefined) return say('The provider did not say how you signed in.');
+  return say(
+    'The provider says how you signed in, but in a word that this application does not know: {acr}.',
+    { acr: String(acr) },
+  );
 }
 
-function doors(second: string, open: boolean): Html {
+function doors({ say }: Words, second: string, open: boolean): Html {
   const frame = html`<path d="M2 17V8a6 6 0 0 1 12 0v9M1 17h14"/>`;
   const tick = html`<path d="m5 12 2.2 2.2L11.5 10"/>`;
   const door = (passed: boolean) =>
     html`<svg viewBox="0 0 16 18" fill="none" stroke="currentColor" stroke-width="1.6" aria-hidden="true">${frame}${passed ? tick : null}</svg>`;
   return html`<ol class="doors">
-    <li class="done">${door(true)} First factor</li>
-    <li class="${open ? 'done' : 'closed'}">${door(open)} Second factor (${second})</li>
+    <li class="done">${door(true)} ${say('First factor')}</li>
+    <li class="${open ? 'done' : 'closed'}">${door(open)} ${say('Second factor')} (${say(second)})</li>
   </ol>`;
 }
 
-function claimsTable(claims: Record<string, unknown>): Html {
+function claimsTable(words: Words, claims: Record<string, unknown>): Html {
+  const { say } = words;
   const rows = Object.entries(explained)
     .filter(([name]) => claims[name] !== undefined)
     .map(
       ([name, meaning]) => html`<tr>
-        <th scope="row"><code>${name}</code><small>${meaning}</small></th>
-        <td>${claim(name, claims[name])}</td>
+        <th scope="row"><code>${name}</code><small>${say(meaning)}</small></th>
+        <td>${claim(words, name, claims[name])}</td>
       </tr>`,
     );
   return html`<section class="panel">
-    <h2>What this application knows</h2>
+    <h2>${say('What this application knows')}</h2>
     <table>
-      <thead><tr><th scope="col">Claim</th><th scope="col">Value</th></tr></thead>
+      <thead><tr><th scope="col">${say('Claim')}</th><th scope="col">${say('Value')}</th></tr></thead>
       <tbody>${rows}</tbody>
     </table>
   </section>`;
 }
 
-function claim(name: string, value: unknown): Html {
-  if (name === 'auth_time' && typeof value === 'number') return time(new Date(value * 1000));
+function claim(words: Words, name: string, value: unknown): Html {
+  if (name === 'auth_time' && typeof value === 'number') return time(words, new Date(value * 1000));
   if (name === 'amr' && Array.isArray(value)) {
-    const words = value.map((method) => methods[String(method)] ?? String(method));
-    return html`<code>${value.join(' ')}</code>${words.length > 0 ? html`<small>${words.join(', ')}</small>` : null}`;
+    const meant = value.map((method) => words.say(methods[String(method)] ?? String(method)));
+    return html`<code>${value.join(' ')}</code>${meant.length > 0 ? html`<small>${meant.join(', ')}</small>` : null}`;
   }
   if (Array.isArray(value) && value.every((item) => typeof item === 'string'))
     return html`${value.join(', ')}`;
   return html`${typeof value === 'string' ? value : JSON.stringify(value)}`;
 }
 
-function actions({ refreshToken }: SignIn): Html {
-  const action = (path: string, label: string, explanation: Html, look = 'quiet') =>
-    html`<li>${button(path, label, `wide ${look}`)}<small>${explanation}</small></li>`;
+function actions({ say }: Words, { refreshToken }: SignIn): Html {
+  const action = (path: string, label: string, sent: string | null, explanation: string, look = 'quiet') =>
+    html`<li>${button(path, say(label), `wide ${look}`)}<small>${sent && html`<code>${sent}</code>: `}${say(explanation)}</small></li>`;
   return html`<section class="panel">
-    <h2>Ask the provider again</h2>
+    <h2>${say('Ask the provider again')}</h2>
     <ul class="actions">
-      ${action('/sign-in', 'Sign in', html`A plain request: silent while the session at the provider is good enough.`)}
-      ${action('/sign-in/second-factor', 'Ask for a second factor', html`<code>acr_values=urn:sallyport:acr:2fa</code>: asks unless one was used in this session.`, '')}
-      ${action('/sign-in/fresh', 'Ask for a fresh one', html`The same with <code>max_age=0</code>: asks every time, for something that matters.`)}
-      ${action('/sign-in/silent', 'Check silently', html`<code>prompt=none</code>: answers without showing anything, or says why it cannot.`)}
+      ${action('/sign-in', 'Sign in', null, 'A plain request: silent while the session at the provider is good enough.')}
+      ${action('/sign-in/second-factor', 'Ask for a second factor', 'acr_values=urn:sallyport:acr:2fa', 'asks unless one was used in this session.', '')}
+      ${action('/sign-in/fresh', 'Ask for a fresh one', 'acr_values=urn:sallyport:acr:2fa max_age=0', 'asks every time, for something that matters.')}
+      ${action('/sign-in/silent', 'Check silently', 'prompt=none', 'answers without showing anything, or says why it cannot.')}
       ${
         refreshToken
-          ? action('/refresh', 'Refresh', html`New claims by the refresh token; the browser is not involved.`)
+          ? action(
+              '/refresh',
+              'Refresh',
+              null,
+              'New claims by the refresh token; the browser is not involved.',
+            )
           : action(
               '/sign-in/offline-access',
               'Allow refreshing',
-              html`There is no refresh token yet. Asks for your consent with <code>prompt=consent</code>.`,
+              'prompt=consent',
+              'asks for your consent, because there is no refresh token yet.',
             )
       }
     </ul>
@@ -241,7 +262,8 @@ const refusals: Record<string, { title: string; says: string }> = {
   },
 };
 
-export function refused(code: string, description: string | undefined, ask: Ask): string {
+export function refused(words: Words, code: string, description: string | undefined, ask: Ask): string {
+  const { say } = words;
   const { title, says } = refusals[code] ?? {
     title: 'You could not be signed in',
     says: 'The provider could not do what this application asked for. You can try again.',
@@ -249,71 +271,89 @@ export function refused(code: string, description: string | undefined, ask: Ask)
   // Silence was the reason; trying again must not be silent too.
   const again = ask === 'silent' || ask === 'plain' ? '/sign-in' : `/sign-in/${ask}`;
   const details = html`<details>
-    <summary>For developers</summary>
+    <summary>${say('For developers')}</summary>
     <p><code>${code}</code>${description ? html`: ${description}` : null}</p>
   </details>`;
-  return message(title, says, button(again, 'Try again', 'wide'), details);
+  return message(words, say(title), say(says), button(again, say('Try again'), 'wide'), details);
 }
 
-export const unexpectedAnswer = (home: string): string =>
+export const unexpectedAnswer = (words: Words, home: string): string =>
   message(
-    'This sign-in was not started here',
-    `The answer does not belong to a request of this browser, or it was used already. Start again from ${home}`,
-    button('/sign-in', 'Try again', 'wide'),
+    words,
+    words.say('This sign-in was not started here'),
+    words.say(
+      'The answer does not belong to a request of this browser, or it was used already. Start again from {home}',
+      { home },
+    ),
+    button('/sign-in', words.say('Try again'), 'wide'),
   );
 
-export const notRenewed = (): string =>
+export const notRenewed = (words: Words): string =>
   message(
-    'Please sign in again',
-    'The provider no longer renews your sign-in, so you have been signed out here.',
-    button('/sign-in', 'Sign in', 'wide'),
+    words,
+    words.say('Please sign in again'),
+    words.say('The provider no longer renews your sign-in, so you have been signed out here.'),
+    button('/sign-in', words.say('Sign in'), 'wide'),
   );
 
-export const foreign = (home: string): string =>
+export const foreign = (words: Words, home: string): string =>
   message(
-    'That did not come from this application',
-    `Nothing has been done. Open ${home} and press the button there.`,
+    words,
+    words.say('That did not come from this application'),
+    words.say('Nothing has been done. Open {home} and press the button there.', { home }),
     null,
   );
 
-export const providerAway = (issuer: string): string =>
+export const providerAway = (words: Words, issuer: string): string =>
   message(
-    'The sign-in service does not answer',
-    `${hostOf(issuer)} cannot be reached at the moment. Try again in a few seconds.`,
-    button('/sign-in', 'Try again', 'wide'),
+    words,
+    words.say('The sign-in service does not answer'),
+    words.say('{host} cannot be reached at the moment. Try again in a few seconds.', {
+      host: hostOf(issuer),
+    }),
+    button('/sign-in', words.say('Try again'), 'wide'),
   );
 
-export const failed = (): string =>
+export const failed = (words: Words): string =>
   message(
-    'Something went wrong',
-    'What the provider sent could not be used. It has been logged; you can try again.',
-    button('/sign-in', 'Try again', 'wide'),
+    words,
+    words.say('Something went wrong'),
+    words.say('What the provider sent could not be used. It has been logged; you can try again.'),
+    button('/sign-in', words.say('Try again'), 'wide'),
   );
 
-export const notFound = (): string => message('There is no such page', 'The address may be mistyped.', null);
+export const notFound = (words: Words): string =>
+  message(words, words.say('There is no such page'), words.say('The address may be mistyped.'), null);
 
-function message(title: string, says: string, action: Html | null, details: Html | null = null): string {
+function message(
+  words: Words,
+  title: string,
+  says: string,
+  action: Html | null,
+  details: Html | null = null,
+): string {
   return page(
+    words,
     title,
     html`<main class="narrow">
-      ${brand(null)}
+      ${brand(words, null)}
       <section class="card">
         <div><h1>${title}</h1><p class="muted">${says}</p></div>
         ${action}
-        <p><a href="/">Back to the application</a></p>
+        <p><a href="/">${words.say('Back to the application')}</a></p>
         ${details}
       </section>
     </main>`,
   );
 }
 
-function page(title: string, body: Html): string {
+function page({ language, say }: Words, title: string, body: Html): string {
   return html`<!doctype html>
-<html lang="en">
+<html lang="${language}">
 <head>
   <meta charset="utf-8">
   <meta name="viewport" content="width=device-width, initial-scale=1">
-  <title>${title} · Demo application</title>
+  <title>${title} · ${say('Demo application')}</title>
   <link rel="icon" href="data:,">
   <link rel="stylesheet" href="/style.css">
 </head>
@@ -321,9 +361,11 @@ function page(title: string, body: Html): string {
 </html>`.text;
 }
 
-function brand(issuer: string | null): Html {
-  const signsInAt = issuer ? html`<small>signs people in at ${hostOf(issuer)}</small>` : null;
-  return html`<div class="brand"><span class="logo" aria-hidden="true">D</span><span><b>Demo application</b>${signsInAt}</span></div>`;
+function brand({ say }: Words, issuer: string | null): Html {
+  const signsInAt = issuer
+    ? html`<small>${say('signs people in at {host}', { host: hostOf(issuer) })}</small>`
+    : null;
+  return html`<div class="brand"><span class="logo" aria-hidden="true">D</span><span><b>${say('Demo application')}</b>${signsInAt}</span></div>`;
 }
 
 function button(path: string, label: string, look: string): Html {
@@ -337,10 +379,11 @@ function json(title: string, id: string, value: unknown): Html {
   </details>`;
 }
 
-/** The server's own time zone, named: without a script, the browser's is not known. */
-function time(date: Date): Html {
-  const words = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'long' }).format(date);
-  return html`<time datetime="${date.toISOString()}">${words}</time>`;
+/** The time zone of the server, named: without a script, that of the browser is not known. */
+function time({ language }: Words, date: Date): Html {
+  const locale = language === 'en' ? 'en-GB' : language;
+  const text = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'long' }).format(date);
+  return html`<time datetime="${date.toISOString()}">${text}</time>`;
 }
 
 const hostOf = (address: string): string => new URL(address).host;

@@ -16,6 +16,7 @@ import {
   type SignIn,
 } from './provider.ts';
 import { createSessions, type Sessions } from './sessions.ts';
+import { type Words, wordsFor } from './words.ts';
 
 export interface RelyingPartySettings {
   issuer: string;
@@ -46,6 +47,7 @@ interface Browser {
 
 interface Visit {
   request: IncomingMessage;
+  words: Words;
   search: string;
   session: { id: string; data: Browser } | null;
 }
@@ -119,21 +121,22 @@ async function answerTo(
   request: IncomingMessage,
   log: (line: string) => void,
 ): Promise<Answer> {
+  const words = wordsFor(request.headers['accept-language']);
   try {
-    return await route(app, request);
+    return await route(app, request, words);
   } catch (error) {
     log(`${request.method} ${pathOf(request)}: ${explain(error)}`);
     if (error instanceof ProviderAway) {
-      return { status: 503, headers: { 'Retry-After': '5' }, body: pages.providerAway(app.issuer) };
+      return { status: 503, headers: { 'Retry-After': '5' }, body: pages.providerAway(words, app.issuer) };
     }
-    return { status: 502, body: pages.failed() };
+    return { status: 502, body: pages.failed(words) };
   }
 }
 
-async function route(app: Application, request: IncomingMessage): Promise<Answer> {
+async function route(app: Application, request: IncomingMessage, words: Words): Promise<Answer> {
   const [path = '', query = ''] = (request.url ?? '').split('?', 2);
   const session = app.sessions.find(request.headers.cookie);
-  const visit: Visit = { request, search: `?${query}`, session };
+  const visit: Visit = { request, words, search: `?${query}`, session };
   const method = request.method === 'HEAD' ? 'GET' : request.method;
 
   if (method === 'GET') {
@@ -146,7 +149,7 @@ async function route(app: Application, request: IncomingMessage): Promise<Answer
   if (method === 'POST') {
     // The provider sends this one: it carries its own proof, and no cookie.
     if (path === '/backchannel-logout') return endSessions(app, visit);
-    if (!fromOwnPage(request, app.home)) return { status: 403, body: pages.foreign(app.home) };
+    if (!fromOwnPage(request, app.home)) return { status: 403, body: pages.foreign(words, app.home) };
     if (path === '/refresh') return refresh(app, visit);
     if (path === '/book' && app.hasApi) return book(app, visit, null);
     if (path === '/sign-out') return signOut(app, visit);
@@ -154,16 +157,16 @@ async function route(app: Application, request: IncomingMessage): Promise<Answer
     const ask = path.replace(/^\/sign-in\//, '');
     if (isAsk(ask)) return startSignIn(app, visit, ask);
   }
-  return { status: 404, body: pages.notFound() };
+  return { status: 404, body: pages.notFound(words) };
 }
 
-function showHome(app: Application, { session }: Visit): Answer {
+function showHome(app: Application, { session, words }: Visit): Answer {
   const signIn = session?.data.signIn;
   return {
     status: 200,
     body: signIn
-      ? pages.signedIn(signIn, app.issuer, app.hasApi ? (session.data.flights ?? 0) : null)
-      : pages.signedOut(app.issuer),
+      ? pages.signedIn(words, signIn, app.issuer, app.hasApi ? (session.data.flights ?? 0) : null)
+      : pages.signedOut(words, app.issuer),
   };
 }
 
@@ -183,14 +186,14 @@ async function book(app: Application, visit: Visit, met: Challenge | null): Prom
     case 'step_up':
       data.apiToken = null;
       if (met?.acr_values === answer.challenge.acr_values && met?.max_age === answer.challenge.max_age) {
-        return { status: 403, body: pages.failed() };
+        return { status: 403, body: pages.failed(visit.words) };
       }
       return askForApi(app, data, answer.challenge);
     case 'token_refused':
       data.apiToken = null;
-      return met ? { status: 502, body: pages.failed() } : askForApi(app, data, {});
+      return met ? { status: 502, body: pages.failed(visit.words) } : askForApi(app, data, {});
     case 'failed':
-      return { status: 502, body: pages.failed() };
+      return { status: 502, body: pages.failed(visit.words) };
   }
 }
 
@@ -221,11 +224,11 @@ function keepPending({ pending: waiting }: Browser, state: string, pending: Pend
 }
 
 async function finishSignIn(app: Application, visit: Visit): Promise<Answer> {
-  const { search, session } = visit;
+  const { search, session, words } = visit;
   const state = new URLSearchParams(search).get('state') ?? '';
   const pending = session?.data.pending.get(state);
   // Somebody else's answer, or one that came already: it must not sign this browser in.
-  if (!session || !pending) return { status: 400, body: pages.unexpectedAnswer(app.home) };
+  if (!session || !pending) return { status: 400, body: pages.unexpectedAnswer(words, app.home) };
   session.data.pending.delete(state);
 
   try {
@@ -233,7 +236,7 @@ async function finishSignIn(app: Application, visit: Visit): Promise<Answer> {
       const sub = session.data.signIn?.claims.sub ?? '';
       session.data.apiToken = await app.provider.finishApiAccess(search, state, pending, sub);
       // Somebody else has signed in at the provider meanwhile: nothing is done in their name.
-      if (!session.data.apiToken) return { status: 403, body: pages.unexpectedAnswer(app.home) };
+      if (!session.data.apiToken) return { status: 403, body: pages.unexpectedAnswer(words, app.home) };
       return await book(app, visit, pending.forApi);
     }
     const signIn = await app.provider.finishSignIn(search, state, pending);
@@ -243,11 +246,11 @@ async function finishSignIn(app: Application, visit: Visit): Promise<Answer> {
     return redirect('/', cookie);
   } catch (error) {
     if (!(error instanceof AuthorizationResponseError)) throw error;
-    return { status: 403, body: pages.refused(error.error, error.error_description, pending.ask) };
+    return { status: 403, body: pages.refused(words, error.error, error.error_description, pending.ask) };
   }
 }
 
-async function refresh(app: Application, { session }: Visit): Promise<Answer> {
+async function refresh(app: Application, { session, words }: Visit): Promise<Answer> {
   const signIn = session?.data.signIn;
   if (!session || !signIn?.refreshToken) return redirect('/');
   // A refresh token works once: two tabs that refresh together must share one answer.
@@ -259,7 +262,7 @@ async function refresh(app: Application, { session }: Visit): Promise<Answer> {
   const renewed = await session.data.refreshing;
   if (!renewed) {
     app.sessions.end(session.id);
-    return { status: 403, body: pages.notRenewed() };
+    return { status: 403, body: pages.notRenewed(words) };
   }
   session.data.signIn = renewed;
   return redirect('/');

@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { generateKeyPair, type JWTPayload, SignJWT } from 'jose';
 import { signedIn } from '../../examples/relying-party/pages.ts';
 import type { SignIn } from '../../examples/relying-party/provider.ts';
 import { startRelyingParty } from '../../examples/relying-party/relying-party.ts';
 import { createSessions } from '../../examples/relying-party/sessions.ts';
+import { german, wordsFor } from '../../examples/relying-party/words.ts';
 import { Browser } from './browser.ts';
 import { createTestProvider, listen } from './provider.ts';
 
@@ -455,7 +457,7 @@ for (const [acr, sentence] of sentences) {
       idToken: '',
       refreshToken: null,
     };
-    t.regex(signedIn(page, 'https://op.test'), sentence);
+    t.regex(signedIn(wordsFor('en'), page, 'https://op.test'), sentence);
   });
 }
 
@@ -471,4 +473,31 @@ test('sessions end after their time, and the oldest makes room', (t) => {
   now = new Date(1000);
   t.is(sessions.find(eve), null);
   t.is(sessions.find(undefined), null);
+});
+
+test('the pages speak the language of the browser, and every sentence of theirs is there in German', async (t) => {
+  const { home } = await setUp(t);
+  for (const [accepted, heading] of [
+    ['de-AT,de;q=0.9,en;q=0.5', 'Melden Sie sich an, um fortzufahren'],
+    ['fr,de;q=0.7', 'Melden Sie sich an, um fortzufahren'],
+    ['en-GB,de;q=0.5', 'Sign in to continue'],
+    ['fr', 'Sign in to continue'],
+  ] as const) {
+    const text = await (await fetch(home, { headers: { 'Accept-Language': accepted } })).text();
+    t.true(text.includes(`<h1>${heading}</h1>`), accepted);
+  }
+  const source = readFileSync(new URL('../../examples/relying-party/pages.ts', import.meta.url), 'utf8');
+  const said = [...source.matchAll(/'([^'\n]+)'/g)].map(([, text = '']) => text);
+  t.deepEqual(
+    Object.keys(german).filter((sentence) => !said.includes(sentence)),
+    [],
+    'none is left over',
+  );
+  t.deepEqual(
+    said.filter(
+      (text) =>
+        !text.includes('=') && /^[A-Z][a-z]+\b.*[ .]|[a-z] [a-z]/.test(text) && german[text] === undefined,
+    ),
+    [],
+  );
 });
