@@ -132,6 +132,12 @@ export interface MembersPage extends FramedPage {
   readonly exporting: string | null;
 }
 
+/** Roles by actions. */
+export interface RoleTable {
+  readonly roles: readonly Sentence[];
+  readonly rows: readonly { readonly label: Sentence; readonly allowed: readonly boolean[] }[];
+}
+
 export interface MemberPage extends FramedPage {
   /** They gave the right password, have lost their second step, and asked for help; null where they have not, or it is done. */
   readonly help: {
@@ -160,6 +166,7 @@ export interface MemberPage extends FramedPage {
   /** Each null where this actor may not. */
   readonly reset: string | null;
   readonly roles: { readonly action: string; readonly options: readonly Option[] } | null;
+  readonly roleTable: RoleTable;
   readonly disconnect: string | null;
   readonly remove: string | null;
   readonly why: Sentence | null;

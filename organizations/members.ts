@@ -32,6 +32,7 @@ import { mayOverMember, rolesToGive } from '../policy/permissions.ts';
 import { roles } from '../policy/types.ts';
 import { ownClientId } from '../provider/own-application.ts';
 import { askOnceMore } from './confirm.ts';
+import { roleTable } from './role-table.ts';
 import { basePath, framedBy, inSession, organizationOf, textOf, withProof } from './visit.ts';
 import { memberRow, methodLabel, options, roleLabels, signInWords, stateTag } from './words.ts';
 
@@ -282,6 +283,7 @@ async function showMember(visit: SignedIn): Promise<void> {
       may('members.reset_two_factor') && (await hasSomethingToReset(site.services, member.id))
         ? `${own}/reset`
         : null,
+    roleTable,
     roles: may('members.change_role')
       ? {
           action: `${own}/role`,

@@ -68,6 +68,13 @@ export function membersGallery(shared: FramedPage): readonly GalleryPage[] {
       options: [option('owner', 'Owner'), option('admin', 'Admin'), option('member', 'Member', true)],
     },
     disconnect: `${base}/members/2/disconnect`,
+    roleTable: {
+      roles: ['Owner', 'Admin', 'Member'],
+      rows: [
+        { label: 'See the audit log', allowed: [true, true, false] },
+        { label: 'Change sign-in providers', allowed: [true, false, false] },
+      ],
+    },
     remove: `${base}/members/2/remove`,
     why: null,
   } as const;

@@ -274,6 +274,8 @@ for (const kind of kinds) {
     const dai = await idOf(door, 'dai');
     await ada.open(`/organizations/acme/members/${dai}`);
     t.is(ada.heading, 'dai');
+    // What each role may do is shown, as the one table has it.
+    t.regex(ada.text, /Change sign-in providers<\/th><td>Yes<\/td><td><span class="muted">–/);
     // Signed out everywhere: what dai has open is over, and what dai has set up stays.
     const hers = await arrive(door, 'dai', '/account');
     t.is(hers.status, 200);
