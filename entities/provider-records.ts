@@ -139,12 +139,12 @@ export const grantEnded = (grantDigest: string, now: Date): Statement => ({
 });
 
 /**
- * What the sessions of this person have given that ended at this moment, by whatever grant: also by one that was made while the others
- * were being looked for. To stand behind their end.
+ * What the sessions of this person have given that ended at this moment or since, by whatever grant: also by one that was made while the
+ * others were being looked for. To stand behind their end.
  */
 export const givenByEndedSessions = (userId: string, now: Date): Statement => ({
   sql: `UPDATE provider_records SET destroyed_at = ? WHERE account_id = ? AND destroyed_at IS NULL
-          AND session_digest IN (SELECT s.uid_digest FROM sessions s WHERE s.account_id = ? AND s.ended_at = ?)`,
+          AND session_digest IN (SELECT s.uid_digest FROM sessions s WHERE s.account_id = ? AND s.ended_at >= ?)`,
   values: [now.getTime(), userId, userId, now.getTime()],
 });
 

@@ -44,6 +44,7 @@ import type {
   UserEntry,
 } from './configuration-file.ts';
 import { mergedMetadata } from './configuration-references.ts';
+import { endedUntold } from './end-sessions.ts';
 import { factorDataPlace } from './subject.ts';
 import {
   changedUpstream,
@@ -111,6 +112,8 @@ interface Plan {
   readonly updates: Statement[];
   /** Users of whom anything changes. */
   readonly touched: Set<string>;
+  /** Users who have another password, or are disabled: what was begun before is over. */
+  readonly cut: Set<string>;
   /** Owners as they will be, of those whom the file names. */
   readonly owners: { readonly email: string; readonly organizationId: string; readonly hasFactor: boolean }[];
 }
@@ -150,6 +153,7 @@ export async function findDifference(
     },
     updates: [],
     touched: new Set(),
+    cut: new Set(),
     owners: [],
   };
 
@@ -172,6 +176,8 @@ export async function findDifference(
     ? onlyAdded(plan, configuration.users ?? [], stored)
     : (configuration.users ?? []);
   await planUsers(plan, services, users, stored, makeSecrets, onUser);
+  // To hash a thousand passwords takes minutes, in which people go on.
+  const end = services.db.clock.now();
 
   return {
     changes: plan.changes,
@@ -180,6 +186,7 @@ export async function findDifference(
     statements: [
       ...plan.updates,
       ...Object.entries(plan.inserts).flatMap(([table, rows]) => insertMany(table, rows)),
+      ...[...plan.cut].flatMap((userId) => endedUntold(userId, end)),
       ...refreshMany([...plan.touched]),
     ],
     warnings: [
@@ -611,6 +618,7 @@ function planUser(plan: Plan, ring: KeyRing, entry: UserEntry, stored: StoredUse
     });
   } else if (ownFields.length > 0) {
     const isCut = hash !== null || (after.disabled && !before.disabled);
+    if (isCut) plan.cut.add(row.id);
     const isSecurity = isCut || factorChanged || phoneIsNew;
     plan.updates.push(
       updateRow(
@@ -620,8 +628,6 @@ function planUser(plan: Plan, ring: KeyRing, entry: UserEntry, stored: StoredUse
           ...columns,
           ...(hash === null ? {} : { password_hash: hash }),
           ...(factorChanged ? { had_factor_at: row.had_factor_at ?? now.getTime(), reset_at: null } : {}),
-          // Sessions from before a new password, or of somebody who is disabled, are dead.
-          ...(isCut ? { sessions_valid_after: now.getTime() } : {}),
           // What was remembered before is forgotten; and of two that change the same user at once, one is refused.
           ...(isSecurity ? { security_version: row.security_version + 1 } : {}),
         },

@@ -1,5 +1,6 @@
 import { auditEvent, type Origin } from '../audit/audit.ts';
 import type { Statement } from '../entities/database.ts';
+import { givenByEndedSessions } from '../entities/provider-records.ts';
 import { forgetRememberedDevices } from '../entities/remembered-devices.ts';
 import { liveSessionsOf } from '../entities/sessions.ts';
 import {
@@ -58,7 +59,10 @@ export async function disconnectUser(services: Services, input: Disconnection): 
     ...(forgetDevices ? [forgetRememberedDevices(userId, now), securityChanged(userId, now)] : []),
     ...(scope.kind === 'all'
       ? await endingSessionsOf(services, userId, origin, 'disconnected')
-      : ending.flatMap((row) => endingSession(services, row, origin, 'disconnected'))),
+      : [
+          ...ending.flatMap((row) => endingSession(services, row, origin, 'disconnected')),
+          givenByEndedSessions(userId, now),
+        ]),
     auditEvent(db, origin, {
       type: 'user.disconnected',
       userId,

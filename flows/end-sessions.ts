@@ -11,6 +11,7 @@ import {
   sessionRow,
 } from '../entities/sessions.ts';
 import { dropSignIns } from '../entities/sign-ins.ts';
+import { disconnectUser as everythingBefore } from '../entities/users.ts';
 import { digest } from '../lib/digest.ts';
 import { open } from '../lib/seal.ts';
 import { type Proved, proved } from './proofs.ts';
@@ -111,6 +112,14 @@ export async function endingSessionsOf(
     dropLinks(userId, 'confirm_email', now),
   ];
 }
+
+/** The same for who ends them from a file, for many people at once: their applications learn of it when they ask next. */
+export const endedUntold = (userId: string, now: Date): Statement[] => [
+  everythingBefore(userId, now),
+  dropSignIns(userId, now),
+  otherSessionsEnded(userId, null, now),
+  givenByEndedSessions(userId, now),
+];
 
 /** Ends one session; false where it was ended before. */
 export function endSessionOnce(

@@ -352,7 +352,7 @@ function heldBatch(door: FrontDoor, sql: RegExp): { reached: Promise<void>; go: 
 }
 
 for (const kind of kinds) {
-  for (const way of ['reset', 'change', 'disconnect'] as const)
+  for (const way of ['reset', 'change', 'disconnect', 'apply'] as const)
     test(`${kind}: what is begun while everything is being ended is over too: ${way} (T154, two servers)`, async (t) => {
       const door = await frontDoor(t, kind, {
         replicas: 2,
@@ -389,21 +389,23 @@ for (const kind of kinds) {
 
       const { reached, go } = heldBatch(
         door,
-        way === 'disconnect' ? /fresh_factor_since = \?/ : /SET password_hash/,
+        way === 'disconnect' ? /fresh_factor_since = \?/ : /password_hash = \?/,
       );
       const ending =
         way === 'reset'
           ? resetPassword(services, { link: link as NonNullable<typeof link>, password: next, origin })
           : way === 'change'
             ? ada.press('Change password', { password: next })
-            : disconnectUser(services, {
-                userId,
-                reason: 'x',
-                scope: { kind: 'all' },
-                forgetDevices: false,
-                by: { organizationId: null, clientId: null, userId: null },
-                origin,
-              });
+            : way === 'apply'
+              ? door.apply({ users: [{ email: 'ada@acme.test', password: next }] })
+              : disconnectUser(services, {
+                  userId,
+                  reason: 'x',
+                  scope: { kind: 'all' },
+                  forgetDevices: false,
+                  by: { organizationId: null, clientId: null, userId: null },
+                  origin,
+                });
       await reached;
       door.clock.forward(5);
       await late.press('Sign in', { email: 'ada@acme.test', password });
