@@ -102,13 +102,16 @@ const names = {
   post_logout_redirect_uris: 'postLogoutRedirectUris',
 } as const;
 
-export const isApplicationName = (name: string): boolean => /^\P{Cc}{1,200}$/u.test(name.trim());
+/** One seen line, neither empty nor endless. */
+export function isApplicationName(given: string): boolean {
+  const name = given.trim();
+  return name !== '' && [...name].length <= 200 && oneLinePattern.test(name);
+}
 
 /** What is wrong with a wish, each with its field; the same rules as for configuration files and registering programs. */
 export function applicationProblems(wish: ApplicationWish, before: Metadata = {}): ApplicationProblem[] {
   const problems: ApplicationProblem[] = [];
-  const name = wish.name.trim();
-  if (name === '' || [...name].length > 200 || !oneLinePattern.test(name)) {
+  if (!isApplicationName(wish.name)) {
     problems.push({ field: 'name', message: 'Enter a name of at most 200 characters.', address: null });
   }
   const metadata = metadataOf(wish, before);

@@ -675,6 +675,7 @@ for (const kind of kinds) {
     for (const [wrong, message] of [
       [{ name: '', scopes: 'members:read' }, /Enter a name/],
       [{ name: 'SIEM' }, /Choose at least one/],
+      [{ name: 'SI\u202EEM', scopes: 'members:read' }, /Enter a name/],
       [{ name: 'SIEM', scopes: 'everything' }, /Choose at least one/],
       [{ name: 'SIEM', scopes: 'providers:write' }, /Choose at least one/],
     ] as const) {
