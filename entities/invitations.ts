@@ -89,17 +89,11 @@ export async function openInvitationsAmong(
 }
 
 /** Whom an invitation of this organization went to; null where there is none. */
-export const invitedAddress = async (
-  db: Database,
-  organizationId: string,
-  id: string,
-): Promise<string | null> =>
-  (
-    await db.row<{ email: string }>('SELECT email FROM invitations WHERE id = ? AND organization_id = ?', [
-      id,
-      organizationId,
-    ])
-  )?.email ?? null;
+export const invitationOf = (db: Database, organizationId: string, id: string) =>
+  db.row<Pick<InvitationRow, 'email' | 'role'>>(
+    'SELECT email, role FROM invitations WHERE id = ? AND organization_id = ?',
+    [id, organizationId],
+  );
 
 /** How many wait for an answer. */
 export const countWaitingInvitations = async (

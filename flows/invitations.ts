@@ -4,7 +4,7 @@ import {
   addInvitation,
   countWaitingInvitations,
   type InvitationRow,
-  invitedAddress,
+  invitationOf,
   openInvitation,
   openInvitationOf,
   replaceInvitations,
@@ -75,8 +75,11 @@ export async function inviteMember(
   if (user && (await activeMembership(db, user.id, organization.id))) {
     return { kind: 'already_member' };
   }
-  const open = input.again ? null : await openInvitationOf(db, organization.id, email, db.clock.now());
-  if (open) {
+  const open = await openInvitationOf(db, organization.id, email, db.clock.now());
+  if (open && !mayTakeBack(actor, open)) {
+    return { kind: 'role_too_high' };
+  }
+  if (open && !input.again) {
     return { kind: 'already_invited', id: open.id, until: new Date(open.expires_at) };
   }
   // One organization writes to somebody as often as to its own people; several do not together flood them.
@@ -150,6 +153,12 @@ export async function readInvitations(
   };
 }
 
+/** No admin over an owner, also not over one who has not come yet. */
+export const mayTakeBack = (
+  { role }: Pick<OrganizationVisit['actor'], 'role'>,
+  invitation: Pick<InvitationRow, 'role'>,
+): boolean => rolesToGive(role).some((one) => one === invitation.role);
+
 /**
  * Takes an invitation back; false where it is not this organization's, or was answered.
  *
@@ -161,8 +170,10 @@ export async function revokeInvitation(
   id: string,
 ): Promise<boolean> {
   requirePermission(actor, 'members.invite');
-  const email = await invitedAddress(db, organization.id, id);
-  if (email === null) return false;
+  const found = await invitationOf(db, organization.id, id);
+  if (!found) return false;
+  if (!mayTakeBack(actor, found)) throw new NotPermitted('members.invite');
+  const { email } = found;
   return db.together([
     whileActing({ organization, actor }),
     revoked(organization.id, id, db.clock.now()),

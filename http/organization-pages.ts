@@ -418,7 +418,8 @@ export interface InvitePage extends FramedPage {
     readonly email: string;
     readonly role: Sentence;
     readonly until: Date;
-    readonly revoke: string;
+    /** Null where it is above the reader's role. */
+    readonly revoke: string | null;
   }[];
   readonly back: string;
 }

@@ -7,7 +7,7 @@ import {
   type RowProblem,
   rowsBehind,
 } from '../flows/import-members.ts';
-import { inviteMember, readInvitations, revokeInvitation } from '../flows/invitations.ts';
+import { inviteMember, mayTakeBack, readInvitations, revokeInvitation } from '../flows/invitations.ts';
 import { RequestError } from '../http/errors.ts';
 import { leaveFlash } from '../http/flash.ts';
 import type { InvitePage } from '../http/organization-pages.ts';
@@ -179,7 +179,9 @@ async function showInvite(visit: SignedIn, given: Shown, status = 200): Promise<
       email: row.email,
       role: roleLabels[roles.find((known) => known === row.role) ?? 'member'],
       until: new Date(row.expires_at),
-      revoke: `${base}/members-invite/${encodeURIComponent(row.id)}/revoke`,
+      revoke: mayTakeBack(there.actor, row)
+        ? `${base}/members-invite/${encodeURIComponent(row.id)}/revoke`
+        : null,
     })),
     back: `${base}/members`,
   };

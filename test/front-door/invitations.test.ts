@@ -95,7 +95,7 @@ for (const kind of kinds) {
     const door = await frontDoor(t, kind, {
       configuration: acme(
         {},
-        { ada: { role: 'owner' }, ben: {} },
+        { ada: { role: 'owner' }, ben: {}, chiara: { role: 'admin' } },
         {
           organizations: [{ slug: 'birch', name: 'Birch', policy: { methods: ['totp'] } }],
           users: [
@@ -151,6 +151,18 @@ for (const kind of kinds) {
       'of another organization (T100)',
     );
     t.true(await revokeInvitation(services, visit, waiting?.id ?? ''));
+    const admin = await visitAs(door, 'chiara@acme.test');
+    t.regex(await invited(door, 'ada@acme.test', 'boss@acme.test', 'owner'), /invitation/);
+    t.is(
+      await invited(door, 'chiara@acme.test', 'boss@acme.test'),
+      'role_too_high',
+      'an owner’s is not replaced',
+    );
+    const [owners] = (await readInvitations(services, visit)).rows;
+    await t.throwsAsync(revokeInvitation(admin.services, admin.visit, owners?.id ?? ''), {
+      name: 'NotPermitted',
+    });
+    t.true(await revokeInvitation(services, visit, owners?.id ?? ''));
     await gus.open(third);
     t.is(gus.status, 410);
 
