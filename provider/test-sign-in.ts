@@ -2,6 +2,7 @@ import type { Client, Provider } from 'oidc-provider';
 import * as z from 'zod';
 import type { Services } from '../flows/services.ts';
 import { after, minutes } from '../lib/clock.ts';
+import { token } from '../lib/random.ts';
 import { open, seal } from '../lib/seal.ts';
 import { claims as claimsOfScopes, findAccount } from './account.ts';
 
@@ -27,7 +28,8 @@ export function testSignInUrl(parts: Parts, { clientId, slug }: Omit<TestSignIn,
     redirect_uri: addressFor(parts, seal(ring, place, JSON.stringify({ clientId, slug, until }))),
     prompt: 'login',
     state: 'test',
-    code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
+    // Of no verifier: nobody can redeem the code, wherever its address is seen.
+    code_challenge: token(),
     code_challenge_method: 'S256',
   });
   return `${settings.issuer}/auth?${query}`;
