@@ -1,4 +1,5 @@
 import { auditEvent } from '../audit/audit.ts';
+import type { Statement } from '../entities/database.ts';
 import type { StoredPolicy } from '../entities/memberships.ts';
 import { addAnnouncement } from '../entities/policy-notices.ts';
 import { type PolicyChange, rulesOf, writePolicy } from './change-policy.ts';
@@ -38,6 +39,8 @@ export async function changeOrganizationPolicy(
     readonly expectedVersion: string;
     readonly notify: boolean;
     readonly confirmedBy: Confirmation;
+    /** Writes that must happen with it, or nothing does. */
+    readonly also?: readonly Statement[];
   },
 ): Promise<PolicyOutcome> {
   requirePermission(visit.actor, 'policy.change');
@@ -67,6 +70,7 @@ export async function changeOrganizationPolicy(
       rows: 1,
     },
     ...more,
+    ...(input.also ?? []),
     ...(input.notify ? [addAnnouncement(db, organization.id, next.changedAt, now)] : []),
     auditEvent(db, actor.origin, {
       type: 'policy.changed',

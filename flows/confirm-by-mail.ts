@@ -1,4 +1,5 @@
-import { holdForm } from '../entities/held-forms.ts';
+import type { Statement } from '../entities/database.ts';
+import { holdForm, useHeldForm } from '../entities/held-forms.ts';
 import { email } from '../factors/email.ts';
 import type { Json } from '../factors/factor.ts';
 import { after, minutes } from '../lib/clock.ts';
@@ -43,23 +44,22 @@ export async function sendConfirmation(
   return outcome.kind === 'started' ? id : null;
 }
 
-/** Whether the code is the one that was sent for this form. Attempts are counted before they are checked. */
-export async function isConfirmed(
+/**
+ * What is to be written together with what the code confirms, where it is the one that was sent for this form: it works once, decided by
+ * that write. Null for any other. Attempts are counted before they are checked.
+ */
+export async function confirmation(
   services: Services,
   actor: Actor,
   path: string,
   answer: { readonly id: string; readonly code: unknown },
-): Promise<boolean> {
+): Promise<readonly Statement[] | null> {
   const limit = limitSubject(rules.mailbox, actor.user.id, 'confirmation');
   const attempt = await countAttempt(services.db, rules.mailbox, limit);
-  if (!attempt.ok) return false;
+  if (!attempt.ok) return null;
   const held = await heldFields(services, actor, pathOf(path), answer.id);
   const kept = (held?.kept ? JSON.parse(held.kept) : null) as Json;
   const subject = subjectFor(services, actor.user, [], 'email', '');
   const { ok } = await email.finishEnrolment(subject, kept, { code: answer.code });
-  if (ok) {
-    const { sql, values } = attemptSucceeded(limit);
-    await services.db.change(sql, values);
-  }
-  return ok;
+  return ok ? [useHeldForm(digest(answer.id), services.db.clock.now()), attemptSucceeded(limit)] : null;
 }

@@ -1,7 +1,7 @@
 import { factors } from '../factors/index.ts';
 import { changeOrganizationPolicy } from '../flows/change-organization-policy.ts';
 import type { PolicyRules } from '../flows/change-policy.ts';
-import { isConfirmed, sendConfirmation } from '../flows/confirm-by-mail.ts';
+import { confirmation, sendConfirmation } from '../flows/confirm-by-mail.ts';
 import { announcePolicies, readNotices, remindNow } from '../flows/notify-members.ts';
 import type { OrganizationVisit } from '../flows/organization-actor.ts';
 import { organizationApplications } from '../flows/organization-applications.ts';
@@ -192,10 +192,11 @@ async function save(visit: SignedIn, given: Form): Promise<void> {
   }
   // Whoever has a factor has just used it (the guard's fresh proof); the others prove their mailbox.
   const needsCode = assessment.factors.length === 0 && preview.isChange;
+  let confirmed: Awaited<ReturnType<typeof confirmation>> = [];
   if (needsCode) {
     const id = textOf(given.codeId);
-    const isRight = id !== '' && (await isConfirmed(services, actor, ctx.path, { id, code: given.code }));
-    if (!isRight) {
+    confirmed = id === '' ? null : await confirmation(services, actor, ctx.path, { id, code: given.code });
+    if (confirmed === null) {
       const sent = id === '' ? await sendConfirmation(services, actor, assessment, ctx.path) : id;
       if (sent === null)
         return again(
@@ -213,6 +214,7 @@ async function save(visit: SignedIn, given: Form): Promise<void> {
     expectedVersion: textOf(given.version),
     notify: given.quiet !== '1',
     confirmedBy: needsCode ? 'email_code' : 'factor',
+    also: confirmed,
   });
   switch (outcome.kind) {
     case 'conflict': {

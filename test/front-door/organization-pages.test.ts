@@ -257,6 +257,7 @@ for (const kind of kinds) {
     await gus.press('Save and notify', { code: code === '000000' ? '111111' : '000000' });
     t.is(gus.status, 422);
     t.is(await count(door, 'audit_events', "type = 'policy.changed'"), 0);
+    const codeId = gus.form('Save and notify').fields.get('codeId') ?? '';
     await gus.press('Save and notify', { code });
     // It holds from now on, for whoever has saved it too.
     t.is(gus.heading, 'Set up two-factor authentication');
@@ -266,6 +267,10 @@ for (const kind of kinds) {
       "SELECT data FROM audit_events WHERE type = 'policy.changed'",
     );
     t.is(JSON.parse(event?.data ?? '{}').confirmedBy, 'email_code');
+    await gus.press('Save and notify', { requirement: 'optional' });
+    await gus.press('Save and notify', { codeId, code });
+    t.is(gus.status, 422, 'the code was used');
+    t.is(await count(door, 'audit_events', "type = 'policy.changed'"), 1);
   });
 
   test(`a member's page resets, changes roles and removes; a removed admin has no access at the next request (T100, T103) (${kind})`, async (t) => {
