@@ -255,7 +255,16 @@ function factorView(method: string): string {
   return `/factors/${method}`;
 }
 
-/** True where a field is wrong, so that the page's title says so first. */
+/** True where something that was entered is wrong, so that the page's title says so first and the focus stands there. */
 function hasError(locals: object): boolean {
-  return Object.entries(locals).some(([name, value]) => /error$/i.test(name) && value !== null);
+  const isThere = (value: unknown) => value !== undefined && value !== null;
+  return (Object.entries(locals) as [string, Record<string, unknown> | null | undefined][]).some(
+    ([name, value]) =>
+      isThere(value) &&
+      (/(?:error|problem)$/i.test(name) ||
+        (/problems$/i.test(name) && Object.values(value ?? {}).some(isThere)) ||
+        (name === 'note' && value?.tone === 'danger') ||
+        isThere(value?.error) ||
+        Object.values(value?.errors ?? {}).some(isThere)),
+  );
 }

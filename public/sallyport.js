@@ -419,9 +419,12 @@ addEventListener('load', () => document.querySelector('form[data-submit-now]')?.
 // On a phone the navigation scrolls: where one is stands in sight.
 document.querySelector('.side [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
 
-// What is wrong, or was done, stands in sight: Chromium puts the focus there, and does not always scroll to it.
+// What is wrong, or was done, stands in sight: Chromium puts the focus there, and does not always scroll to it. What is wrong comes first.
 addEventListener('load', () => {
   const at = document.activeElement;
-  if (at?.matches('[autofocus]:is([aria-invalid], [role="alert"])')) at.scrollIntoView({ block: 'center' });
-  else if (at?.matches('[autofocus][role="status"]')) at.scrollIntoView({ block: 'nearest' });
+  if (!at?.matches('[autofocus]')) return;
+  const wrong = document.querySelector('[autofocus]:is([aria-invalid], [role="alert"])');
+  if (wrong && wrong !== at) wrong.focus();
+  if (wrong) wrong.scrollIntoView({ block: 'center' });
+  else if (at.matches('[role="status"]')) at.scrollIntoView({ block: 'nearest' });
 });

@@ -77,6 +77,13 @@ function faultsOf(html: string): readonly string[] {
   }
   if (named('style').length > 0) faults.push('style element');
   if (html.includes('[object')) faults.push('a value that is no text');
+  const firstFocus = tags.find(({ attributes }) => attributes.has('autofocus'))?.attributes;
+  const isWrong = tags.some(
+    ({ attributes }) => attributes.has('autofocus') && attributes.has('aria-invalid'),
+  );
+  if (isWrong && !firstFocus?.has('aria-invalid') && firstFocus?.get('role') !== 'alert') {
+    faults.push('the focus stands on something else than what is wrong');
+  }
 
   const labels = new Set(named('label').map((tag) => tag.attributes.get('for')));
   const ids = tags.flatMap((tag) => tag.attributes.get('id') ?? []);
