@@ -96,7 +96,10 @@ async function pick({ home, approver }: Pick<World, 'home' | 'approver'>, number
 
 const note = (browser: Browser): string =>
   decoded(
-    (/role="status"><div class="note.*?<p>(.*?)<\/p>/s.exec(browser.text)?.[1] ?? '').replace(/<[^>]*>/g, ''),
+    (/role="status"[^>]*><div class="note.*?<p>(.*?)<\/p>/s.exec(browser.text)?.[1] ?? '').replace(
+      /<[^>]*>/g,
+      '',
+    ),
   );
 
 for (const kind of kinds) {
