@@ -1,7 +1,31 @@
+import { readFileSync } from 'node:fs';
 import { get } from 'node:http';
+import path from 'node:path';
 import test from 'ava';
+import { eventWords } from '../../http/event-words.ts';
 import { place } from '../processes/process-rig.ts';
 import { acme, frontDoor, kinds, passwordStep, secret } from './rig.ts';
+
+const deploy = path.resolve(import.meta.dirname, '../../deploy');
+const asked = {
+  'the dashboard': (
+    JSON.parse(readFileSync(`${deploy}/grafana-dashboard.json`, 'utf8')) as {
+      panels: { targets?: { expr: string }[] }[];
+    }
+  ).panels.flatMap(({ targets }) => targets?.map(({ expr }) => expr) ?? []),
+  'the alert rules': [...readFileSync(`${deploy}/prometheus-rules.yaml`, 'utf8').matchAll(/expr: (.+)/g)].map(
+    ([, expr]) => String(expr),
+  ),
+};
+
+/** Metrics that an expression of Prometheus names, with the labels that it looks at. */
+const namesIn = (expr: string) => ({
+  metrics: [...expr.matchAll(/\b(?:sallyport|nodejs|process)_[a-z0-9_]+/g)].map(([name]) => name),
+  labels: [
+    ...[...expr.matchAll(/\bby \(([^)]+)\)/g)].flatMap(([, list]) => String(list).split(/, */)),
+    ...[...expr.matchAll(/([a-z_]+)(?:=~|!~|!=|=)"/g)].map(([, label]) => String(label)),
+  ].filter((label) => label !== 'le' && label !== 'job'),
+});
 
 const configuration = acme({}, { ada: { totp: secret } });
 
@@ -29,6 +53,26 @@ for (const kind of kinds) {
     t.regex(text, /^sallyport_http_request_seconds_count\{method="GET",route="\/auth",status="3xx"\}/m);
     t.regex(text, /^sallyport_database_up 1$/m);
     t.regex(text, /^nodejs_eventloop_lag_p99_seconds /m);
+    const source = readFileSync(path.resolve(deploy, '../http/metrics.ts'), 'utf8');
+    for (const [who, expressions] of Object.entries(asked)) {
+      t.true(expressions.length > 6, who);
+      for (const expr of expressions) {
+        const { metrics: names, labels } = namesIn(expr);
+        for (const name of names) {
+          t.regex(
+            text,
+            new RegExp(`^# TYPE ${name.replace(/_(bucket|count|sum)$/, '')} `, 'm'),
+            `${who}: ${name}`,
+          );
+        }
+        for (const label of labels) t.true(source.includes(`'${label}'`), `${who}: ${label} in ${expr}`);
+        for (const [, list] of expr.matchAll(/type=~?"([^"]+)"/g)) {
+          for (const type of String(list).split('|')) {
+            t.true(type in eventWords, `${who}: no event is called ${type}`);
+          }
+        }
+      }
+    }
     t.notRegex(text, /acme\.test|127\.0\.0\.1/, 'nobody is named');
     t.is((await metrics({ 'X-Forwarded-For': '203.0.113.9' })).status, 404, 'nothing is there for others');
     t.is((await metrics({ Via: '1.1 proxy' })).status, 404);
