@@ -96,7 +96,7 @@ if (hasChromium()) {
         `navigator.credentials.create = () => Promise.reject(new DOMException('no', 'NotAllowedError'))`,
       );
       await ada.press('Confirm setup');
-      await alert.getByText('Nothing came from your passkey').waitFor();
+      await alert.getByText('Your passkey did not answer').waitFor();
       t.is(await ada.page.getByRole('button', { name: 'Confirm setup' }).getAttribute('aria-busy'), null);
       await ada.page.unroute('**/enrol/confirm');
       await ada.page.reload();
@@ -112,7 +112,7 @@ if (hasChromium()) {
         `navigator.credentials.get = () => Promise.reject(new DOMException('no', 'NotAllowedError'))`,
       );
       await ada.press(alone);
-      await alert.getByText('Nothing came from your passkey').waitFor();
+      await alert.getByText('Your passkey did not answer').waitFor();
       await ada.password();
       await ada.page.getByRole('link', { name: 'Use a recovery code' }).waitFor();
       t.deepEqual(ada.complaints, []);
