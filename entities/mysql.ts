@@ -148,9 +148,11 @@ function sharing(promised: Pool): Connections {
   let failovers = 0;
   let silentUntil = 0;
 
-  const ready = async (): Promise<PoolConnection> => {
+  /** @param taking is told of a connection before it is asked for anything: one that never answers would stay taken for ever */
+  const ready = async (taking: (taken: PoolConnection) => void): Promise<PoolConnection> => {
     for (;;) {
       const taken = await promised.getConnection();
+      taking(taken);
       const madeTo = known.get(taken.connection);
       if (madeTo === failovers) return taken;
       if (madeTo !== undefined) {
@@ -181,12 +183,14 @@ function sharing(promised: Pool): Connections {
       let abandoned = false;
       let connection: PoolConnection | null = null;
       const answer = (async () => {
-        const taken = await ready();
-        if (abandoned) {
-          taken.release();
-          throw away();
-        }
-        connection = taken;
+        const taken = await ready((one) => {
+          if (abandoned) {
+            one.release();
+            throw away();
+          }
+          connection = one;
+        });
+        if (abandoned) throw away();
         try {
           return await work(taken);
         } catch (error) {

@@ -116,6 +116,18 @@ if (kinds.includes('MariaDB')) {
           await duringRequest({ request: 'next', late: 0 }, () => db.row('SELECT 1 AS one'));
           line?.delay(0);
           await db.close();
+
+          // A connection that is silent from its first words on takes nobody's place.
+          const narrow = await openDatabase(line?.url ?? '', { poolSize: 1 });
+          await line?.cut();
+          await t.throwsAsync(narrow.row('SELECT 1 AS one'));
+          await line?.restore();
+          line?.silenceAt('SET SESSION');
+          await t.throwsAsync(narrow.row('SELECT 1 AS one'), { code: 'PROTOCOL_SEQUENCE_TIMEOUT' });
+          line?.silenceAt(null);
+          await sleep(2_100);
+          t.deepEqual(await narrow.row('SELECT 1 AS one'), { one: 1 });
+          await narrow.close();
         }
         t.regex(running.output(), /errorId/, 'the log tells of it');
         t.notRegex(running.output(), new RegExp(String(body.refresh_token)));

@@ -242,6 +242,8 @@ export interface Line {
   hang(): void;
   /** Whatever is said takes so many milliseconds to arrive, each way of a question once. */
   delay(ms: number): void;
+  /** A connection on which these words are said gets no answer to them, and none after; null ends that for new ones. */
+  silenceAt(words: string | null): void;
   /** New connections go to another server; those that are there stay where they are. */
   leadTo(databaseUrl: string): void;
   restore(): Promise<void>;
@@ -253,7 +255,9 @@ export async function lineTo(t: ExecutionContext, databaseUrl: string): Promise<
   const sockets = new Set<Socket>();
   let silent = false;
   let late = 0;
+  let fatal: string | null = null;
   const server = createNetServer((near) => {
+    let isDead = false;
     const far = connect(Number(target.port || 3306), target.hostname);
     for (const [from, to] of [
       [near, far],
@@ -261,7 +265,8 @@ export async function lineTo(t: ExecutionContext, databaseUrl: string): Promise<
     ] as const) {
       sockets.add(from);
       from.on('data', (bytes) => {
-        if (silent) return;
+        if (fatal !== null && bytes.includes(fatal)) isDead = true;
+        if (silent || isDead) return;
         if (from === near && late > 0) setTimeout(() => to.write(bytes), late);
         else to.write(bytes);
       });
@@ -294,6 +299,9 @@ export async function lineTo(t: ExecutionContext, databaseUrl: string): Promise<
     cut,
     hang: () => {
       silent = true;
+    },
+    silenceAt: (words) => {
+      fatal = words;
     },
     delay: (ms) => {
       late = ms;
