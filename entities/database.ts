@@ -2,6 +2,7 @@ import type { DataSource } from 'typeorm';
 import type { DatabaseTls } from '../config/settings.ts';
 import type { Clock } from '../lib/clock.ts';
 import { migrations, neededMigrationKey } from '../migrations/index.ts';
+import { alone } from './migration-lock.ts';
 import { openMysql } from './mysql.ts';
 import { openSqlite } from './sqlite.ts';
 
@@ -160,41 +161,13 @@ export async function migrate(database: Database): Promise<string[]> {
   if ((await pendingMigrations(database)).length === 0) {
     return [];
   }
-  return database.withTypeOrm((source) =>
-    withMigrationLock(database, source, async () => {
+  return database.withTypeOrm((source) => {
+    const work = async () => {
       const ran = await source.runMigrations();
       return ran.map((migration) => migration.name);
-    }),
-  );
-}
-
-async function withMigrationLock<Result>(
-  database: Database,
-  source: DataSource,
-  work: () => Promise<Result>,
-): Promise<Result> {
-  if (database.dialect === 'sqlite') {
-    return work();
-  }
-  const runner = source.createQueryRunner();
-  try {
-    await runner.connect();
-    // Locks are the server's, so they bear the database's name.
-    const lock = "CONCAT('sallyport ', LEFT(DATABASE(), 50))";
-    const [taken] = (await runner.query(`SELECT GET_LOCK(${lock}, 120) AS ok`)) as { ok: number | null }[];
-    if (Number(taken?.ok) !== 1) {
-      throw new Error(
-        'another process has been migrating this database for two minutes; nothing was changed',
-      );
-    }
-    try {
-      return await work();
-    } finally {
-      await runner.query(`SELECT RELEASE_LOCK(${lock})`);
-    }
-  } finally {
-    await runner.release();
-  }
+    };
+    return database.dialect === 'sqlite' ? work() : alone(source, work);
+  });
 }
 
 /** The write met a row that holds the same unique value. */

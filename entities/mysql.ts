@@ -17,7 +17,7 @@ const lockPatience = seconds(2);
 /** Read-only, as a replica or a primary that was replaced; a node that left its Galera cluster. */
 const takesNoWrites = new Set([1290, 1792, 1836, 1047]);
 /** Deadlock and lock wait, and what TiDB calls a write that met another. */
-const undone = new Set([1213, 1205, 8002, 8022, 8028, 9007]);
+export const undone = new Set([1213, 1205, 8002, 8022, 8028, 9007]);
 /** After a question that was not answered, all others are refused for so long: nobody waits for each in turn. */
 const rest = seconds(2);
 

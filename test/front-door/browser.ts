@@ -9,8 +9,9 @@ const redirectUri = 'http://127.0.0.1:9/cb';
 export class Browser {
   readonly issuer: string;
   readonly addresses: readonly string[];
-  /** Which server it talks to; its cookies and the issuer's address are the same for all. */
-  replica: number;
+  /** The one server that it talks to; null where each request goes to another, as a proxy without sticky sessions sends them. */
+  #pinned: number | null;
+  #turn = 0;
   readonly cookies = new Map<string, { value: string; path: string; attributes: string }>();
   /** Every `Set-Cookie` and address that it has seen. */
   readonly setCookies: string[] = [];
@@ -26,15 +27,27 @@ export class Browser {
   /** As its person prefers. */
   language = '';
 
-  constructor(issuer: string, addresses: readonly string[], replica = 0) {
+  constructor(issuer: string, addresses: readonly string[], replica: number | null = 0) {
     this.issuer = issuer;
     this.addresses = addresses;
-    this.replica = replica;
+    this.#pinned = replica;
+  }
+
+  /** Which server the next request goes to; cookies and the issuer's address are the same for all. Who sets it stays there. */
+  get replica(): number {
+    if (this.#pinned !== null) return this.#pinned;
+    this.#turn += 1;
+    return this.#turn % this.addresses.length;
+  }
+
+  set replica(index: number) {
+    this.#pinned = index;
   }
 
   /** Another browser with the same cookies: a second tab, or a thief. */
   copy(): Browser {
-    const other = new Browser(this.issuer, this.addresses, this.replica);
+    const other = new Browser(this.issuer, this.addresses, this.#pinned);
+    other.#turn = this.#turn;
     for (const [key, cookie] of this.cookies) other.cookies.set(key, cookie);
     Object.assign(other, {
       url: this.url,

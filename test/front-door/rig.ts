@@ -28,7 +28,11 @@ export const redirectUri = 'http://127.0.0.1:9/cb';
 export interface FrontDoorOptions {
   /** What `sallyport apply` would be given; see `acme` for a start. */
   readonly configuration: object;
-  /** Servers over the same database; a browser's `replica` says which one it talks to. */
+  /**
+   * Servers over the same database; a browser's `replica` says which one it talks to. Where a test does not say how many, there is one
+   * on SQLite and there are two on MariaDB, and every request goes to the one that did not have the last: nothing may need the same
+   * server twice.
+   */
   readonly replicas?: number;
   readonly now?: Date;
   readonly settings?: Partial<Settings>;
@@ -139,7 +143,13 @@ export async function frontDoor(
   const apps: App[] = [];
   const addresses: string[] = [];
   let issuer = '';
-  for (let index = 0; index < (options.replicas ?? 1); index += 1) {
+  const replicas = options.replicas ?? (kind === 'MariaDB' ? 2 : 1);
+  let turn = 0;
+  const next = () => {
+    turn += 1;
+    return options.replicas === undefined ? turn % replicas : 0;
+  };
+  for (let index = 0; index < replicas; index += 1) {
     const db = await openDatabase(databaseUrl, { clock });
     await loadSigningKeys(db, ring, sameKey);
     let app: App | undefined;
@@ -170,7 +180,8 @@ export async function frontDoor(
     await applyConfiguration(services, { name: 'test', text: JSON.stringify(configuration) });
   };
   await apply(options.configuration);
-  const post: FrontDoor['post'] = async (path, fields, { clientId = 'app', replica = 0, bearer } = {}) => {
+  const post: FrontDoor['post'] = async (path, fields, how = {}) => {
+    const { clientId = 'app', replica = next(), bearer } = how;
     const response = await fetch(`${addresses[replica]}${path}`, {
       method: 'POST',
       headers: {
@@ -192,14 +203,15 @@ export async function frontDoor(
     log,
     apply,
     post,
-    browser: (replica = 0) => new Browser(issuer, addresses, replica),
+    browser: (replica) =>
+      new Browser(issuer, addresses, replica ?? (options.replicas === undefined ? null : 0)),
     code: (steps = 0, of = secret) =>
       generateSync({
         secret: of,
         epoch: Math.floor(clock.now().getTime() / 1000) + 30 * steps,
         guardrails: createGuardrails({ MIN_SECRET_BYTES: 10 }),
       }),
-    tokens: (code, verifier, { clientId = 'app', replica = 0 } = {}) =>
+    tokens: (code, verifier, { clientId = 'app', replica = next() } = {}) =>
       post(
         '/token',
         { grant_type: 'authorization_code', code, redirect_uri: redirectUri, code_verifier: verifier },
