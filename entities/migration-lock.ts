@@ -34,7 +34,9 @@ export async function alone<Result>(source: DataSource, work: () => Promise<Resu
   const until = performance.now() + patience;
   while (!(await hold())) {
     if (performance.now() > until) {
-      throw new Error('another process has been migrating this database for two minutes; nothing was changed');
+      throw new Error(
+        'another process has been migrating this database for two minutes; nothing was changed',
+      );
     }
     await new Promise((resolve) => setTimeout(resolve, 200));
   }

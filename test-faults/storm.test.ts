@@ -62,96 +62,98 @@ for (const kind of kinds) {
   });
 }
 
-for (const kind of kinds) test(`${kind}: with no file handle left nobody new is served, nobody is harmed, and it goes on when there are some (T153)`, async (t) => {
-  const at = await place(t, kind);
-  await at.apply(
-    acme(
-      { requirement: 'required_for_all', graceDays: 0, methods: ['totp'] },
-      { p0: { totp: secret }, p1: { totp: secret } },
-    ),
-  );
-  const running = await at.start();
-  const limited = spawnSync('prlimit', ['--pid', String(running.pid), '--nofile=96:96']);
-  if (limited.status !== 0) {
-    t.log('not tried: prlimit is not there');
-    t.pass();
-    return;
-  }
-  const before = errand(at, 'p0');
-  await goOn(before, false);
-  t.is(before.told, 'signed in');
-  const { port } = new URL(running.url);
-  const held = Array.from({ length: 300 }, () => {
-    const socket = connect(Number(port), '127.0.0.1');
-    socket.on('error', () => {});
-    return socket;
-  });
-  await sleep(1500);
-  for (const socket of held) socket.destroy();
-  const back = await until(async () => {
-    const answer = await fetch(`${running.url}/readyz`, { signal: AbortSignal.timeout(2000) }).catch(
-      () => null,
+for (const kind of kinds)
+  test(`${kind}: with no file handle left nobody new is served, nobody is harmed, and it goes on when there are some (T153)`, async (t) => {
+    const at = await place(t, kind);
+    await at.apply(
+      acme(
+        { requirement: 'required_for_all', graceDays: 0, methods: ['totp'] },
+        { p0: { totp: secret }, p1: { totp: secret } },
+      ),
     );
-    return answer?.status === 200;
-  }, 10_000);
-  t.not(back, null, 'it serves again within ten seconds');
-  const one = errand(at, 'p1');
-  await goOn(one, false);
-  t.is(one.told, 'signed in');
-  t.notRegex(running.output(), /"level":60|uncaught/i);
-});
-
-for (const kind of kinds) test(`${kind}: how long it takes to be refused does not tell who has an account, is disabled or has a second factor (T144)`, async (t) => {
-  let line: Line | undefined;
-  const at = await place(t, kind, {
-    databaseUrl: async (url) => {
-      if (kind === 'SQLite') return url;
-      line = await lineTo(t, url);
-      return line.url;
-    },
-  });
-  // Of the cost that a hash has today, as those are that were made here.
-  const extra = { passwordHash: undefined, password };
-  const people = Object.fromEntries(
-    Array.from({ length: 30 }, (_, n) => [
-      [`plain${n}`, { extra }],
-      [`factor${n}`, { totp: secret, extra }],
-      [`closed${n}`, { extra: { ...extra, disabled: true } }],
-    ]).flat(),
-  );
-  await at.apply(acme({ requirement: 'optional' }, people));
-  await at.start();
-  // A question more or less for some of them is 15 ms, and plain to see.
-  line?.delay(15);
-  const kindsOf = ['plain', 'factor', 'closed', 'nobody'] as const;
-  const times: Record<string, number[]> = { plain: [], factor: [], closed: [], nobody: [] };
-  const rounds = Number(process.env.TIMINGS ?? (kind === 'SQLite' ? 150 : 60));
-  const browser = at.browser();
-  await browser.authorize();
-  const { fields } = browser.form('Sign in');
-  for (let n = -10; n < rounds; n += 1) {
-    // Limits count addresses of people and of networks: none comes twice, and the network's count is begun anew.
-    if (n % 10 === 0) await at.look((db) => db.change('DELETE FROM limits'));
-    for (const who of kindsOf.toSorted(() => Math.random() - 0.5)) {
-      fields.set('email', `${who}${Math.abs(n) % 30}@acme.test`);
-      fields.set('password', 'wrong horse battery staple');
-      const tab = browser.copy();
-      const began = performance.now();
-      await tab.open(browser.form('Sign in').action, { fields });
-      const took = performance.now() - began;
-      t.is(tab.status, 422, who);
-      if (n >= 0) times[who]?.push(took);
+    const running = await at.start();
+    const limited = spawnSync('prlimit', ['--pid', String(running.pid), '--nofile=96:96']);
+    if (limited.status !== 0) {
+      t.log('not tried: prlimit is not there');
+      t.pass();
+      return;
     }
-  }
-  const median = (list: readonly number[]) => list.toSorted((a, b) => a - b)[list.length >> 1] ?? 0;
-  const known = median(times.plain ?? []);
-  for (const who of kindsOf) {
-    const p = mannWhitney(times.plain ?? [], times[who] ?? []);
-    const apart = Math.abs(median(times[who] ?? []) - known);
-    t.log(`${who}: median ${median(times[who] ?? []).toFixed(1)} ms, p = ${p.toFixed(3)}`);
-    t.true(p > 0.01 || apart < 5, `${who}: ${apart} ms apart, p = ${p}`);
-  }
-});
+    const before = errand(at, 'p0');
+    await goOn(before, false);
+    t.is(before.told, 'signed in');
+    const { port } = new URL(running.url);
+    const held = Array.from({ length: 300 }, () => {
+      const socket = connect(Number(port), '127.0.0.1');
+      socket.on('error', () => {});
+      return socket;
+    });
+    await sleep(1500);
+    for (const socket of held) socket.destroy();
+    const back = await until(async () => {
+      const answer = await fetch(`${running.url}/readyz`, { signal: AbortSignal.timeout(2000) }).catch(
+        () => null,
+      );
+      return answer?.status === 200;
+    }, 10_000);
+    t.not(back, null, 'it serves again within ten seconds');
+    const one = errand(at, 'p1');
+    await goOn(one, false);
+    t.is(one.told, 'signed in');
+    t.notRegex(running.output(), /"level":60|uncaught/i);
+  });
+
+for (const kind of kinds)
+  test(`${kind}: how long it takes to be refused does not tell who has an account, is disabled or has a second factor (T144)`, async (t) => {
+    let line: Line | undefined;
+    const at = await place(t, kind, {
+      databaseUrl: async (url) => {
+        if (kind === 'SQLite') return url;
+        line = await lineTo(t, url);
+        return line.url;
+      },
+    });
+    // Of the cost that a hash has today, as those are that were made here.
+    const extra = { passwordHash: undefined, password };
+    const people = Object.fromEntries(
+      Array.from({ length: 30 }, (_, n) => [
+        [`plain${n}`, { extra }],
+        [`factor${n}`, { totp: secret, extra }],
+        [`closed${n}`, { extra: { ...extra, disabled: true } }],
+      ]).flat(),
+    );
+    await at.apply(acme({ requirement: 'optional' }, people));
+    await at.start();
+    // A question more or less for some of them is 15 ms, and plain to see.
+    line?.delay(15);
+    const kindsOf = ['plain', 'factor', 'closed', 'nobody'] as const;
+    const times: Record<string, number[]> = { plain: [], factor: [], closed: [], nobody: [] };
+    const rounds = Number(process.env.TIMINGS ?? (kind === 'SQLite' ? 150 : 60));
+    const browser = at.browser();
+    await browser.authorize();
+    const { fields } = browser.form('Sign in');
+    for (let n = -10; n < rounds; n += 1) {
+      // Limits count addresses of people and of networks: none comes twice, and the network's count is begun anew.
+      if (n % 10 === 0) await at.look((db) => db.change('DELETE FROM limits'));
+      for (const who of kindsOf.toSorted(() => Math.random() - 0.5)) {
+        fields.set('email', `${who}${Math.abs(n) % 30}@acme.test`);
+        fields.set('password', 'wrong horse battery staple');
+        const tab = browser.copy();
+        const began = performance.now();
+        await tab.open(browser.form('Sign in').action, { fields });
+        const took = performance.now() - began;
+        t.is(tab.status, 422, who);
+        if (n >= 0) times[who]?.push(took);
+      }
+    }
+    const median = (list: readonly number[]) => list.toSorted((a, b) => a - b)[list.length >> 1] ?? 0;
+    const known = median(times.plain ?? []);
+    for (const who of kindsOf) {
+      const p = mannWhitney(times.plain ?? [], times[who] ?? []);
+      const apart = Math.abs(median(times[who] ?? []) - known);
+      t.log(`${who}: median ${median(times[who] ?? []).toFixed(1)} ms, p = ${p.toFixed(3)}`);
+      t.true(p > 0.01 || apart < 5, `${who}: ${apart} ms apart, p = ${p}`);
+    }
+  });
 
 /** Two-sided p that two samples are of one distribution, by the normal approximation. */
 function mannWhitney(a: readonly number[], b: readonly number[]): number {

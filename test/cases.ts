@@ -57,6 +57,7 @@ export interface Tried {
 /** Cases that one server has to stand by itself, and why another one, or another database, has no part in it. */
 export const alone: Readonly<Record<string, string>> = {
   T125: 'who is slow is cut off by the process that they are slow with, before anything is asked of a database',
+  T145: 'each process hashes and reads bodies for itself, and another one makes that neither faster nor slower',
 };
 
 const folders = ['test', 'test-faults', 'test-upgrade'];

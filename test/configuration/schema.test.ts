@@ -6,7 +6,7 @@ async function tablesOf(db: Database): Promise<{ name: string; engine: string }[
   return db.rows(
     db.dialect === 'sqlite'
       ? "SELECT name, 'InnoDB' AS engine FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
-      : "SELECT table_name AS name, COALESCE(engine, table_type) AS engine FROM information_schema.tables WHERE table_schema = DATABASE()",
+      : 'SELECT table_name AS name, COALESCE(engine, table_type) AS engine FROM information_schema.tables WHERE table_schema = DATABASE()',
   );
 }
 

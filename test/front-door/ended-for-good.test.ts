@@ -163,7 +163,10 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: a sign-in that is handed over while the password is changed makes no session (T154)`, async (t) => {
-    const door = await frontDoor(t, kind, { configuration: acme({}, { ada: { totp: secret } }) });
+    const door = await frontDoor(t, kind, {
+      configuration: acme({}, { ada: { totp: secret } }),
+      replicas: 1,
+    });
     const ada = await signedIn(door);
     await ada.open('/account/password');
     const thief = door.browser();
@@ -215,7 +218,8 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: a password that is changed while the old one is being checked opens nothing (T154)`, async (t) => {
-    const door = await frontDoor(t, kind, { configuration: acme({}, { ada: {} }) });
+    // The one at which it is being checked.
+    const door = await frontDoor(t, kind, { configuration: acme({}, { ada: {} }), replicas: 1 });
     const ada = await signedIn(door);
     await ada.open('/account/password');
     const thief = door.browser();
@@ -254,6 +258,7 @@ for (const kind of kinds)
     test(`${kind}: a set-up is not confirmed by somebody else with the password while ${meanwhile} (T080, T154)`, async (t) => {
       const door = await frontDoor(t, kind, {
         configuration: acme({ requirement: 'required_for_all', graceDays: 0 }, { ada: {} }),
+        replicas: 1,
       });
       const [thief, ada] = [door.browser(), door.browser()];
       for (const one of [thief, ada]) {

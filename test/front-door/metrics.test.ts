@@ -31,7 +31,7 @@ const configuration = acme({}, { ada: { totp: secret } });
 
 for (const kind of kinds) {
   test(`${kind}: /metrics says what happened, by kinds of events and routes, and never who`, async (t) => {
-    const door = await frontDoor(t, kind, { configuration });
+    const door = await frontDoor(t, kind, { configuration, replicas: 1 });
     const metrics = async (headers = {}) => fetch(`${door.issuer}/metrics`, { headers });
     const browser = door.browser();
     await passwordStep(browser);

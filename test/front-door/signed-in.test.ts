@@ -19,7 +19,8 @@ async function withProbe(
   policy: object = {},
   people: Parameters<typeof acme>[1] = { ada: { totp: secret }, ben: {} },
 ): Promise<FrontDoor & { readonly done: string[] }> {
-  const door = await frontDoor(t, kind, { configuration: acme(policy, people) });
+  // The pages are put onto one server.
+  const door = await frontDoor(t, kind, { configuration: acme(policy, people), replicas: 1 });
   const done: string[] = [];
   const [app] = door.apps;
   if (!app) throw new Error('no server');
