@@ -25,7 +25,7 @@ const isAway = (status: number, headers: Headers): boolean =>
 if (kinds.includes('MariaDB')) {
   for (const how of ['cut', 'hang'] as const) {
     test.serial(
-      `MariaDB: while the line to the database is ${how === 'cut' ? 'cut' : 'silent'}, pages and tokens answer 503 with Retry-After, nobody gets in, and it recovers by itself within ten seconds (T150)`,
+      `MariaDB: while the line to the database is ${how === 'cut' ? 'cut' : 'silent'}, pages and tokens answer 503 with Retry-After, nobody gets in, it recovers by itself within ten seconds, and it can be ended without it (T150)`,
       async (t) => {
         let line: Line | undefined;
         const at = await place(t, 'MariaDB', {
@@ -131,6 +131,16 @@ if (kinds.includes('MariaDB')) {
         }
         t.regex(running.output(), /errorId/, 'the log tells of it');
         t.notRegex(running.output(), new RegExp(String(body.refresh_token)));
+
+        await (how === 'cut' ? line?.cut() : line?.hang());
+        const last = at.browser().authorize();
+        await sleep(100);
+        const told = performance.now();
+        running.signal('SIGTERM');
+        const { code, signal } = await within(20_000, running.exited);
+        t.deepEqual({ code, signal }, { code: 0, signal: null }, 'it ends well without its database');
+        t.true(performance.now() - told < 12_000, `it ended after ${performance.now() - told} ms`);
+        await last.catch(() => {});
       },
     );
   }
