@@ -1,5 +1,5 @@
 import { subscribe } from 'node:diagnostics_channel';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { DatabaseSync, StatementSync } from 'node:sqlite';
@@ -73,7 +73,7 @@ function watchSqlite(prototype: object, names: readonly string[]): void {
 }
 
 type Query = (
-  this: { destroy(): void; stream: { destroy(error?: Error): void } },
+  this: { destroy(): void; stream: { destroy(error?: Error): void; pause(): void } },
   sql: unknown,
   ...rest: unknown[]
 ) => unknown;
@@ -88,6 +88,13 @@ function watchMysql(prototype: Record<string, Query>): void {
         // It is on its way, and nobody will say what became of it.
         const sent = original.call(this, sql, ...rest);
         setImmediate(() => this.stream.destroy(Object.assign(new Error('lost'), { code: 'ECONNRESET' })));
+        return sent;
+      }
+      if (kind === 'hang') {
+        // It is made, and its answer never comes.
+        writeFileSync(`${file}.happened`, '');
+        const sent = original.call(this, sql, ...rest);
+        setImmediate(() => this.stream.pause());
         return sent;
       }
       const [errno, code] = failures[kind] ?? [1105, 'ER_UNKNOWN_ERROR'];
