@@ -315,5 +315,7 @@ function reasonOf(error: unknown): string {
     cause?: { code?: string; message?: string };
   };
   const reason = cause?.code || cause?.message || message || code || 'no reason was given';
-  return reason.replaceAll(/\/\/[^/\s@]*@/g, '//…@');
+  const isUnknown =
+    /UNABLE_TO_(VERIFY_LEAF_SIGNATURE|GET_ISSUER_CERT)|SELF_SIGNED_CERT|self-signed certificate/.test(reason);
+  return `${reason.replaceAll(/\/\/[^/\s@]*@/g, '//…@')}${isUnknown ? ': its certificate comes from an authority that Node does not know; NODE_EXTRA_CA_CERTS names one more' : ''}`;
 }

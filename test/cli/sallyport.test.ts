@@ -8,6 +8,7 @@ import { projectRoot } from '../../config/settings.ts';
 import { newKey } from '../../lib/key-ring.ts';
 import { freshDir, freshUrl, type Kind, kinds } from '../configuration/fresh-database.ts';
 import { model, root } from '../factors/maker.ts';
+import { mailSink } from '../notifications/support.ts';
 import { compileCache } from '../processes/process-rig.ts';
 
 const bin = path.join(projectRoot, 'cli/sallyport.js');
@@ -167,6 +168,10 @@ test('doctor finds a database and a mail server that are away, and every wrong s
   t.regex(away.out, /^fail {2}database .*ECONNREFUSED/m);
   t.regex(away.out, /^fail {2}mail/m);
   t.notRegex(away.out + away.err, /tops3cret/);
+
+  const { url } = await mailSink(t, { disabledCommands: [] });
+  const unknown = await sallyport(['doctor'], { env: { MAIL_URL: `${url}?tls.rejectUnauthorized=true` } });
+  t.regex(unknown.out, /^fail {2}mail .*authority that Node does not know; NODE_EXTRA_CA_CERTS names one/m);
 
   const wrong = await sallyport(['doctor'], { env: { PORT: 'x', ISSUER: 'y' } });
   t.is(wrong.code, 1);
