@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -7,7 +8,7 @@ import test, { type ExecutionContext } from 'ava';
 import { projectRoot } from '../../config/settings.ts';
 import { newKey } from '../../lib/key-ring.ts';
 import { freshDir, freshUrl, type Kind, kinds } from '../configuration/fresh-database.ts';
-import { model, root } from '../factors/maker.ts';
+import { attester, model, root } from '../factors/maker.ts';
 import { mailSink } from '../notifications/support.ts';
 import { compileCache } from '../processes/process-rig.ts';
 
@@ -169,7 +170,12 @@ test('doctor finds a database and a mail server that are away, and every wrong s
   t.regex(away.out, /^fail {2}mail/m);
   t.notRegex(away.out + away.err, /tops3cret/);
 
-  const { url } = await mailSink(t, { disabledCommands: [] });
+  const [certificate = new Uint8Array()] = attester.certificates;
+  const { url } = await mailSink(t, {
+    disabledCommands: [],
+    cert: new X509Certificate(certificate).toString(),
+    key: attester.key.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  });
   const unknown = await sallyport(['doctor'], { env: { MAIL_URL: `${url}?tls.rejectUnauthorized=true` } });
   t.regex(unknown.out, /^fail {2}mail .*authority that Node does not know; NODE_EXTRA_CA_CERTS names one/m);
 
