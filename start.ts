@@ -85,6 +85,8 @@ async function serve(settings: Settings): Promise<void> {
     if (cluster.isWorker) {
       process.disconnect();
     }
+    // Lines to a server that does not answer stay open for minutes; nothing else is left.
+    setTimeout(() => process.exit(), seconds(1)).unref();
   };
   // More than once: systemd and a terminal tell each process of a group, and the primary tells its workers.
   process.on('SIGTERM', () => void end(settings.drain));

@@ -48,7 +48,7 @@ export async function openMysql(databaseUrl: string, options: DatabaseOptions): 
       await connections.use(patience, (connection) => answerTo(connection, 'SELECT 1'));
       return { clock: options.clock, stop: () => {} };
     } catch (error) {
-      await pool.end();
+      await farewell(pool);
       throw error;
     }
   })();
@@ -96,9 +96,14 @@ export async function openMysql(databaseUrl: string, options: DatabaseOptions): 
     ...statementBuilders('mysql'),
     close: async () => {
       stop();
-      await pool.end();
+      await farewell(pool);
     },
   };
+}
+
+/** A server that does not answer keeps nobody from ending: what is open to it goes with the process. */
+async function farewell(pool: Pool): Promise<void> {
+  await inTime(pool.end(), seconds(1)).catch(() => {});
 }
 
 interface Connections {
