@@ -126,13 +126,13 @@ function testsIn(file: string): Tried[] {
       const isOnDatabase = areProcesses || /\b(frontDoor|freshWorld|migratedUrl|freshUrl)\(/.test(body);
       const replicas = [...body.matchAll(/\breplicas: (\d)/g)].map(([, count]) => Number(count));
       const processes = /\.start\(1\b|WORKERS: '2'/.test(body) ? 2 : 1;
-      // A front door has one on SQLite and two on MariaDB where the test does not say (test/front-door/rig.ts).
+      // A front door has two where the test does not say (test/front-door/rig.ts).
       const on = (kind: 'SQLite' | 'MariaDB') => {
         if (!isOnDatabase) return null;
         if (!perKind && (kind === 'MariaDB') !== isMariadbOnly) return null;
         if (areProcesses) return processes;
         if (!/\bfrontDoor\(/.test(body)) return 1;
-        return replicas.length > 0 ? Math.max(...replicas) : kind === 'MariaDB' ? 2 : 1;
+        return replicas.length > 0 ? Math.max(...replicas) : 2;
       };
       return {
         file,
@@ -178,10 +178,10 @@ export function page(all: readonly Tried[]): string {
 What a server has to stand, by the numbers that the titles of tests bear, read out of the tests by \`node test/cases.ts\`;
 [a test](../test/housekeeping/cases.test.ts) compares. All other cases are found by \`grep -rn T022 test\`.
 
-Under each database stands with how many servers over it a test is made. Where it says no other number, a test through the front door has one on SQLite
-and two on MariaDB, and each request goes to the one that did not have the last (\`test/front-door/rig.ts\`): nothing can need the same server twice.
-Two servers are in one process, and share nothing there that changes ([a test](../test/housekeeping/memory.test.ts) sees to it); "processes" are
-processes of their own, which are killed, told to end and started again. Tests in \`test-faults/\` and \`test-upgrade/\` have [commands of their own](../README.md#tests).
+Under each database stands with how many servers over it a test is made. Where it says no other number, a test through the front door has two, and each
+request goes to the one that did not have the last (\`test/front-door/rig.ts\`): nothing can need the same server twice. They are in one process, and share
+nothing there that changes ([a test](../test/housekeeping/memory.test.ts) sees to it); "processes" are processes of their own, which are killed, told to end
+and started again. Tests in \`test-faults/\` and \`test-upgrade/\` have [commands of their own](../README.md#tests).
 
 ${parts.join('\n')}`;
 }

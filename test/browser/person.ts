@@ -54,7 +54,12 @@ export async function world(
     applications: [application('app', { redirect_uris: [redirectUri] }), ...(more.applications ?? [])],
     providers: more.providers ?? [],
   };
-  const door = await frontDoor(t, 'SQLite', { configuration, settings: { issuer }, now: new Date() });
+  const door = await frontDoor(t, 'SQLite', {
+    replicas: 1,
+    configuration,
+    settings: { issuer },
+    now: new Date(),
+  });
   handle = door.apps[0]?.handle;
   return { door, issuer, redirectUri };
 }

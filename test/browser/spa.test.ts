@@ -64,6 +64,7 @@ if (hasChromium()) {
       res.end(isLibrary ? library : page(issuer));
     });
     const door = await frontDoor(t, 'SQLite', {
+      replicas: 1,
       now: new Date(),
       settings: { issuer },
       configuration: {

@@ -10,6 +10,7 @@ import { Browser } from './browser.ts';
 test('an API that wants a recent second factor gets it: the application sends the person to step up and goes on (T105, RFC 9470)', async (t) => {
   // The sign-in is six minutes old when the API is called; tokens are as old as they are.
   const door = await frontDoor(t, 'SQLite', {
+    replicas: 1,
     configuration: acme({}, { ada: { totp: secret }, bea: {} }),
     now: new Date(Date.now() - seconds(360)),
   });
@@ -81,6 +82,7 @@ test('an API that wants a recent second factor gets it: the application sends th
 
 test('the resource server takes tokens that are meant for it and whole, and says what is missing by RFC 9470', async (t) => {
   const door = await frontDoor(t, 'SQLite', {
+    replicas: 1,
     now: new Date(),
     configuration: acme(
       {},

@@ -25,7 +25,7 @@ function onOneConnection(port: number, parts: readonly (string | Buffer)[]): Pro
 }
 
 test('a form that is small on the way and huge when unpacked is not unpacked, and nobody waits behind it (T145)', async (t) => {
-  const door = await frontDoor(t, 'SQLite', { configuration: acme({}) });
+  const door = await frontDoor(t, 'SQLite', { replicas: 1, configuration: acme({}) });
   const { port, host } = new URL(door.issuer);
   const printed: string[] = [];
   const { error } = console;
@@ -56,7 +56,7 @@ test('a form that is small on the way and huge when unpacked is not unpacked, an
 });
 
 test('an upload that is too large, or breaks off, is the sender’s mistake and not ours, and leaves nothing on the disk (T145)', async (t) => {
-  const door = await frontDoor(t, 'SQLite', { configuration: acme({}) });
+  const door = await frontDoor(t, 'SQLite', { replicas: 1, configuration: acme({}) });
   const onDisk = async () => (await readdir(tmpdir())).filter((name) => /^[a-z0-9]{25}$/.test(name));
   const before = new Set(await onDisk());
   const form = new FormData();

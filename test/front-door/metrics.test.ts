@@ -93,7 +93,7 @@ for (const kind of kinds) {
 
 test('with a token, /metrics is for whoever shows it', async (t) => {
   const metricsToken = 'a-token-that-nobody-guesses';
-  const door = await frontDoor(t, 'SQLite', { configuration, settings: { metricsToken } });
+  const door = await frontDoor(t, 'SQLite', { replicas: 1, configuration, settings: { metricsToken } });
   const status = async (authorization: string) =>
     (await fetch(`${door.issuer}/metrics`, { headers: { Authorization: authorization } })).status;
   t.is(await status(`Bearer ${metricsToken}`), 200);

@@ -29,9 +29,8 @@ export interface FrontDoorOptions {
   /** What `sallyport apply` would be given; see `acme` for a start. */
   readonly configuration: object;
   /**
-   * Servers over the same database; a browser's `replica` says which one it talks to. Where a test does not say how many, there is one
-   * on SQLite and there are two on MariaDB, and every request goes to the one that did not have the last: nothing may need the same
-   * server twice.
+   * Servers over the same database; a browser's `replica` says which one it talks to. Where a test does not say how many, there are two,
+   * and every request goes to the one that did not have the last: nothing may need the same server twice.
    */
   readonly replicas?: number;
   readonly now?: Date;
@@ -143,7 +142,7 @@ export async function frontDoor(
   const apps: App[] = [];
   const addresses: string[] = [];
   let issuer = '';
-  const replicas = options.replicas ?? (kind === 'MariaDB' ? 2 : 1);
+  const replicas = options.replicas ?? 2;
   let turn = 0;
   const next = () => {
     turn += 1;

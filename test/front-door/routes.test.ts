@@ -49,7 +49,7 @@ const name = ({ method, path }: RouteRecord): string => `${method} ${path}`;
 
 test.serial('every route that answers is in the list, with what it asks for (T013)', async (t) => {
   const ofLibrary = await libraryRoutes();
-  const door = await frontDoor(t, 'SQLite', { configuration: acme({}) });
+  const door = await frontDoor(t, 'SQLite', { replicas: 1, configuration: acme({}) });
   const list = door.apps[0]?.routes.all ?? [];
   t.true(ofLibrary.length > 10);
   const served = [...ownRoutes(door), ...ofLibrary];
@@ -69,7 +69,7 @@ test.serial('every route that answers is in the list, with what it asks for (T01
 });
 
 test('what changes something is protected against other sites, and what needs a session says whose it is (T109)', async (t) => {
-  const door = await frontDoor(t, 'SQLite', { configuration: acme({}) });
+  const door = await frontDoor(t, 'SQLite', { replicas: 1, configuration: acme({}) });
   for (const route of door.apps[0]?.routes.all ?? []) {
     const { method, assurance, crossSite, permission } = route;
     if (assurance === 'session' || assurance === 'fresh proof' || assurance === 'interaction') {
@@ -82,6 +82,7 @@ test('what changes something is protected against other sites, and what needs a 
 
 test('nobody reaches a page of the account without a session, or half-way into one (T002)', async (t) => {
   const door = await frontDoor(t, 'SQLite', {
+    replicas: 1,
     configuration: acme({}, { ada: { totp: 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP' } }),
   });
   const halfWay = door.browser();
@@ -134,7 +135,7 @@ const inApi: Readonly<Record<string, string | null>> = {
 };
 
 test('what the pages of an organization do, the API can do', async (t) => {
-  const door = await frontDoor(t, 'SQLite', { configuration: acme({}) });
+  const door = await frontDoor(t, 'SQLite', { replicas: 1, configuration: acme({}) });
   const forms = (door.apps[0]?.routes.all ?? [])
     .filter(({ method, path }) => method === 'POST' && path.startsWith('/organizations/'))
     .map(name);
