@@ -99,3 +99,15 @@ test('the container has every folder of the program', (t) => {
   const copied = [...textOf('deploy/Dockerfile').matchAll(/^COPY (\w+) \.\/\1$/gm)].map(([, name]) => name);
   t.deepEqual(copied.sort(), [...folders].filter((name) => !beside.test(name)).sort());
 });
+
+test('no statement needs what clusters of MySQL and MariaDB lack or keep to one node (docs/operating.md)', (t) => {
+  const beside = /^(test|bench|examples|public)|\.config\.js$/;
+  const asking = all
+    .filter((file) => file.endsWith('.ts') && !beside.test(file))
+    .filter((file) =>
+      /\b(GET_LOCK|LOCK TABLES|SAVEPOINT|XA (BEGIN|START)|TEMPORARY TABLE|REFERENCES|TRIGGER|PROCEDURE|SKIP LOCKED|RETURNING|AUTO_INCREMENT)\b(?![^\n]*\*\/)/.test(
+        textOf(file).replaceAll(/\/\*[\s\S]*?\*\//g, ''),
+      ),
+    );
+  t.deepEqual(asking, []);
+});
