@@ -1,7 +1,7 @@
 import { auditEvent } from '../audit/audit.ts';
 import { readBranding } from '../entities/branding.ts';
 import { oneLinePattern } from '../lib/one-line.ts';
-import { readPicture } from '../lib/picture.ts';
+import { type Picture, readPicture } from '../lib/picture.ts';
 import { actorData, type OrganizationVisit, requirePermission, stillActing } from './organization-actor.ts';
 import type { Services } from './services.ts';
 
@@ -13,13 +13,36 @@ export interface BrandingWish {
   readonly logo: Buffer | 'keep' | 'none';
 }
 
+export type BrandingField = 'name' | 'accent' | 'logo';
+
 export type BrandingOutcome =
   | { readonly kind: 'saved' }
-  | { readonly kind: 'invalid'; readonly fields: readonly ('name' | 'accent' | 'logo')[] }
+  | { readonly kind: 'invalid'; readonly fields: readonly BrandingField[] }
   | { readonly kind: 'conflict' };
 
 const largest = 200_000;
 const widest = 2048;
+
+/** The picture that these bytes are, as far as it may be a logo; null otherwise. */
+export function logoIn(bytes: Buffer): Picture | null {
+  const picture = readPicture(bytes);
+  const fits =
+    picture !== null &&
+    bytes.length <= largest &&
+    Math.min(picture.width, picture.height) > 0 &&
+    Math.max(picture.width, picture.height) <= widest;
+  return fits ? picture : null;
+}
+
+/** What of a wish cannot be: asked before it is shown, and again before it is saved. */
+export function wrongInBranding({ name, accent, logo }: BrandingWish): readonly BrandingField[] {
+  const known = name.trim();
+  return [
+    ...(known !== '' && [...known].length <= 200 && oneLinePattern.test(known) ? [] : ['name' as const]),
+    ...(accent === null || /^#[0-9a-f]{6}$/i.test(accent) ? [] : ['accent' as const]),
+    ...(!Buffer.isBuffer(logo) || logoIn(logo) ? [] : ['logo' as const]),
+  ];
+}
 
 /** How an organization's pages look: its name, one colour, and a picture that is what it says to be. */
 export async function changeBranding(
@@ -31,18 +54,8 @@ export async function changeBranding(
   const { db } = services;
   const { organization, actor } = visit;
   const name = wish.name.trim();
-  const picture = Buffer.isBuffer(wish.logo) ? readPicture(wish.logo) : null;
-  const isPicture =
-    !Buffer.isBuffer(wish.logo) ||
-    (picture !== null &&
-      wish.logo.length <= largest &&
-      Math.min(picture.width, picture.height) > 0 &&
-      Math.max(picture.width, picture.height) <= widest);
-  const fields = [
-    ...(name !== '' && [...name].length <= 200 && oneLinePattern.test(name) ? [] : ['name' as const]),
-    ...(wish.accent === null || /^#[0-9a-f]{6}$/i.test(wish.accent) ? [] : ['accent' as const]),
-    ...(isPicture ? [] : ['logo' as const]),
-  ];
+  const picture = Buffer.isBuffer(wish.logo) ? logoIn(wish.logo) : null;
+  const fields = wrongInBranding(wish);
   if (fields.length > 0) return { kind: 'invalid', fields };
 
   const before = readBranding(organization.branding);

@@ -371,12 +371,24 @@ export interface ApiClientPage extends FramedPage {
 }
 
 export interface BrandingPage extends FramedPage {
-  /** POST, multipart: name, accent, logo, withoutLogo. */
+  /** POST, multipart: name, accent, logo, chosen, withoutLogo; act: preview. */
   readonly action: string;
   readonly name: string;
   /** `#rrggbb`; empty: the instance's own. */
   readonly accent: string;
   readonly hasLogo: boolean;
+  readonly withoutLogo: boolean;
+  /** A logo, in base64, that was chosen and is not saved yet. */
+  readonly chosen: string | null;
+  /** What the picture of the sign-in page shows; its `logo` is an address or the picture itself. */
+  readonly look: {
+    readonly name: string;
+    readonly initial: string;
+    readonly colour: string;
+    readonly logo: string | null;
+  };
+  /** Asked for, and not saved. */
+  readonly isPreview: boolean;
   readonly nameError: Sentence | null;
   readonly accentError: Sentence | null;
   readonly logoError: Sentence | null;

@@ -244,7 +244,7 @@ const linkProtocols = new Set(['http:', 'https:', 'mailto:', 'otpauth:']);
 
 /** An address fit for `src`: a path of ours, https, or a picture inside the page. */
 function imageSource(url: string): string {
-  if (/^data:image\/(?:png|svg\+xml)[;,]/.test(url)) return url;
+  if (/^data:image\/(?:png|jpeg|webp|svg\+xml)[;,]/.test(url)) return url;
   const safe = href(url);
   return /^(?:otpauth|mailto):/i.test(safe) ? '#' : safe;
 }

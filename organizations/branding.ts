@@ -2,13 +2,21 @@ import Router from '@koa/router';
 import type { Context } from 'koa';
 import { type Branding, readBranding } from '../entities/branding.ts';
 import { organizationById } from '../entities/organizations.ts';
-import { changeBranding, logoOf } from '../flows/change-branding.ts';
+import {
+  type BrandingField,
+  type BrandingWish,
+  changeBranding,
+  logoIn,
+  logoOf,
+  wrongInBranding,
+} from '../flows/change-branding.ts';
 import { RequestError } from '../http/errors.ts';
 import { leaveFlash } from '../http/flash.ts';
+import { languageOf } from '../http/language.ts';
 import type { BrandingPage } from '../http/organization-pages.ts';
-import type { Sentence } from '../http/pages.ts';
+import type { Language, Sentence } from '../http/pages.ts';
 import { openToAll } from '../http/route-list.ts';
-import { show } from '../http/show.ts';
+import { brandOf, show } from '../http/show.ts';
 import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
 import type { Site } from '../http/site.ts';
 import { contrast } from '../lib/contrast.ts';
@@ -20,48 +28,43 @@ export function brandingRoutes({ get, post }: SignedInRoutes): void {
   get('/:slug/branding', inSession('branding.read'), async (visit) => {
     const { organization } = await organizationOf(visit);
     const branding = readBranding(organization.branding);
-    await showBranding(visit, { name: organization.name, accent: branding?.accent ?? '' });
+    await showBranding(visit, {
+      name: organization.name,
+      accent: branding?.accent ?? '',
+      logo: 'keep',
+    });
   });
 
   post('/:slug/branding', inSession('branding.change'), async (visit, form) => {
     const { ctx, site } = visit;
-    const file = uploadOf(ctx, 'logo');
     const accent = textOf(form.accent).trim().toLowerCase();
-    const name = textOf(form.name);
-    const outcome = await changeBranding(site.services, await organizationOf(visit), {
-      name,
+    const wish: BrandingWish = {
+      name: textOf(form.name),
       accent: accent === '' ? null : accent,
-      logo: file ?? (form.withoutLogo === '1' ? 'none' : 'keep'),
-    });
-    if (outcome.kind === 'conflict') {
-      return showBranding(
+      logo: uploadOf(ctx, 'logo') ?? (form.withoutLogo === '1' ? 'none' : (carried(form.chosen) ?? 'keep')),
+    };
+    const typed = { name: wish.name, accent, logo: wish.logo };
+    const show = async (fields: readonly BrandingField[], more: Partial<BrandingPage> = {}, status = 200) => {
+      const wrong = (field: BrandingField, text: Sentence) => (fields.includes(field) ? text : null);
+      await showBranding(
         visit,
+        typed,
         {
-          name,
-          accent,
-          note: {
-            tone: 'danger',
-            text: 'Somebody else was changing the same. Nothing of yours was saved; look at it again.',
-          },
-        },
-        409,
-      );
-    }
-    if (outcome.kind === 'invalid') {
-      const wrong = (field: (typeof outcome.fields)[number], text: Sentence) =>
-        outcome.fields.includes(field) ? text : null;
-      return showBranding(
-        visit,
-        {
-          name,
-          accent,
           nameError: wrong('name', 'Enter a name of at most 200 characters.'),
           accentError: wrong('accent', 'Enter a colour as # and six digits, like #2453cc.'),
           logoError: wrong('logo', 'This is no PNG, JPEG or WebP picture of at most 200 kB and 2048 pixels.'),
+          ...more,
         },
-        422,
+        fields.length > 0 ? 422 : status,
       );
+    };
+    if (form.act === 'preview') return show(wrongInBranding(wish), { isPreview: true });
+    const outcome = await changeBranding(site.services, await organizationOf(visit), wish);
+    if (outcome.kind === 'conflict') {
+      const text = 'Somebody else was changing the same. Nothing of yours was saved; look at it again.';
+      return show([], { note: { tone: 'danger', text } }, 409);
     }
+    if (outcome.kind === 'invalid') return show(outcome.fields);
     leaveFlash(ctx, site.services.ring, {
       tone: 'ok',
       text: 'The branding is saved. It is shown from now on.',
@@ -71,14 +74,28 @@ export function brandingRoutes({ get, post }: SignedInRoutes): void {
   });
 }
 
+/** A logo that was chosen before, and comes along until it is saved: no browser lets a page choose a file again. */
+function carried(given: unknown): Buffer | null {
+  const bytes = Buffer.from(textOf(given), 'base64');
+  return logoIn(bytes) ? bytes : null;
+}
+
 async function showBranding(
   visit: SignedIn,
-  given: Pick<BrandingPage, 'name' | 'accent'> & Partial<BrandingPage>,
+  {
+    name,
+    accent,
+    logo,
+  }: { readonly name: string; readonly accent: string; readonly logo: BrandingWish['logo'] },
+  given: Partial<BrandingPage> = {},
   status = 200,
 ): Promise<void> {
   const { ctx, site } = visit;
   const { organization } = await organizationOf(visit);
   const branding = readBranding(organization.branding);
+  const picture = Buffer.isBuffer(logo) ? logoIn(logo) : null;
+  const chosen = picture && Buffer.isBuffer(logo) ? logo.toString('base64') : null;
+  const { logoUrl: stored, initial } = brandOf(name, organization.branding);
   show(
     ctx,
     site.renderer,
@@ -86,27 +103,50 @@ async function showBranding(
     {
       ...(await framedBy(visit)),
       action: ctx.path,
+      name,
+      accent,
       hasLogo: branding?.hasLogo ?? false,
+      withoutLogo: logo === 'none',
+      chosen,
+      look: {
+        name: shortened(name),
+        initial,
+        colour: isColour(accent) ? accent : usualColour,
+        logo: picture ? `data:${picture.type};base64,${chosen}` : logo === 'none' ? null : stored,
+      },
+      isPreview: false,
       nameError: null,
       accentError: null,
       logoError: null,
       note: null,
-      contrast: contrastWords(given.accent),
+      contrast: contrastWords(accent, languageOf(ctx)),
       ...given,
     },
     status,
   );
 }
 
-function contrastWords(accent: string): Sentence | null {
-  if (!/^#[0-9a-f]{6}$/i.test(accent)) return null;
+/** Of the style sheet, where an organization has chosen none. */
+const usualColour = '#2453cc';
+const isColour = (text: string): boolean => /^#[0-9a-f]{6}$/i.test(text);
+
+/** What fits into one line of the picture; the pages themselves break it. */
+const shortened = (name: string): string =>
+  [...name].length > 28 ? `${[...name].slice(0, 27).join('')}…` : name;
+
+function contrastWords(accent: string, lang: Language): Sentence | null {
+  if (!isColour(accent)) return null;
   const ratio = contrast(accent, '#ffffff');
   return {
     sentence:
       ratio >= 4.5
         ? 'Contrast with white: {ratio} : 1. It reads well as it is.'
         : 'Contrast with white: {ratio} : 1, less than 4.5. Text and buttons use a darker shade of it, so that they can be read.',
-    values: { ratio: ratio.toFixed(1) },
+    values: {
+      ratio: new Intl.NumberFormat(lang, { minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(
+        ratio,
+      ),
+    },
   };
 }
 
@@ -140,7 +180,7 @@ export function brandRoutes({ services, routes }: Site): Router {
   router.get('/brand.css', async (ctx) => {
     const branding = await brandingOf(ctx);
     const { accent } = branding;
-    if (accent === null || !/^#[0-9a-f]{6}$/i.test(accent)) throw new RequestError('not_found');
+    if (accent === null || !isColour(accent)) throw new RequestError('not_found');
     keep(ctx, branding);
     ctx.type = 'text/css';
     ctx.body = `:root { --brand: ${accent} }\n`;

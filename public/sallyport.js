@@ -104,6 +104,61 @@ for (const input of document.querySelectorAll('input[type="file"][data-largest]'
     input.reportValidity();
   });
 
+/** How an organization would look, while it is chosen; without scripts its Preview button shows the same. */
+function showLook(form) {
+  const { name, accent, logo, withoutLogo } = form.elements;
+  const pick = form.querySelector('[data-pick]');
+  const looks = [...document.querySelectorAll('.look')];
+  const each = (selector, change) => {
+    for (const look of looks) change(look.querySelector(selector));
+  };
+  const usual = '#2453cc';
+  const stored = looks[0].querySelector('image').getAttribute('href') ?? '';
+  const colour = (value) => {
+    for (const look of looks) look.setAttribute('color', value);
+    // What was said of another colour holds no longer.
+    form.querySelector('[data-contrast]')?.remove();
+  };
+  const picture = (address) => {
+    each('image', (image) => {
+      image.setAttribute('href', address);
+      image.classList.toggle('away', address === '');
+    });
+    each('[data-initial]', (initial) => initial.classList.toggle('away', address !== ''));
+  };
+  const chooseLogo = () => {
+    const [file] = logo.files;
+    if (withoutLogo?.checked && !file) return picture('');
+    if (!file || !logo.checkValidity()) return picture(stored);
+    const reader = new FileReader();
+    reader.addEventListener('load', () => picture(reader.result));
+    reader.readAsDataURL(file);
+  };
+  pick.addEventListener('input', () => {
+    accent.value = pick.value;
+    colour(pick.value);
+  });
+  accent.addEventListener('input', () => {
+    const value = accent.value.trim() || usual;
+    if (!/^#[0-9a-f]{6}$/i.test(value)) return;
+    pick.value = value;
+    colour(value);
+  });
+  name.addEventListener('input', () => {
+    const letters = [...name.value.trim()];
+    each('[data-look-name]', (place) => {
+      place.textContent = letters.length > 28 ? `${letters.slice(0, 27).join('')}…` : letters.join('');
+    });
+    each('[data-initial] text', (place) => {
+      place.textContent = (letters[0] ?? 'S').toUpperCase();
+    });
+  });
+  logo.addEventListener('change', chooseLogo);
+  withoutLogo?.addEventListener('change', chooseLogo);
+}
+
+for (const form of document.querySelectorAll('form[data-looks]')) showLook(form);
+
 /* A code that was wrong is selected, so that typing replaces it. */
 document.querySelector('input.code[aria-invalid="true"], input.recovery[aria-invalid="true"]')?.select();
 

@@ -2,6 +2,10 @@ import type { GalleryPage } from '../gallery.ts';
 import type { FramedPage } from '../pages.ts';
 import { base } from './samples.ts';
 
+/** A picture of one pixel. */
+const dot =
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==';
+
 /** Branding, in every state. */
 export function brandingGallery(shared: FramedPage): readonly GalleryPage[] {
   const branding = {
@@ -10,6 +14,10 @@ export function brandingGallery(shared: FramedPage): readonly GalleryPage[] {
     name: 'Acme Aviation',
     accent: '#c2410c',
     hasLogo: true,
+    withoutLogo: false,
+    chosen: null,
+    look: { name: 'Acme Aviation', initial: 'A', colour: '#c2410c', logo: null },
+    isPreview: false,
     nameError: null,
     accentError: null,
     logoError: null,
@@ -22,6 +30,16 @@ export function brandingGallery(shared: FramedPage): readonly GalleryPage[] {
 
   return [
     { name: 'organizations/branding', state: 'chosen', locals: branding },
+    {
+      name: 'organizations/branding',
+      state: 'previewed, not saved, with a logo',
+      locals: {
+        ...branding,
+        isPreview: true,
+        chosen: dot,
+        look: { ...branding.look, logo: `data:image/png;base64,${dot}` },
+      },
+    },
     {
       name: 'organizations/branding',
       state: 'wrong',

@@ -84,11 +84,24 @@ for (const kind of kinds) {
       t.is(answer.status, 413);
       t.regex(page, /<h1>This file is too large<\/h1>[\s\S]*href="\/organizations\/acme\/branding"/);
     }
+    // What was chosen is seen before it is saved, and a wrong name loses no logo.
+    const previewed = await send(door, ada, { name: 'Acme', accent: '#C2410C', act: 'preview' }, png(64));
+    const preview = await previewed.text();
+    t.is(previewed.status, 200);
+    t.regex(preview, /Nothing is saved yet/);
+    t.is(preview.split(' color="#c2410c"').length, 3, 'on light and on dark');
+    t.is(preview.split(`href="data:image/png;base64,${png(64).toString('base64')}"`).length, 3);
+    const misnamed = await send(door, ada, { name: ' ', chosen: png(64).toString('base64') });
+    t.is(misnamed.status, 422);
+    t.true((await misnamed.text()).includes(`name="chosen" value="${png(64).toString('base64')}"`));
+    const forged = await send(door, ada, { name: 'Acme', chosen: svg.toString('base64'), act: 'preview' });
+    t.notRegex(await forged.text(), /name="chosen"|data:image\/svg/);
     t.is(await count(door, 'audit_events', "type = 'branding.changed'"), 0);
     // Without a right token nothing happens, and nothing stays on the disk.
     t.is((await send(door, ada, { name: 'Evil' }, png(64), 'wrong')).status, 403);
-    const saved = await send(door, ada, { name: 'Acme <b>Air</b>', accent: '#C2410C', logo: 'x' }, png(64));
-    t.is(saved.status, 303);
+    const chosen = png(64).toString('base64');
+    const saved = await send(door, ada, { name: 'Acme <b>Air</b>', accent: '#C2410C', logo: 'x', chosen });
+    t.is(saved.status, 303, 'saved as it was previewed, without choosing the file again');
 
     const ben = door.browser();
     await ben.authorize({ client_id: 'own' });
