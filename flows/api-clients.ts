@@ -50,6 +50,10 @@ export function apiClientFrom(entry: ApplicationEntry): ApiClient | null {
     : { ...entry, scopes, hasSignIn: !(Array.isArray(types) && types.length === 0) };
 }
 
+/** False for what only uses the management API: nobody is asked anything on the way to it. */
+export const isSignedInTo = (entry: ApplicationEntry): boolean =>
+  entry.isShared || (apiClientFrom(entry)?.hasSignIn ?? true);
+
 /** The programs that may use the management API for this organization; those of the instance are its operator's. */
 export async function apiClientsOf(
   services: Pick<Services, 'db'>,

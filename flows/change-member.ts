@@ -12,7 +12,7 @@ import { securityMail } from './security-mail.ts';
 import type { Services } from './services.ts';
 
 export type MemberOutcome =
-  | { readonly kind: 'done' }
+  | { readonly kind: 'done' /** It was so before; nobody is told. */; readonly wasSo?: true }
   /** No such person in this very organization. */
   | { readonly kind: 'not_found' }
   | {
@@ -63,7 +63,7 @@ export async function changeRole(
   const target = await targetOf(services, visit, 'members.change_role', input.userId);
   if (target.kind !== 'found') return target;
   if (!rolesToGive(actor.role).includes(input.role)) return { kind: 'refused', why: 'role_too_high' };
-  if (target.role === input.role) return { kind: 'done' };
+  if (target.role === input.role) return { kind: 'done', wasSo: true };
 
   const now = db.clock.now().getTime();
   const acting = stillActing(actor, organization.id);

@@ -430,7 +430,9 @@ export interface InvitePage extends FramedPage {
     readonly email: string;
     readonly role: Sentence;
     readonly until: Date;
-    /** Null where it is above the reader's role. */
+    /** As it was sent, to be sent again. */
+    readonly sent: { readonly name: string; readonly role: string };
+    /** Null where it is above the reader's role, which may not send it again either. */
     readonly revoke: string | null;
   }[];
   readonly back: string;

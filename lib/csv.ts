@@ -18,7 +18,8 @@ export function readCsv(text: string): string[][] | null {
   let field = '';
   let quoted = false;
   const source = text.replace(/^\uFEFF/, '');
-  const separator = /^[^\n"]*;/.test(source) && !/^[^\n"]*,/.test(source) ? ';' : ',';
+  const [first = ''] = /^[^\n"]*/.exec(source) ?? [];
+  const separator = [',', ';', '\t'].find((letter) => first.includes(letter)) ?? ',';
   for (let at = 0; at < source.length; at += 1) {
     const letter = source[at];
     if (quoted) {

@@ -1,4 +1,4 @@
-import { apiClientFrom } from '../flows/api-clients.ts';
+import { isSignedInTo } from '../flows/api-clients.ts';
 import {
   type ApplicationEntry,
   type ApplicationOutcome,
@@ -159,10 +159,6 @@ export function applicationRoutes(routes: SignedInRoutes): void {
   });
 }
 
-/** What only uses the management API stands on the page of API access. */
-const isSignedInTo = (entry: ApplicationEntry): boolean =>
-  entry.isShared || (apiClientFrom(entry)?.hasSignIn ?? true);
-
 /** @throws RequestError not_found, also for what belongs to the instance or to another organization */
 async function entryOf(visit: SignedIn): Promise<ApplicationEntry> {
   const there = await organizationOf(visit);
@@ -171,9 +167,14 @@ async function entryOf(visit: SignedIn): Promise<ApplicationEntry> {
   return entry;
 }
 
+/** One address a line; several on one line where each is one. What is none stays as it was typed, to be told. */
 const linesOf = (value: unknown): string[] =>
   textOf(value)
-    .split(/\s+/)
+    .split('\n')
+    .flatMap((line) => {
+      const words = line.trim().split(/\s+/);
+      return words.every((word) => URL.canParse(word)) ? words : [words.join(' ')];
+    })
     .filter((line) => line !== '')
     .slice(0, 200);
 
@@ -318,10 +319,10 @@ function firstProblem(
 /** The rules of flows/client-metadata.ts, as people are told them. */
 const addressSentences: { readonly [message: string]: string } = {
   'must be an absolute address':
-    '{address} must be an absolute address, such as https://app.example.com/callback.',
-  'must have no fragment (#)': '{address} must have no fragment (#).',
-  'must not use this scheme': '{address} must not use this scheme.',
-  'must not contain a user name or password': '{address} must not contain a user name or password.',
+    '“{address}” must be an absolute address, such as https://app.example.com/callback.',
+  'must have no fragment (#)': '“{address}” must have no fragment (#).',
+  'must not use this scheme': '“{address}” must not use this scheme.',
+  'must not contain a user name or password': '“{address}” must not contain a user name or password.',
 };
 
 /** What cannot be begun by a plain link, or has no code, cannot be tried from here. */

@@ -56,7 +56,7 @@ export function inviteRoutes({ get, post }: SignedInRoutes): void {
     // Whoever may rule an organization is not made by a session that somebody has left open, nor by a remembered browser.
     if (
       role !== 'member' &&
-      (await provesFirst(visit, { keeps: ['email', 'name', 'role'] }, basePath(ctx)))
+      (await provesFirst(visit, { keeps: ['email', 'name', 'role', 'again'] }, basePath(ctx)))
     ) {
       return;
     }
@@ -99,10 +99,16 @@ export function importRoutes({ get, post }: SignedInRoutes): void {
     const there = await organizationOf(visit);
     const file = uploadOf(ctx, 'file');
     const csv = file ? textIn(file) : textOf(form.csv);
+    if (csv === null)
+      return unreadable(
+        visit,
+        '',
+        'This file is no CSV. Save the list as CSV in your spreadsheet program, and choose that file.',
+      );
     const isConfirmed = !file && form.confirmed === '1';
     const behind = isConfirmed ? countIn(form.behind) : 0;
     const plan = await planImport(site.services, there, csv);
-    if (typeof plan === 'string') return unreadable(visit, csv, plan);
+    if (typeof plan === 'string') return unreadable(visit, csv, listProblems[plan]);
     const rulers = rowsBehind(plan, behind).filter(({ role }) => role !== 'member');
     if (rulers.length > 0 && (await provesFirst(visit, { keeps: ['csv'] }, basePath(ctx)))) return;
     if (!isConfirmed) return showInvite(visit, { csv, plan });
@@ -128,8 +134,8 @@ export function importRoutes({ get, post }: SignedInRoutes): void {
 /** Only ever shown, or a place in the person's own list. */
 const countIn = (typed: unknown): number => (/^\d{1,6}$/.test(textOf(typed)) ? Number(typed) : 0);
 
-const unreadable = (visit: SignedIn, csv: string, why: ListProblem): Promise<void> =>
-  showInvite(visit, { csv, csvError: listProblems[why] }, 422);
+const unreadable = (visit: SignedIn, csv: string, why: Sentence): Promise<void> =>
+  showInvite(visit, { csv, csvError: why }, 422);
 
 const listProblems: Readonly<Record<ListProblem, string>> = {
   empty: 'Choose a file or paste a list: there is nothing in it yet.',
@@ -178,6 +184,7 @@ async function showInvite(visit: SignedIn, given: Shown, status = 200): Promise<
     waiting: waiting.slice(0, shownRows).map((row) => ({
       email: row.email,
       role: roleLabels[roles.find((known) => known === row.role) ?? 'member'],
+      sent: { name: row.name ?? '', role: row.role },
       until: new Date(row.expires_at),
       revoke: mayTakeBack(there.actor, row)
         ? `${base}/members-invite/${encodeURIComponent(row.id)}/revoke`

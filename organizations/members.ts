@@ -72,7 +72,14 @@ export function memberRoutes({ get, post }: SignedInRoutes): void {
       userId: String(ctx.params.id),
       role,
     });
-    told(visit, outcome, 'The role is changed. The person gets a mail.');
+    const wasSo = outcome.kind === 'done' && outcome.wasSo;
+    told(
+      visit,
+      outcome,
+      wasSo
+        ? 'The person has this role already: nothing is changed.'
+        : 'The role is changed. The person gets a mail.',
+    );
   });
 
   get('/:slug/members/:id/disconnect', inSession('members.disconnect'), async (visit) => {

@@ -1,4 +1,5 @@
 import { factors } from '../factors/index.ts';
+import { isSignedInTo } from '../flows/api-clients.ts';
 import { changeOrganizationPolicy } from '../flows/change-organization-policy.ts';
 import type { PolicyRules } from '../flows/change-policy.ts';
 import { confirmation, sendConfirmation } from '../flows/confirm-by-mail.ts';
@@ -329,7 +330,7 @@ async function showPage(
       ),
       modelsNeedRoots: values.passkeyModels !== null && services.settings.passkeyRoots.length === 0,
       hasTextMessages: services.available.includes('sms'),
-      applications: applications.map(({ clientId, name }) => ({
+      applications: applications.filter(isSignedInTo).map(({ clientId, name }) => ({
         value: clientId,
         label: { sentence: '{application}', values: { application: name } },
         chosen: values.applications !== 'all' && values.applications.includes(clientId),

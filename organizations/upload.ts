@@ -8,8 +8,10 @@ export function uploadOf(ctx: Context, field: string): Buffer | null {
   return Buffer.isBuffer(content) && content.length > 0 ? content : null;
 }
 
-/** Spreadsheets write UTF-8, or what their system wrote before it. */
-export function textIn(bytes: Buffer): string {
+/** Spreadsheets write UTF-8, UTF-16 or what their system wrote before it; null for what is no text at all, such as their own files. */
+export function textIn(bytes: Buffer): string | null {
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return new TextDecoder('utf-16le').decode(bytes);
+  if (bytes.includes(0)) return null;
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {

@@ -19,7 +19,13 @@ export function inviteGallery(shared: FramedPage): readonly GalleryPage[] {
     plan: null,
     going: null,
     waiting: [
-      { email: 'tom@acme.test', role: 'Member', until: by, revoke: `${base}/members-invite/1/revoke` },
+      {
+        email: 'tom@acme.test',
+        role: 'Member',
+        until: by,
+        sent: { name: 'Tom Weiss', role: 'member' },
+        revoke: `${base}/members-invite/1/revoke`,
+      },
     ],
     back: `${base}/members`,
   } as const;

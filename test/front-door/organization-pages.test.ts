@@ -302,6 +302,10 @@ for (const kind of kinds) {
 
     await ada.press('Change role', { role: 'admin' });
     t.regex(ada.text, /The role is changed/);
+    const mails = await count(door, 'outbox', '1 = 1');
+    await ada.press('Change role', { role: 'admin' });
+    t.regex(ada.text, /has this role already/);
+    t.is(await count(door, 'outbox', '1 = 1'), mails);
     const chiara = await arrive(door, 'chiara', '/organizations/acme/members', 1);
     t.is(chiara.status, 200);
     await ada.open(`/organizations/acme/members/${await idOf(door, 'chiara')}/remove`);
@@ -380,6 +384,7 @@ for (const kind of kinds) {
       [{ name: 'Planner', redirectUris: 'https://a.test/cb#x' }, /fragment/],
       [{ name: 'Planner', redirectUris: 'javascript:alert(1)' }, /must not use this scheme/],
       [{ name: 'Planner', redirectUris: 'nonsense' }, /absolute address/],
+      [{ name: 'Planner', redirectUris: 'not an address' }, /“not an address” must be an absolute address/],
       [{ name: 'Planner', redirectUris: 'https://u:p@a.test/cb' }, /user name or password/],
     ];
     for (const [values, message] of wrong) {
@@ -397,7 +402,7 @@ for (const kind of kinds) {
     t.deepEqual(await asked('https://a.test/cb'), { redirectUris: null, logoutUris: null });
     t.regex(
       (await asked('https://a.test/cb\nhttps://a.test/cb#x')).redirectUris ?? '',
-      /a\.test\/cb#x must have no fragment/,
+      /“https:\/\/a\.test\/cb#x” must have no fragment/,
     );
     t.regex((await asked('javascript:alert(1)', 'de')).redirectUris ?? '', /darf dieses Schema nicht/);
     t.is((await asked('')).redirectUris, null, 'nothing typed is nothing wrong yet');
@@ -614,6 +619,9 @@ for (const kind of kinds) {
     await chiara.press('Send it again');
     t.regex(chiara.text, /is on its way/);
     t.is(await count(door, 'invitations', "email = 'tom@new.test'"), 2);
+    await chiara.press('Send again');
+    t.regex(chiara.text, /is on its way/, 'from the list too');
+    t.is(await count(door, 'invitations', "email = 'tom@new.test'"), 3);
     await chiara.press('Take back');
     t.regex(chiara.text, /was taken back/);
 
@@ -641,6 +649,13 @@ for (const kind of kinds) {
     t.is(await upload(Buffer.alloc(310_000, 'a')), 413, 'too large');
     await chiara.open('/organizations/acme/members-import');
     t.is(await upload(Buffer.from('no heading')), 422);
+    // The spreadsheet itself instead of the list: said so, and not shown as text.
+    t.is(await upload(Buffer.from('PK\x03\x04\x14\0\x06\0xl/workbook.xml')), 422);
+    t.regex(chiara.alert, /no CSV[\s\S]*Save the list as CSV/);
+    t.notRegex(chiara.text, /workbook/);
+    t.is(await upload(Buffer.from('\ufeffemail\tname\nuni@code.test\tUni', 'utf16le')), 200);
+    t.truthy(chiara.form('Invite 1 person'));
+    await chiara.open('/organizations/acme/members-import');
     t.is(await upload(file), 200);
     t.regex(chiara.text, /<b>502<\/b>[\s\S]*<b>1<\/b>/);
     t.is(await count(door, 'invitations', "email LIKE '%list.test'"), 0, 'a file is looked at first');
@@ -726,6 +741,10 @@ for (const kind of kinds) {
     t.notRegex(chiara.text, /Add an API client/);
     await chiara.open(`/organizations/acme/applications/${clientId}`);
     t.regex(chiara.url, new RegExp(`api-access/${clientId}$`));
+    // Nobody signs in to it, so no policy covers it.
+    await ada.open('/organizations/acme/two-factor');
+    t.regex(ada.text, /Only these:/);
+    t.notRegex(ada.text, /SIEM/);
     t.false(chiara.buttons.includes('Save'));
     for (const path of [`${base}-new`, `${base}/${clientId}/secret`, `${base}/${clientId}/remove`]) {
       await chiara.open(path);
