@@ -121,6 +121,8 @@ export interface MembersPage extends FramedPage {
   readonly role: readonly Option[];
   readonly state: readonly Option[];
   readonly isFiltered: boolean;
+  /** What is filtered by, in words: said where the filters are folded. */
+  readonly chosen: readonly Sentence[];
   /** How many there are, and of how many. */
   readonly count: Sentence;
   readonly sort: readonly Option[];

@@ -7,6 +7,7 @@ import { exportMembers } from '../flows/export-members.ts';
 import {
   countMembers,
   type MemberEntry,
+  type MemberFilter,
   memberFilter,
   readMember,
   readMemberFigures,
@@ -175,6 +176,28 @@ async function* csvOf(pages: AsyncGenerator<readonly MemberEntry[]>): AsyncGener
   }
 }
 
+const stateLabels: Readonly<Record<NonNullable<MemberFilter['state']>, string>> = {
+  must_act: 'Must act',
+  overdue: 'Overdue',
+  in_grace: 'In grace',
+  never_signed_in: 'Never signed in',
+  disabled: 'Disabled',
+};
+
+const sortLabels: Readonly<Record<MemberFilter['sort'], string>> = {
+  email: 'E-mail address',
+  name: 'Name',
+  surname: 'Last name',
+};
+
+/** What is filtered by, in words. */
+const chosenIn = ({ twoFactor, method, role, state }: MemberFilter): Sentence[] => [
+  ...(twoFactor ? [twoFactor === 'on' ? 'Two-factor on' : 'Two-factor off'] : []),
+  ...(method ? [methodLabel(method)] : []),
+  ...(role ? [roleLabels[role]] : []),
+  ...(state ? [stateLabels[state]] : []),
+];
+
 async function showMembers(visit: SignedIn): Promise<void> {
   const { ctx, site } = visit;
   const there = await organizationOf(visit);
@@ -214,26 +237,10 @@ async function showMembers(visit: SignedIn): Promise<void> {
       [any('Any role'), ...roles.map((role) => [role, roleLabels[role]] as const)],
       filter.role ?? '',
     ),
-    state: options(
-      [
-        any('Any state'),
-        ['must_act', 'Must act'],
-        ['overdue', 'Overdue'],
-        ['in_grace', 'In grace'],
-        ['never_signed_in', 'Never signed in'],
-        ['disabled', 'Disabled'],
-      ],
-      filter.state ?? '',
-    ),
-    sort: options(
-      [
-        ['email', 'E-mail address'],
-        ['name', 'Name'],
-        ['surname', 'Last name'],
-      ],
-      filter.sort,
-    ),
+    state: options([any('Any state'), ...Object.entries(stateLabels)], filter.state ?? ''),
+    sort: options(Object.entries(sortLabels), filter.sort),
     isFiltered,
+    chosen: chosenIn(filter),
     count,
     rows: members.map((member) => memberRow(member, base, now)),
     first: from === null ? null : `${base}/members${query.size > 0 ? `?${query}` : ''}`,
