@@ -210,6 +210,8 @@ const walks: Walk[] = [
     who: 'ada',
     path: `${acme}/members`,
     does: async (keys) => {
+      await keys.to('Filter and order');
+      await keys.press('Enter');
       await keys.to('Role');
       await keys.type('Adm');
       await keys.to('State');
