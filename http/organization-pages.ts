@@ -402,6 +402,7 @@ export interface BrandingPage extends FramedPage {
 export interface InvitePage extends FramedPage {
   /** POST email, name, role. */
   readonly action: string;
+  readonly note: Note | null;
   readonly email: string;
   readonly name: string;
   readonly emailError: Sentence | null;

@@ -185,12 +185,13 @@ export async function provesFirst(
   visit: SignedIn,
   rules: Pick<Rules, 'keeps'>,
   otherwise: string,
+  form = formOf(visit.ctx),
 ): Promise<boolean> {
   const demand = freshDemand(visit);
   if (await isMet(visit, demand)) {
     return false;
   }
-  askForSignIn(visit.ctx, doors(visit.site), { to: await pageAgain(visit, rules), otherwise }, demand);
+  askForSignIn(visit.ctx, doors(visit.site), { to: await pageAgain(visit, rules, form), otherwise }, demand);
   return true;
 }
 
@@ -294,11 +295,11 @@ async function isMet(
 async function pageAgain(
   { ctx, site, actor }: SignedIn,
   { keeps = [] }: Pick<Rules, 'keeps'>,
+  form = formOf(ctx),
 ): Promise<string> {
   if (ctx.method === 'GET') {
     return ctx.url;
   }
-  const form = formOf(ctx);
   const fields = Object.fromEntries(
     keeps.flatMap((name) => {
       const value = form[name];

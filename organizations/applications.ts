@@ -145,7 +145,13 @@ export function applicationRoutes(routes: SignedInRoutes): void {
     if (!isTestable(entry)) throw new RequestError('not_found');
     const { organization } = await organizationOf(visit);
     ctx.status = 303;
-    ctx.redirect(testSignInUrl(site.services, { clientId: entry.clientId, slug: organization.slug }));
+    ctx.redirect(
+      testSignInUrl(site.services, {
+        clientId: entry.clientId,
+        slug: organization.slug,
+        allowed: entry.metadata.scope,
+      }),
+    );
   });
 
   takeAway(routes, '/:slug/applications/:client', {

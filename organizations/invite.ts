@@ -11,7 +11,7 @@ import { inviteMember, mayTakeBack, readInvitations, revokeInvitation } from '..
 import { RequestError } from '../http/errors.ts';
 import { leaveFlash } from '../http/flash.ts';
 import type { InvitePage } from '../http/organization-pages.ts';
-import type { Sentence } from '../http/pages.ts';
+import type { Note, Sentence } from '../http/pages.ts';
 import { show } from '../http/show.ts';
 import { provesFirst, type SignedIn, type SignedInRoutes } from '../http/signed-in.ts';
 import { rolesToGive } from '../policy/permissions.ts';
@@ -43,11 +43,29 @@ interface Shown {
   readonly plan?: ImportPlan;
   /** How far an import has come that goes on. */
   readonly going?: { readonly behind: number; readonly invited: number };
+  readonly note?: Note | null;
+}
+
+/** Whoever has just given a fresh proof is told that nothing was sent yet; what is too long to be held is not there any more. */
+function noteAfterProof({ ctx, held }: SignedIn, field: string): Note | null {
+  if (ctx.query.held === undefined) return null;
+  return held[field] === undefined
+    ? {
+        tone: 'warn',
+        text: 'You have confirmed that it is you. What you entered was not kept: enter it once more.',
+      }
+    : { tone: 'info', text: 'You have confirmed that it is you. Look at it once more, then go on.' };
 }
 
 /** Invitations, one by one or from a file, and those that wait for an answer. */
 export function inviteRoutes({ get, post }: SignedInRoutes): void {
-  get('/:slug/members-invite', inSession('members.invite'), (visit) => showInvite(visit, visit.held));
+  get('/:slug/members-invite', inSession('members.invite'), (visit) =>
+    showInvite(visit, {
+      ...visit.held,
+      again: visit.held.again !== undefined,
+      note: noteAfterProof(visit, 'email'),
+    }),
+  );
   post('/:slug/members-invite', inSession('members.invite'), async (visit, form) => {
     const { ctx, site } = visit;
     const [email, name] = [textOf(form.email), textOf(form.name)];
@@ -93,7 +111,9 @@ export function inviteRoutes({ get, post }: SignedInRoutes): void {
 
 /** People from a list, pasted or as a file: what it would do first, then some hundred at a time. */
 export function importRoutes({ get, post }: SignedInRoutes): void {
-  get('/:slug/members-import', inSession('members.import'), (visit) => showInvite(visit, visit.held));
+  get('/:slug/members-import', inSession('members.import'), (visit) =>
+    showInvite(visit, { csv: visit.held.csv ?? '', note: noteAfterProof(visit, 'csv') }),
+  );
   post('/:slug/members-import', inSession('members.import'), async (visit, form) => {
     const { ctx, site } = visit;
     const there = await organizationOf(visit);
@@ -110,7 +130,8 @@ export function importRoutes({ get, post }: SignedInRoutes): void {
     const plan = await planImport(site.services, there, csv);
     if (typeof plan === 'string') return unreadable(visit, csv, listProblems[plan]);
     const rulers = rowsBehind(plan, behind).filter(({ role }) => role !== 'member');
-    if (rulers.length > 0 && (await provesFirst(visit, { keeps: ['csv'] }, basePath(ctx)))) return;
+    // A file too comes back as what stands in it: no browser sends one again by itself.
+    if (rulers.length > 0 && (await provesFirst(visit, { keeps: ['csv'] }, basePath(ctx), { csv }))) return;
     if (!isConfirmed) return showInvite(visit, { csv, plan });
     const done = await importMembers(site.services, there, plan, behind);
     const invited = countIn(form.invited) + done.invited;
@@ -154,6 +175,7 @@ async function showInvite(visit: SignedIn, given: Shown, status = 200): Promise<
   const { rows: waiting, total } = await readInvitations(site.services, there);
   const page: Omit<InvitePage, keyof Awaited<ReturnType<typeof framedBy>>> = {
     action: `${base}/members-invite`,
+    note: given.note ?? null,
     email: given.email ?? '',
     name: given.name ?? '',
     emailError: given.emailError ?? null,

@@ -18,13 +18,16 @@ export type TestSignIn = z.infer<typeof test>;
 const addressFor = ({ settings }: Parts, sealed: string) => `${settings.issuer}${testSignInPath}/${sealed}`;
 
 /** The authorization request of an application, whose answer comes to us instead. */
-export function testSignInUrl(parts: Parts, { clientId, slug }: Omit<TestSignIn, 'until'>): string {
+export function testSignInUrl(
+  parts: Parts,
+  { clientId, slug, allowed }: Omit<TestSignIn, 'until'> & { readonly allowed: unknown },
+): string {
   const { db, ring, settings } = parts;
   const until = after(db.clock.now(), minutes(30)).getTime();
   const query = new URLSearchParams({
     client_id: clientId,
     response_type: 'code',
-    scope: 'openid email profile',
+    scope: scopesOf(allowed),
     redirect_uri: addressFor(parts, seal(ring, place, JSON.stringify({ clientId, slug, until }))),
     prompt: 'login',
     state: 'test',
@@ -33,6 +36,14 @@ export function testSignInUrl(parts: Parts, { clientId, slug }: Omit<TestSignIn,
     code_challenge_method: 'S256',
   });
   return `${settings.issuer}/auth?${query}`;
+}
+
+const usualScopes = ['openid', 'email', 'profile'];
+
+/** Where the registration says what an application may ask for, no more than that is asked for. */
+function scopesOf(allowed: unknown): string {
+  const own = typeof allowed === 'string' ? allowed.split(' ') : usualScopes;
+  return usualScopes.filter((scope) => own.includes(scope)).join(' ');
 }
 
 /** A test that was begun here, and not long ago; null for everything else. */

@@ -7,6 +7,7 @@ export function inviteGallery(shared: FramedPage): readonly GalleryPage[] {
   const invite = {
     ...shared,
     action: `${base}/members-invite`,
+    note: null,
     email: '',
     name: '',
     emailError: null,
@@ -32,6 +33,17 @@ export function inviteGallery(shared: FramedPage): readonly GalleryPage[] {
 
   return [
     { name: 'organizations/invite', state: 'one waits', locals: invite },
+    {
+      name: 'organizations/invite',
+      state: 'after a fresh proof, list too long',
+      locals: {
+        ...invite,
+        note: {
+          tone: 'warn',
+          text: 'You have confirmed that it is you. What you entered was not kept: enter it once more.',
+        },
+      },
+    },
     {
       name: 'organizations/invite',
       state: 'invited already',

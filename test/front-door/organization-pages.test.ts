@@ -477,6 +477,16 @@ for (const kind of kinds) {
     const mallory = door.browser();
     await mallory.authorize({ client_id: 'app', ...request });
     t.is(mallory.heading, 'This application may not send people here');
+    // It asks for no more than the application may.
+    const { metadata } = (await door.db.row<{ metadata: string }>(
+      'SELECT metadata FROM applications WHERE client_id = ?',
+      [clientId],
+    )) ?? { metadata: '' };
+    const scoped = JSON.stringify({ ...JSON.parse(metadata), scope: 'openid profile' });
+    await door.db.change('UPDATE applications SET metadata = ? WHERE client_id = ?', [scoped, clientId]);
+    await tester.open(`/organizations/acme/applications/${clientId}/test`);
+    t.is(tester.heading, 'Sign in');
+    await door.db.change('UPDATE applications SET metadata = ? WHERE client_id = ?', [metadata, clientId]);
     // It works, and asks for what was chosen.
     const dai = door.browser();
     await dai.authorize({ client_id: clientId });
@@ -553,6 +563,11 @@ for (const kind of kinds) {
     for (const [button, fields, kept] of [
       ['Send invitation', { email: 'sly@new.test', name: 'Sly', role: 'admin' }, /value="sly@new\.test"/],
       ['Check the list', { csv: 'sly@new.test,Sly,admin' }, /sly@new\.test,Sly,admin/],
+      [
+        'Check the list',
+        { csv: `${' '.repeat(10_000)}sly@new.test,Sly,admin` },
+        /was not kept: enter it once more/,
+      ],
       [null, { csv: 'sly@new.test,Sly,admin', confirmed: '1' }, /sly@new\.test,Sly,admin/],
     ] as const) {
       door.clock.forward(minutes(11));
@@ -564,6 +579,10 @@ for (const kind of kinds) {
       await late.press('Sign in', { email: 'chiara@acme.test', password });
       await late.press('Verify', { code: door.code() });
       t.regex(late.text, kept, 'what was typed is there, to be sent by herself');
+      t.regex(
+        late.text,
+        /role="status" tabindex="-1" autofocus>[\s\S]{0,600}You have confirmed that it is you\./,
+      );
       t.is(await count(door, 'invitations', "email = 'sly@new.test'"), 0);
       for (const [key, cookie] of late.cookies) chiara.cookies.set(key, cookie);
     }
@@ -644,8 +663,10 @@ for (const kind of kinds) {
         },
       });
       chiara.text = await response.text();
+      onward = response.headers.get('Location') ?? '';
       return response.status;
     };
+    let onward = '';
     t.is(await upload(Buffer.alloc(310_000, 'a')), 413, 'too large');
     await chiara.open('/organizations/acme/members-import');
     t.is(await upload(Buffer.from('no heading')), 422);
@@ -665,6 +686,14 @@ for (const kind of kinds) {
     await chiara.press('Go on: 2 more people');
     t.regex(chiara.text, /502 people were invited/);
     t.is(await count(door, 'invitations', "email LIKE '%list.test' AND name LIKE 'Zo\u00eb %'"), 502);
+    // What stands in a file is there again after a fresh proof.
+    door.clock.forward(minutes(11));
+    await chiara.open('/organizations/acme/members-import');
+    t.is(await upload(Buffer.from('file@new.test,Filea,admin')), 303);
+    await chiara.open(onward);
+    await chiara.press('Sign in', { email: 'chiara@acme.test', password });
+    await chiara.press('Verify', { code: door.code() });
+    t.regex(chiara.text, /You have confirmed that it is you[\s\S]*file@new\.test,Filea,admin/);
 
     // Whoever reads the preview of a policy can read all of it.
     await door.apply({
