@@ -240,6 +240,7 @@ export async function rotateSecret(
   services: Pick<Services, 'db' | 'ring'>,
   visit: OrganizationVisit,
   clientId: string,
+  tries = 3,
 ): Promise<ApplicationOutcome> {
   requirePermission(visit.actor, 'applications.change');
   const { db, ring } = services;
@@ -264,30 +265,37 @@ export async function rotateSecret(
     },
     applicationEvent(services, visit, 'application.secret_rotated', clientId, {}),
   ]);
-  return saved ? { kind: 'saved', clientId, secret } : { kind: 'not_found' };
+  if (saved) return { kind: 'saved', clientId, secret };
+  return row.secret !== null && tries > 1
+    ? rotateSecret(services, visit, clientId, tries - 1)
+    : { kind: 'not_found' };
 }
 
+/** Takes an application away, as far as what it is worth at that moment lets this actor. */
 export async function removeApplication(
   services: Pick<Services, 'db'>,
   visit: OrganizationVisit,
   clientId: string,
+  tries = 3,
 ): Promise<'done' | 'not_found'> {
   requirePermission(visit.actor, 'applications.change');
-  const before = await ownApplicationOf(services, visit, clientId);
-  if (!before) return 'not_found';
-  requirePower(visit, before);
+  const row = await applicationById(services.db, clientId);
+  if (!row || row.organization_id !== visit.organization.id) return 'not_found';
+  requirePower(visit, entryOf(row));
   const removed = await services.db.together([
     whileActing(visit),
     {
-      sql: 'DELETE FROM applications WHERE client_id = ? AND organization_id = ?',
-      values: [clientId, visit.organization.id],
+      sql: 'DELETE FROM applications WHERE client_id = ? AND organization_id = ? AND metadata = ?',
+      values: [clientId, visit.organization.id, row.metadata],
       rows: 1,
     },
     { sql: 'DELETE FROM consents WHERE client_id = ?', values: [clientId] },
     ...removeStreamsOf(clientId),
     applicationEvent(services, visit, 'application.removed', clientId, {}),
   ]);
-  return removed ? 'done' : 'not_found';
+  if (removed) return 'done';
+  // Somebody was changing it: whether it may be removed is asked of what it is now.
+  return tries > 1 ? removeApplication(services, visit, clientId, tries - 1) : 'not_found';
 }
 
 /**

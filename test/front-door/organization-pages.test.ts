@@ -1,7 +1,8 @@
 import test, { type ExecutionContext } from 'ava';
+import type { Database } from '../../entities/database.ts';
 import { verifyAuditChains } from '../../flows/chain-audit-events.ts';
 import { removeMember } from '../../flows/change-member.ts';
-import { minutes } from '../../lib/clock.ts';
+import { minutes, seconds } from '../../lib/clock.ts';
 import type { Browser } from './browser.ts';
 import { count, mailedCode } from './evidence.ts';
 import { idOf, servicesOf, takeMails, visitAs } from './organization-rig.ts';
@@ -18,6 +19,28 @@ import {
   passwordStep,
   secret,
 } from './rig.ts';
+
+/** Does something once, just before a batch with such a statement is written, by whichever server. Returns what ends it. */
+function justBefore(door: FrontDoor, sql: string, meanwhile: () => Promise<unknown>): () => void {
+  let isDone = false;
+  const ends = door.apps.map(({ services }) => {
+    const db = services.db as { together: Database['together'] };
+    const { together } = db;
+    db.together = async (statements, ...more) => {
+      if (!isDone && statements.some((one) => one.sql.startsWith(sql))) {
+        isDone = true;
+        await meanwhile();
+      }
+      return together(statements, ...more);
+    };
+    return () => {
+      db.together = together;
+    };
+  });
+  return () => {
+    for (const end of ends) end();
+  };
+}
 
 const people = {
   ada: { role: 'owner', totp: secret },
@@ -531,7 +554,36 @@ for (const kind of kinds) {
     await ada.open(`/organizations/acme/applications/${clientId}/remove`);
     await mallory.authorize({ client_id: clientId, ...request });
     t.is(mallory.heading, 'Sign in');
+    // What it is worth is asked of what it is when it is written: a key to the API is no admin's to take away, nor is its secret.
+    for (const [path, button, sql] of [
+      ['secret', 'Make a new secret', 'UPDATE applications SET secret'],
+      ['remove', 'Remove', 'DELETE FROM applications'],
+    ] as const) {
+      await chiara.open(`/organizations/acme/applications/${clientId}/${path}`);
+      const end = justBefore(door, sql, () =>
+        door.db.change("UPDATE applications SET metadata = REPLACE(metadata, '{', ?) WHERE client_id = ?", [
+          '{"api_scopes":["members:read"],',
+          clientId,
+        ]),
+      );
+      await chiara.press(button);
+      end();
+      t.true(chiara.status >= 403, path);
+      t.is(await count(door, 'applications', 'client_id = ?', clientId), 1, path);
+      await door.db.change(
+        'UPDATE applications SET metadata = REPLACE(metadata, \'"api_scopes":["members:read"],\', \'\') WHERE client_id = ?',
+        [clientId],
+      );
+    }
+    // Somebody who only changes its name meanwhile stands in nobody's way.
+    const end = justBefore(door, 'DELETE FROM applications', () =>
+      door.db.change("UPDATE applications SET metadata = REPLACE(metadata, '{', ?) WHERE client_id = ?", [
+        '{"client_uri":"https://acme.test/",',
+        clientId,
+      ]),
+    );
     await ada.press('Remove');
+    end();
     t.regex(ada.text, /was removed/);
     t.is(await count(door, 'applications', 'client_id = ?', clientId), 0);
 
@@ -635,6 +687,8 @@ for (const kind of kinds) {
     await chiara.press('Send invitation', { email: 'tom@new.test', role: 'admin' });
     t.is(chiara.status, 409);
     t.is(await count(door, 'invitations', "email = 'tom@new.test'"), 1);
+    // The newest stands first.
+    door.clock.forward(seconds(1));
     await chiara.press('Send it again');
     t.regex(chiara.text, /is on its way/);
     t.is(await count(door, 'invitations', "email = 'tom@new.test'"), 2);
