@@ -36,7 +36,7 @@ export function invitationRoutes(site: Site): Router {
     });
     switch (outcome.kind) {
       case 'done':
-        return registered(visit, invitation.organization.name);
+        return registered(visit, invitation.organization);
       case 'refused':
         return page(visit, invitation, passwordWords[outcome.problem], name);
       case 'ended':
@@ -109,7 +109,7 @@ function page(
     'invitation',
     {
       ...shared,
-      brand: brandOf(invitation.organization.name),
+      brand: brandOf(invitation.organization.name, invitation.organization.branding),
       organizationName: invitation.organization.name,
       email: invitation.email,
       givenName: typed || (invitation.name ?? ''),
@@ -123,11 +123,14 @@ function page(
   );
 }
 
-function registered({ ctx, site, shared }: OpenVisit, organizationName: string): void {
+function registered(
+  { ctx, site, shared }: OpenVisit,
+  organization: { readonly name: string; readonly branding: string | null },
+): void {
   show(ctx, site.renderer, 'invitation', {
     ...shared,
-    brand: brandOf(organizationName),
-    organizationName,
+    brand: brandOf(organization.name, organization.branding),
+    organizationName: organization.name,
     email: '',
     givenName: '',
     join: null,

@@ -50,8 +50,8 @@ export const addInvitation = (
 ): Statement => db.insert('invitations', { ...row, accepted_at: null, revoked_at: null });
 
 export const openInvitation = (db: Database, tokenDigest: string, now: Date) =>
-  db.row<InvitationRow & { organization_name: string; slug: string }>(
-    `SELECT i.*, o.name AS organization_name, o.slug FROM invitations i JOIN organizations o ON o.id = i.organization_id
+  db.row<InvitationRow & { organization_name: string; slug: string; branding: string | null }>(
+    `SELECT i.*, o.name AS organization_name, o.slug, o.branding FROM invitations i JOIN organizations o ON o.id = i.organization_id
      WHERE i.token_digest = ? AND ${isOpen('i')}`,
     [tokenDigest, now.getTime()],
   );

@@ -190,7 +190,7 @@ export interface FoundInvitation {
   readonly email: string;
   readonly name: string | null;
   readonly role: Role;
-  readonly organization: { readonly id: string; readonly name: string };
+  readonly organization: { readonly id: string; readonly name: string; readonly branding: string | null };
   /** Its address has an account here, which can join after a sign-in. */
   readonly hasAccount: boolean;
 }
@@ -213,7 +213,7 @@ export async function findInvitation(
     email: row.email,
     name: row.name,
     role,
-    organization: { id: row.organization_id, name: row.organization_name },
+    organization: { id: row.organization_id, name: row.organization_name, branding: row.branding },
     hasAccount: (await userByEmail(db, row.email)) !== null,
   };
 }

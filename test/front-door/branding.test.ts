@@ -1,12 +1,13 @@
 import { deflateSync } from 'node:zlib';
 import test from 'ava';
+import { inviteMember } from '../../flows/invitations.ts';
 import { mailRenderer } from '../../http/mails.ts';
 import { createRenderer } from '../../http/render.ts';
 import { contrast, readableOn } from '../../lib/contrast.ts';
 import { createInbox } from '../../notifications/inbox.ts';
 import type { Browser } from './browser.ts';
 import { count } from './evidence.ts';
-import { servicesOf } from './organization-rig.ts';
+import { servicesOf, visitAs } from './organization-rig.ts';
 import { acme, application, type FrontDoor, frontDoor, kinds, password, secret } from './rig.ts';
 
 /** The start of a PNG of this size, as far as anybody looks. */
@@ -147,6 +148,19 @@ for (const kind of kinds) {
     ]) {
       t.true(contrast(colour, ground) >= 4.5, `${colour} on ${ground}`);
     }
+
+    // Whoever is invited sees who invites them, also when they have answered.
+    await inviteMember(servicesOf(door), await visitAs(door, 'ada'), {
+      email: 'eva@elsewhere.example',
+      role: 'member',
+      again: false,
+    });
+    const link = (await inbox.list()).map(({ text }) => /\/invitation\/[\w-]+/.exec(text)?.[0]).find(Boolean);
+    const eva = door.browser();
+    await eva.open(link ?? 'no link');
+    t.true(eva.text.includes(`<img class="logo" src="${logoUrl}"`) && eva.text.includes(cssUrl));
+    await eva.press('Create account', { password: 'a long sentence of eva 77' });
+    t.true(eva.text.includes(`<img class="logo" src="${logoUrl}"`));
 
     // The address changes with the picture.
     await ada.open('/organizations/acme/branding');
