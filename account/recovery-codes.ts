@@ -14,7 +14,9 @@ import { section } from './section.ts';
 export function recoveryCodeRoutes({ get, post }: SignedInRoutes): void {
   // A look by itself shows nothing, and tells nobody: it is the form that asks. What was asked before a fresh proof is done after it, once.
   get('/recovery-codes', dangerous, (visit) =>
-    visit.held.show === 'yes' && maySee(visit) ? showCodes(visit, heldAs(visit)) : askToShow(visit),
+    visit.held.show === 'yes' && maySee(visit)
+      ? showCodes({ ...visit, held: {} }, heldAs(visit))
+      : askToShow(visit),
   );
   post('/recovery-codes', { ...dangerous, keeps: ['show'] }, (visit, { show: wanted }) =>
     wanted === 'yes' && maySee(visit) ? showCodes(visit, null) : askToShow(visit),

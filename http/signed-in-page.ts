@@ -1,6 +1,6 @@
 import type { Assessment } from '../flows/assess-sign-in.ts';
 import { takeFlash } from './flash.ts';
-import type { Common, Frame, NavItem, Sentence } from './pages.ts';
+import type { Common, Frame, NavItem, Note, Sentence } from './pages.ts';
 import { brandOf, common } from './show.ts';
 import type { SignedIn } from './signed-in.ts';
 
@@ -18,6 +18,12 @@ export interface Section {
   readonly brandName?: string | null;
   readonly branding?: string | null;
 }
+
+/** Said to whoever comes back from a fresh proof to the form that asked for it: it is sent by nobody but themselves. */
+export const notYetDone: Note = {
+  tone: 'info',
+  text: 'You have confirmed that it is you. Nothing is done yet: look at it once more, then go on.',
+};
 
 /** What all signed-in pages share: brand, navigation, the person, and what happened a moment ago. */
 export function framed(visit: SignedIn, section: Section): Common & { readonly frame: Frame } {
@@ -52,7 +58,7 @@ export function framed(visit: SignedIn, section: Section): Common & { readonly f
       account: '/account',
       organizations: organizations.some(({ url }) => url !== section.pages[0]?.path) ? organizations : [],
       signOut: '/account/sign-out',
-      flash: takeFlash(ctx, site.services.ring),
+      flash: takeFlash(ctx, site.services.ring) ?? (Object.keys(visit.held).length > 0 ? notYetDone : null),
     },
   };
 }

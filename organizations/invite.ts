@@ -46,16 +46,14 @@ interface Shown {
   readonly note?: Note | null;
 }
 
-/** Whoever has just given a fresh proof is told that nothing was sent yet; what is too long to be held is not there any more. */
-function noteAfterProof({ ctx, held }: SignedIn, field: string): Note | null {
-  if (ctx.query.held === undefined) return null;
-  return held[field] === undefined
-    ? {
+/** After a fresh proof, what was too long to be held is not there any more. */
+const noteAfterProof = ({ ctx, held }: SignedIn, field: string): Note | null =>
+  ctx.query.held === undefined || held[field] !== undefined
+    ? null
+    : {
         tone: 'warn',
         text: 'You have confirmed that it is you. What you entered was not kept: enter it once more.',
-      }
-    : { tone: 'info', text: 'You have confirmed that it is you. Look at it once more, then go on.' };
-}
+      };
 
 /** Invitations, one by one or from a file, and those that wait for an answer. */
 export function inviteRoutes({ get, post }: SignedInRoutes): void {

@@ -28,6 +28,7 @@ import type { Tag } from '../http/organization-pages.ts';
 import type { Note, Sentence } from '../http/pages.ts';
 import { show } from '../http/show.ts';
 import type { Form, SignedIn, SignedInRoutes } from '../http/signed-in.ts';
+import { notYetDone } from '../http/signed-in-page.ts';
 import { csvLine } from '../lib/csv.ts';
 import { mayOverMember, rolesToGive } from '../policy/permissions.ts';
 import { roles } from '../policy/types.ts';
@@ -62,8 +63,12 @@ export function memberRoutes({ get, post }: SignedInRoutes): void {
     reset,
   );
 
-  get('/:slug/members/:id/role', inSession('members.change_role'), (visit) => {
-    visit.ctx.redirect(`${basePath(visit.ctx)}/members/${encodeURIComponent(String(visit.ctx.params.id))}`);
+  // Where a fresh proof leads back to: the form is on the member's own page, and has the role that was chosen.
+  get('/:slug/members/:id/role', inSession('members.change_role'), ({ ctx, site, held }) => {
+    const own = `${basePath(ctx)}/members/${encodeURIComponent(String(ctx.params.id))}`;
+    const chosen = roles.find((known) => known === held.role);
+    if (chosen) leaveFlash(ctx, site.services.ring, notYetDone);
+    ctx.redirect(chosen ? `${own}?role=${chosen}` : own);
   });
   post('/:slug/members/:id/role', withProof('members.change_role', ['role']), async (visit, form) => {
     const { ctx, site } = visit;
@@ -303,7 +308,7 @@ async function showMember(visit: SignedIn): Promise<void> {
           action: `${own}/role`,
           options: options(
             roles.filter((role) => given.includes(role)).map((role) => [role, roleLabels[role]] as const),
-            visit.held.role ?? member.role,
+            given.find((role) => role === ctx.query.role) ?? member.role,
           ),
         }
       : null,
@@ -382,11 +387,7 @@ async function showReset(
       formError: problems.formError ?? null,
       checkError: problems.checkError ?? null,
       reasonError: problems.reasonError ?? null,
-      note:
-        problems.note ??
-        (Object.keys(visit.held).length > 0
-          ? { tone: 'info', text: 'You have confirmed that it is you. Look at it once more, then go on.' }
-          : null),
+      note: problems.note ?? null,
       cancel: `${basePath(ctx)}/members/${encodeURIComponent(member.id)}`,
     },
     status,

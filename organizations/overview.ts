@@ -15,14 +15,7 @@ import { memberRow } from './words.ts';
 /** The first page of an organization, and the one about passkeys: numbers first. */
 export function overviewRoutes({ get, post }: SignedInRoutes): void {
   get('/:slug', inSession('overview.read'), showOverview);
-  get('/:slug/passkeys', inSession('passkeys.read'), (visit) =>
-    showPasskeys(
-      visit,
-      Object.keys(visit.held).length > 0
-        ? { tone: 'info', text: 'You have confirmed that it is you. Press the button once more.' }
-        : null,
-    ),
-  );
+  get('/:slug/passkeys', inSession('passkeys.read'), (visit) => showPasskeys(visit, null));
   post('/:slug/passkeys', withProof('policy.change', ['on', 'version']), async (visit, form) => {
     const { ctx, site } = visit;
     const there = await organizationOf(visit);

@@ -62,12 +62,9 @@ export function twoFactorRoutes({ get, post }: SignedInRoutes): void {
     if (isWrong(form)) return showPage(visit, there, { form, preview: null, note: wrong(form), code: null });
     const from = given === visit.held ? null : textOf(visit.ctx.query.after) || null;
     const preview = await previewPolicy(visit.site.services, there, form.values, from);
-    const note: Note | null =
-      given === visit.held
-        ? { tone: 'info', text: 'You have confirmed that it is you. Look at it once more, then save.' }
-        : preview.isChange
-          ? null
-          : { tone: 'info', text: 'Nothing is changed: this is the policy as it is saved.' };
+    const note: Note | null = preview.isChange
+      ? null
+      : { tone: 'info', text: 'Nothing is changed: this is the policy as it is saved.' };
     return showPage(visit, there, { form, given, from, preview, note, code: null });
   });
 

@@ -104,6 +104,7 @@ for (const kind of kinds) {
     await ada.press('Sign in', { email: 'ada@acme.test', password });
     await ada.press('Verify', { code: door.code() });
     t.regex(ada.url, /two-factor\?held=/);
+    t.is(ada.text.match(/Nothing is done yet/g)?.length, 1);
     t.is(figure(ada, 'must-act'), 1);
     await takeMails(door);
     await ada.press('Save and notify');
@@ -323,7 +324,14 @@ for (const kind of kinds) {
     t.regex(ada.text, /The second factor was reset/);
     t.is(await count(door, 'factors', 'user_id = ?', dai), 0);
 
+    // A proof that is too old is given anew: the role that was chosen is still chosen then, and it is said that nothing is done.
+    door.clock.forward(minutes(11));
     await ada.press('Change role', { role: 'admin' });
+    await ada.press('Sign in', { email: 'ada@acme.test', password });
+    await ada.press('Verify', { code: door.code() });
+    t.regex(ada.text, /Nothing is done yet/);
+    t.is(ada.form('Change role').fields.get('role'), 'admin');
+    await ada.press('Change role');
     t.regex(ada.text, /The role is changed/);
     const mails = await count(door, 'outbox', '1 = 1');
     await ada.press('Change role', { role: 'admin' });
