@@ -36,11 +36,17 @@ export async function mariadbServer(
   options: readonly string[] = [],
   /** Where its files are; a directory that is gone after the test. */
   dir = freshDir(t),
+  username = userInfo().username,
 ): Promise<MariadbServer> {
   const data = path.join(dir, 'data');
   const socket = path.join(dir, 's');
-  const { username } = userInfo();
-  const own = ['--no-defaults', `--datadir=${data}`, `--user=${username}`, '--innodb-log-file-size=8M'];
+  const own = [
+    '--no-defaults',
+    `--datadir=${data}`,
+    `--user=${username}`,
+    `--tmpdir=${dir}`,
+    '--innodb-log-file-size=8M',
+  ];
   const made = spawnSync(
     'mariadb-install-db',
     [...own, '--auth-root-authentication-method=normal', '--skip-test-db'],
@@ -108,9 +114,19 @@ export async function mariadbServer(
     rmSync(data, { recursive: true, force: true });
   });
   await start();
-  await admin(
-    "CREATE DATABASE sallyport; CREATE USER sallyport@'%' IDENTIFIED BY 'line-and-sinker'; GRANT ALL ON sallyport.* TO sallyport@'%'",
-  );
+  const takes = async () => {
+    try {
+      await admin(
+        "CREATE DATABASE IF NOT EXISTS sallyport; CREATE USER IF NOT EXISTS sallyport@'%' IDENTIFIED BY 'line-and-sinker'; GRANT ALL ON sallyport.* TO sallyport@'%'",
+      );
+      return true;
+    } catch (error) {
+      // A node that joins a cluster is there before it is one of it.
+      if ((error as { errno?: number }).errno === 1047) return false;
+      throw error;
+    }
+  };
+  if ((await until(takes, 20_000)) === null) throw new Error(`mariadbd takes nothing: ${said}`);
   return {
     port,
     url: `mysql://sallyport:line-and-sinker@127.0.0.1:${port}/sallyport`,
