@@ -86,9 +86,11 @@ function notMeRoutes({ get, post }: OpenRoutes): void {
     const { ctx, site, shared } = visit;
     const user = await userById(site.services.db, link.userId);
     const elsewhere = user && disconnect === undefined ? await signsInElsewhere(site.services, user) : null;
+    const isOtherNumber =
+      restorePhone !== undefined && (restoreEmail === undefined || user?.phone !== restorePhone.number);
     const undoes = [
       ...(restoreEmail === undefined ? [] : (['address'] as const)),
-      ...(restorePhone === undefined ? [] : ([restorePhone.number === null ? 'no phone' : 'phone'] as const)),
+      ...(isOtherNumber ? ([restorePhone.number === null ? 'no phone' : 'phone'] as const) : []),
       ...(closeFactors.length === 0 ? [] : (['factor'] as const)),
       ...(dropCodes ? (['codes'] as const) : []),
       ...(disconnect === undefined ? [] : (['connection'] as const)),

@@ -16,7 +16,7 @@ import { type Actor, stillSignedIn } from './actor.ts';
 import type { Assessment } from './assess-sign-in.ts';
 import { countMessage } from './message-limits.ts';
 import { type FoundLink, makeLink } from './one-time-link.ts';
-import { securityMail } from './security-mail.ts';
+import { phoneOf, securityMail } from './security-mail.ts';
 import type { Services } from './services.ts';
 
 export type EmailChange =
@@ -122,7 +122,8 @@ export async function confirmEmail(
         template: 'account-changed',
         values: { change: 'email_changed', what: email },
         to: user.email,
-        undo: { restoreEmail: user.email },
+        // Of another number that is put in from now on, only the new address is told.
+        undo: { restoreEmail: user.email, restorePhone: phoneOf(user) },
       }),
     ]);
   } catch (error) {

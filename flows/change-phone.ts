@@ -25,7 +25,7 @@ import { heldFields } from './hold-form.ts';
 import { organizationNameOf } from './home-organization.ts';
 import { countMessage } from './message-limits.ts';
 import type { StoredProof } from './proofs.ts';
-import { changeMail } from './security-mail.ts';
+import { changeMail, phoneOf } from './security-mail.ts';
 import { type SendOutcome, sendStep } from './send-step.ts';
 import type { Services } from './services.ts';
 import { factorDataPlace, subjectFor } from './subject.ts';
@@ -190,12 +190,6 @@ export async function removePhone(
   ]);
   return done ? 'done' : 'conflict';
 }
-
-/** As it is before the change, for "this was not me". */
-const phoneOf = ({ phone, phone_verified }: Assessment['user']) => ({
-  number: phone,
-  verified: phone_verified === 1,
-});
 
 /** Text messages to the number that the person had until now; one that goes elsewhere stays where it is. */
 const goToOldNumber = (services: Services, { user, factors }: Assessment): readonly FactorRow[] =>

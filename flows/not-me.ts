@@ -62,6 +62,9 @@ async function undo(services: Services, user: UserRow, { link, origin }: Input):
     disconnect,
   } = undoOf(link.data);
   const isFree = before !== undefined && before !== user.email && (await userByEmail(db, before)) === null;
+  // The number is a way in too, where somebody else has put in both.
+  const isOtherNumber =
+    phone !== undefined && (before === undefined || (isFree && phone.number !== user.phone));
   const isElsewhere = (await signsInElsewhere(services, user)) !== null && disconnect === undefined;
   const next = isElsewhere
     ? null
@@ -72,10 +75,7 @@ async function undo(services: Services, user: UserRow, { link, origin }: Input):
       closeFactors.includes(id) ||
       (isFree && disabled_at === null && confirmed_at >= link.madeAt.getTime()) ||
       // Codes may have been moved on to yet another number since.
-      (phone !== undefined &&
-        method === 'sms' &&
-        disabled_at === null &&
-        confirmed_at >= link.madeAt.getTime()),
+      (isOtherNumber && method === 'sms' && disabled_at === null && confirmed_at >= link.madeAt.getTime()),
   );
   const connected = (await upstreamLinksOf(db, user.id)).filter(
     ({ id, created_at }) => id === disconnect || (isFree && created_at >= link.madeAt.getTime()),
@@ -95,7 +95,7 @@ async function undo(services: Services, user: UserRow, { link, origin }: Input):
           forgetRecoveryCodesSince(user.id, link.madeAt),
         ]
       : []),
-    ...(phone === undefined ? [] : [restorePhone(user.id, phone)]),
+    ...(isOtherNumber ? [restorePhone(user.id, phone)] : []),
     ...closed.flatMap(({ id, method }) => [
       closeFactor(user.id, id, now),
       auditEvent(db, origin, { type: 'factor.disabled', userId: user.id, data: { method, factor: id } }),

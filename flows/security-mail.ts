@@ -9,7 +9,7 @@ import type { Services } from './services.ts';
 export interface Undo {
   /** The address from before. */
   readonly restoreEmail?: string;
-  /** The number from before, null where there was none. */
+  /** The number from before, null where there was none; beside an address, the one that was there when the address was changed. */
   readonly restorePhone?: { readonly number: string | null; readonly verified: boolean };
   /** They are closed, not removed: who reads somebody's mail must not be able to turn their second factor off. */
   readonly closeFactors?: readonly string[];
@@ -18,6 +18,12 @@ export interface Undo {
   /** The connection to an account of another provider. */
   readonly disconnect?: string;
 }
+
+/** The number as it is before a change. */
+export const phoneOf = ({ phone, phone_verified }: Pick<UserRow, 'phone' | 'phone_verified'>) => ({
+  number: phone,
+  verified: phone_verified === 1,
+});
 
 const linkData = ({ restoreEmail, restorePhone, closeFactors = [], dropCodes, disconnect }: Undo) => ({
   ...(restoreEmail === undefined ? {} : { restoreEmail }),

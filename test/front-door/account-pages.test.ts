@@ -151,7 +151,9 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: an address is changed by a link at the new one, told to the old one, and can be taken back (T039)`, async (t) => {
-    const door = await frontDoor(t, kind, { configuration: acme({}, { ada: { totp: secret }, ben: {} }) });
+    const door = await frontDoor(t, kind, {
+      configuration: acme({}, { ada: { totp: secret, extra: { phone: oldNumber } }, ben: {} }),
+    });
     const ada = await signedIn(door);
     await ada.open('/account/profile');
     await ada.press('Save', {
@@ -206,6 +208,10 @@ for (const kind of kinds) {
     const theirs = await linkIn(door, '/not-me/');
     t.true(theirs.mail.includes('ada@third.test'));
     await reader.open(told.url);
+    t.notRegex(reader.text, /phone number/);
+    await door.db.change("UPDATE users SET phone = '+4915112345678' WHERE name = 'Ada'");
+    await reader.open(told.url);
+    t.regex(reader.text, /Your old phone number is put back/);
     await reader.press('It was not me');
     t.is(reader.heading, 'Choose a new password');
     const other = door.browser();
@@ -218,8 +224,11 @@ for (const kind of kinds) {
       [String(own?.id)],
       'what was set up meanwhile is closed',
     );
-    const [back] = await door.db.rows<{ email: string }>("SELECT email FROM users WHERE name = 'Ada'");
+    const [back] = await door.db.rows<{ email: string; phone: string }>(
+      "SELECT email, phone FROM users WHERE name = 'Ada'",
+    );
     t.is(back?.email, 'ada@acme.test');
+    t.is(back?.phone, oldNumber, 'and so is a number that somebody has put in since');
     await ada.open('/account');
     t.is(ada.heading, 'Sign in');
 
