@@ -30,13 +30,15 @@ const ways = [
 const aLink = 'whoever has the link of the mail, once';
 
 function forgottenPassword({ get, post }: OpenRoutes): void {
-  const page = ({ ctx, site, shared }: OpenVisit, sent: boolean) =>
+  const page = ({ ctx, site, shared }: OpenVisit, sent: boolean) => {
+    const signIn = signInBefore(ctx.query.from);
     show(ctx, site.renderer, 'forgotten-password', {
       ...shared,
-      action: '/forgotten-password',
+      action: signIn === null ? ctx.path : `${ctx.path}?from=${signIn}`,
       sent,
-      back: '/account',
+      back: signIn === null ? '/account' : `/interaction/${signIn}`,
     });
+  };
 
   get('/forgotten-password', 'everybody', (visit) => page(visit, false));
   post(
@@ -48,6 +50,10 @@ function forgottenPassword({ get, post }: OpenRoutes): void {
     },
   );
 }
+
+/** The number of the sign-in that somebody comes from: whose it is, its own page asks. Anything else is none. */
+const signInBefore = (from: unknown): string | null =>
+  typeof from === 'string' && /^[\w-]{20,64}$/.test(from) ? from : null;
 
 function resetRoutes({ get, post }: OpenRoutes): void {
   const page = ({ ctx, site, shared }: OpenVisit, done: boolean, error: Sentence | null) =>

@@ -105,7 +105,7 @@ export async function showSignIn(
     upstreams: ways.hasUpstreams ? await upstreamButtons(visit) : [],
     discover: ways.hasDomains ? at(visit, '/upstream') : null,
     passkey: { question: at(visit, '/passkey/question'), action: at(visit, '/passkey'), error: passkeyError },
-    forgotten: '/forgotten-password',
+    forgotten: `/forgotten-password?from=${visit.uid}`,
     register: ways.registrationOpen ? '/register' : null,
     cancel: at(visit, '/cancel'),
   };
@@ -141,7 +141,7 @@ async function showConnect(
       action: at(visit, `/upstream/${name_key}`),
     })),
     passkey: { question: at(visit, '/passkey/question'), action: at(visit, '/passkey'), error: passkeyError },
-    forgotten: '/forgotten-password',
+    forgotten: `/forgotten-password?from=${visit.uid}`,
     leave: at(visit, '/restart'),
     cancel: at(visit, '/cancel'),
   };

@@ -122,7 +122,18 @@ for (const kind of kinds) {
     await browser.authorize();
     await browser.follow('Forgotten your password?');
     await browser.press('Send the link', { email: 'ada@acme.test' });
-    const answer = browser.text.replace(/name="_csrf" value="[^"]*"/, '');
+    // The way back is that of the sign-in which this began at; of what is no such number, the account's.
+    const back = browser.copy();
+    await back.follow('Back to sign in');
+    t.regex(back.text, /to continue to/);
+    await back.open('/forgotten-password?from=//evil.test/aaaaaaaaaaaaaaaaaaaa');
+    t.regex(back.text, /href="\/account">Back to sign in/);
+    const answerOf = () =>
+      browser.text
+        .replace(/name="_csrf" value="[^"]*"/, '')
+        .replaceAll(/href="\/(?:interaction\/[\w-]+|account)"/g, 'the sign-in')
+        .replaceAll(/\?from=[\w-]+/g, '');
+    const answer = answerOf();
     const { links } = await mailTo(door, 'ada@acme.test', /asked for a new password/);
     const link = links.find((url) => url.includes('/reset-password/')) ?? '';
 
@@ -130,7 +141,7 @@ for (const kind of kinds) {
     for (const email of ['nobody@acme.test', 'not an address', '', 'ada@acme.test, eve@evil.test']) {
       await browser.open('/forgotten-password');
       await browser.press('Send the link', { email });
-      t.is(browser.text.replace(/name="_csrf" value="[^"]*"/, ''), answer, email);
+      t.is(answerOf(), answer, email);
     }
     await browser.open(link);
     t.is(browser.heading, 'Choose a new password');
