@@ -6,8 +6,11 @@ import { ownClientId, signedInPath } from '../provider/own-application.ts';
 
 const place = { table: 'cookie', column: 'return', row: '' };
 
-/** Pages of ours: the browser goes to `to` after the proof, or to `otherwise` when it was cancelled. */
-const journey = z.object({ to: z.string(), otherwise: z.string() });
+/**
+ * Pages of ours: the browser goes to `to` after the proof, or to `otherwise` when it was cancelled. `lost`: a form was sent by somebody
+ * who was signed in no more, and nothing came of it.
+ */
+const journey = z.object({ to: z.string(), otherwise: z.string(), lost: z.boolean().optional() });
 export type Journey = z.infer<typeof journey>;
 
 /** Sends the browser through the provider's own authorization endpoint, as any application would. */
@@ -35,8 +38,8 @@ export function journeyFrom(ring: KeyRing, state: unknown): Journey | null {
     return null;
   }
   try {
-    const { to, otherwise } = journey.parse(JSON.parse(open(ring, place, state)));
-    return isOwnPath(to) && isOwnPath(otherwise) ? { to, otherwise } : null;
+    const where = journey.parse(JSON.parse(open(ring, place, state)));
+    return isOwnPath(where.to) && isOwnPath(where.otherwise) ? where : null;
   } catch {
     return null;
   }

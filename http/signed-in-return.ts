@@ -1,5 +1,6 @@
 import Router from '@koa/router';
 import { signedInPath } from '../provider/own-application.ts';
+import { leaveFlash } from './flash.ts';
 import { journeyFrom } from './return-to.ts';
 import type { Site } from './site.ts';
 
@@ -16,7 +17,14 @@ export function signedInReturn({ routes, services }: Site): Router {
   router.get(signedInPath, (ctx) => {
     const journey = journeyFrom(services.ring, ctx.query.state);
     ctx.status = 303;
-    ctx.redirect(ctx.query.error === undefined ? (journey?.to ?? '/account') : (journey?.otherwise ?? '/'));
+    if (ctx.query.error !== undefined) return ctx.redirect(journey?.otherwise ?? '/');
+    if (journey?.lost) {
+      leaveFlash(ctx, services.ring, {
+        tone: 'warn',
+        text: 'Your sign-in had ended before, so nothing was done. Do it once more.',
+      });
+    }
+    ctx.redirect(journey?.to ?? '/account');
   });
   return router;
 }

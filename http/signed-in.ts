@@ -150,7 +150,8 @@ async function admit(
   const visit = await visitOf(site, ctx);
   if (visit?.assessment.decision.kind !== 'allow') {
     const page = pages.has(String(ctx._matchedRoute)) ? ctx.path : home(ctx);
-    askForSignIn(ctx, doors(site), { to: ctx.method === 'GET' ? ctx.url : page, otherwise: '/' });
+    const isForm = ctx.method === 'POST';
+    askForSignIn(ctx, doors(site), { to: isForm ? page : ctx.url, otherwise: '/', lost: isForm });
     return null;
   }
   if (ctx.method !== 'GET' && ctx.method !== 'HEAD') {

@@ -117,6 +117,13 @@ for (const kind of kinds) {
     await tab.open('/probe');
     t.is(tab.heading, 'Sign in');
     t.deepEqual(door.done, []);
+    nextStep(door);
+    await ada.press('Sign in', { email: 'ada@acme.test', password });
+    await ada.press('Verify', { code: door.code() });
+    t.is(ada.heading, 'Probe');
+    t.regex(ada.text, /Your sign-in had ended before, so nothing was done/);
+    await ada.open('/probe');
+    t.notRegex(ada.text, /nothing was done/, 'said once');
   });
 
   test(`${kind}: what is dangerous needs a fresh proof, and what was typed waits for it (T105)`, async (t) => {
