@@ -17,7 +17,16 @@ import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
 import { type ApiScope, apiResource } from '../policy/api-scopes.ts';
 import { may } from '../policy/permissions.ts';
 import { askOnceMore, takeAway } from './confirm.ts';
-import { basePath, framedBy, inSession, organizationOf, textOf, textsOf, withProof } from './visit.ts';
+import {
+  basePath,
+  framedBy,
+  inSession,
+  lineOf,
+  organizationOf,
+  textOf,
+  textsOf,
+  withProof,
+} from './visit.ts';
 
 const fields = ['name', 'scopes', 'shown', 'version'] as const;
 
@@ -143,7 +152,7 @@ async function clientOf(visit: SignedIn): Promise<ApiClient> {
 }
 
 const wishOf = (form: { readonly [field: string]: unknown }): ApiClientWish => ({
-  name: textOf(form.name).slice(0, 300),
+  name: lineOf(form.name),
   scopes: textsOf(form.scopes).slice(0, 50),
 });
 

@@ -25,7 +25,7 @@ import { applicationAssurances } from '../policy/types.ts';
 import { testSignInUrl } from '../provider/test-sign-in.ts';
 import { askOnceMore, takeAway } from './confirm.ts';
 import { recipesFor } from './recipes.ts';
-import { basePath, framedBy, inSession, organizationOf, textOf, withProof } from './visit.ts';
+import { basePath, framedBy, inSession, lineOf, organizationOf, textOf, withProof } from './visit.ts';
 import { options } from './words.ts';
 
 const fields = [
@@ -185,7 +185,7 @@ const linesOf = (value: unknown): string[] =>
     .slice(0, 200);
 
 const wishOf = (form: { readonly [field: string]: unknown }): ApplicationWish => ({
-  name: textOf(form.name).slice(0, 300),
+  name: lineOf(form.name),
   kind: applicationKinds.find((known) => known === form.kind) ?? 'confidential',
   redirectUris: linesOf(form.redirectUris),
   postLogoutRedirectUris: linesOf(form.logoutUris),

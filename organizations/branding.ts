@@ -21,7 +21,7 @@ import type { SignedIn, SignedInRoutes } from '../http/signed-in.ts';
 import type { Site } from '../http/site.ts';
 import { contrast } from '../lib/contrast.ts';
 import { uploadOf } from './upload.ts';
-import { framedBy, inSession, organizationOf, textOf } from './visit.ts';
+import { framedBy, inSession, lineOf, organizationOf, textOf } from './visit.ts';
 
 /** Name, logo and colour of an organization's pages. */
 export function brandingRoutes({ get, post }: SignedInRoutes): void {
@@ -39,7 +39,7 @@ export function brandingRoutes({ get, post }: SignedInRoutes): void {
     const { ctx, site } = visit;
     const accent = textOf(form.accent).trim().toLowerCase();
     const wish: BrandingWish = {
-      name: textOf(form.name),
+      name: lineOf(form.name),
       accent: accent === '' ? null : accent,
       logo: uploadOf(ctx, 'logo') ?? (form.withoutLogo === '1' ? 'none' : (carried(form.chosen) ?? 'keep')),
     };

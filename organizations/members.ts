@@ -35,7 +35,7 @@ import { roles } from '../policy/types.ts';
 import { ownClientId } from '../provider/own-application.ts';
 import { askOnceMore } from './confirm.ts';
 import { roleTable } from './role-table.ts';
-import { basePath, framedBy, inSession, organizationOf, textOf, withProof } from './visit.ts';
+import { basePath, framedBy, inSession, lineOf, organizationOf, textOf, withProof } from './visit.ts';
 import { memberRow, methodLabel, options, roleLabels, signInWords, stateTag } from './words.ts';
 
 const any = (label: Sentence) => ['', label] as const;
@@ -398,7 +398,7 @@ async function reset(visit: SignedIn, form: Form): Promise<void> {
   const { ctx, site } = visit;
   const there = await organizationOf(visit);
   const check = identityChecks.find((known) => known === form.identityCheck);
-  const read = resetReason.shape.reason.safeParse(form.reason);
+  const read = resetReason.shape.reason.safeParse(lineOf(form.reason, 500));
   const isForm = form.form === 'now' || form.form === 'mail';
   if (!isForm || !check || !read.success) {
     return showReset(

@@ -18,7 +18,7 @@ import { show } from '../http/show.ts';
 import type { Form, SignedIn, SignedInRoutes } from '../http/signed-in.ts';
 import { upstreamSecondFactors } from '../policy/upstream.ts';
 import { takeAway } from './confirm.ts';
-import { basePath, framedBy, inSession, organizationOf, textOf, withProof } from './visit.ts';
+import { basePath, framedBy, inSession, lineOf, organizationOf, textOf, withProof } from './visit.ts';
 import { options } from './words.ts';
 
 const fields = [
@@ -182,7 +182,7 @@ async function save(visit: SignedIn, entry: UpstreamEntry | null, form: Form): P
   const secretText = textOf(form.clientSecret);
   const slug = entry?.slug ?? values.slug.trim();
   const change = upstreamChange.safeParse({
-    name: values.name,
+    name: lineOf(values.name),
     issuer: values.issuer.trim(),
     clientId: values.clientId.trim(),
     authentication: values.authentication,

@@ -4,6 +4,7 @@ import { RequestError } from '../http/errors.ts';
 import type { FramedPage } from '../http/pages.ts';
 import type { Permission, Rules, SignedIn } from '../http/signed-in.ts';
 import { framed } from '../http/signed-in-page.ts';
+import { oneLine } from '../lib/one-line.ts';
 import { type Action, may } from '../policy/permissions.ts';
 
 const visits = new WeakMap<Context, Promise<OrganizationVisit | null>>();
@@ -77,6 +78,9 @@ export async function framedBy(visit: SignedIn): Promise<Omit<FramedPage, never>
 
 /** One text of a query or form; what is no text is none. */
 export const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+/** A name or reason that somebody typed or pasted, without what cannot be seen in it; what is too long is cut only so far that it is still refused. */
+export const lineOf = (value: unknown, longest = 200): string => oneLine(textOf(value), longest + 1);
 
 /** Several boxes of one name, as a form or what was held of it gives them. */
 export const textsOf = (value: unknown): string[] =>
