@@ -1,5 +1,6 @@
 import { auditEvent } from '../audit/audit.ts';
 import { readBranding } from '../entities/branding.ts';
+import { digest } from '../lib/digest.ts';
 import { oneLinePattern } from '../lib/one-line.ts';
 import { type Picture, readPicture } from '../lib/picture.ts';
 import { actorData, type OrganizationVisit, requirePermission, stillActing } from './organization-actor.ts';
@@ -11,6 +12,8 @@ export interface BrandingWish {
   readonly accent: string | null;
   /** New bytes; `keep` leaves it as it is, `none` takes it away. */
   readonly logo: Buffer | 'keep' | 'none';
+  /** What was looked at when this was wished for, by `versionOfBranding`; without it, whatever is there is changed. */
+  readonly seen?: string;
 }
 
 export type BrandingField = 'name' | 'accent' | 'logo';
@@ -22,6 +25,12 @@ export type BrandingOutcome =
 
 const largest = 200_000;
 const widest = 2048;
+
+/** Names what an organization's branding is now; another after each change. */
+export const versionOfBranding = (organization: {
+  readonly name: string;
+  readonly branding?: string | null;
+}): string => digest(JSON.stringify([organization.name, organization.branding ?? null])).slice(0, 22);
 
 /** The picture that these bytes are, as far as it may be a logo; null otherwise. */
 export function logoIn(bytes: Buffer): Picture | null {
@@ -57,6 +66,8 @@ export async function changeBranding(
   const picture = Buffer.isBuffer(wish.logo) ? logoIn(wish.logo) : null;
   const fields = wrongInBranding(wish);
   if (fields.length > 0) return { kind: 'invalid', fields };
+
+  if (wish.seen !== undefined && wish.seen !== versionOfBranding(organization)) return { kind: 'conflict' };
 
   const before = readBranding(organization.branding);
   const acting = stillActing(actor, organization.id);

@@ -373,11 +373,13 @@ export interface ApiClientPage extends FramedPage {
 }
 
 export interface BrandingPage extends FramedPage {
-  /** POST, multipart: name, accent, logo, chosen, withoutLogo; act: preview. */
+  /** POST, multipart: version, name, accent, logo, chosen, withoutLogo; act: preview. */
   readonly action: string;
   readonly name: string;
   /** `#rrggbb`; empty: the instance's own. */
   readonly accent: string;
+  /** Names what is changed as it stood. */
+  readonly version: string;
   readonly hasLogo: boolean;
   readonly withoutLogo: boolean;
   /** A logo, in base64, that was chosen and is not saved yet. */

@@ -8,6 +8,7 @@ import {
   changeBranding,
   logoIn,
   logoOf,
+  versionOfBranding,
   wrongInBranding,
 } from '../flows/change-branding.ts';
 import { RequestError } from '../http/errors.ts';
@@ -41,6 +42,7 @@ export function brandingRoutes({ get, post }: SignedInRoutes): void {
     const wish: BrandingWish = {
       name: lineOf(form.name),
       accent: accent === '' ? null : accent,
+      seen: textOf(form.version),
       logo: uploadOf(ctx, 'logo') ?? (form.withoutLogo === '1' ? 'none' : (carried(form.chosen) ?? 'keep')),
     };
     const typed = { name: wish.name, accent, logo: wish.logo };
@@ -103,6 +105,7 @@ async function showBranding(
     {
       ...(await framedBy(visit)),
       action: ctx.path,
+      version: versionOfBranding(organization),
       name,
       accent,
       hasLogo: branding?.hasLogo ?? false,
@@ -132,7 +135,7 @@ const isColour = (text: string): boolean => /^#[0-9a-f]{6}$/i.test(text);
 
 /** What fits into one line of the picture; the pages themselves break it. */
 const shortened = (name: string): string =>
-  [...name].length > 28 ? `${[...name].slice(0, 27).join('')}…` : name;
+  [...name].length > 24 ? `${[...name].slice(0, 23).join('')}…` : name;
 
 function contrastWords(accent: string, lang: Language): Sentence | null {
   if (!isColour(accent)) return null;

@@ -147,7 +147,7 @@ function showLook(form) {
   name.addEventListener('input', () => {
     const letters = [...name.value.trim()];
     each('[data-look-name]', (place) => {
-      place.textContent = letters.length > 28 ? `${letters.slice(0, 27).join('')}…` : letters.join('');
+      place.textContent = letters.length > 24 ? `${letters.slice(0, 23).join('')}…` : letters.join('');
     });
     each('[data-initial] text', (place) => {
       place.textContent = (letters[0] ?? 'S').toUpperCase();

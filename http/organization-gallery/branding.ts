@@ -13,6 +13,7 @@ export function brandingGallery(shared: FramedPage): readonly GalleryPage[] {
     action: `${base}/branding`,
     name: 'Acme Aviation',
     accent: '#c2410c',
+    version: '3',
     hasLogo: true,
     withoutLogo: false,
     chosen: null,

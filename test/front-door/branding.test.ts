@@ -32,6 +32,7 @@ async function send(
 ) {
   const form = new FormData();
   form.set('_csrf', csrf ?? browser.form('Save').fields.get('_csrf') ?? '');
+  form.set('version', browser.form('Save').fields.get('version') ?? '');
   for (const [name, value] of Object.entries(fields)) form.set(name, value);
   form.set('logo', new Blob([new Uint8Array(logo ?? Buffer.alloc(0))], { type: 'image/png' }), 'logo.png');
   return fetch(`${door.issuer}/organizations/acme/branding`, {
@@ -108,6 +109,11 @@ for (const kind of kinds) {
       chosen,
     });
     t.is(saved.status, 303, 'saved as it was previewed, without choosing the file again');
+
+    // Another tab, opened before: what is there now is not undone unseen, and what was typed stays.
+    const late = await send(door, ada, { name: 'Acme of before', accent: '' });
+    t.is(late.status, 409);
+    t.regex(await late.text(), /Somebody else was changing[\s\S]*value="Acme of before"/);
 
     const ben = door.browser();
     await ben.authorize({ client_id: 'own' });
