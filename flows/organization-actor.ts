@@ -89,18 +89,19 @@ export function whileActingIn(actor: Actor, organizationId: string): Statement {
 
 /**
  * Part of a WHERE: the actor still belongs to the organization in the role that was read. So what somebody began before they were
- * removed does not happen after it.
+ * removed does not happen after it; nor what a program did that was taken away meanwhile.
  */
 export function stillActing(
   actor: Actor,
   organizationId: string,
 ): { readonly sql: string; readonly values: readonly string[] } {
-  return actor.kind === 'person' && actor.id !== null
+  if (actor.id === null) return { sql: '1 = 1', values: [] };
+  return actor.kind === 'person'
     ? {
         // MySQL reads the table that it writes only through a copy, which the LIMIT makes.
         sql: `EXISTS (SELECT 1 FROM (SELECT user_id FROM memberships WHERE user_id = ? AND organization_id = ? AND role = ?
                 AND removed_at IS NULL LIMIT 1) acting)`,
         values: [actor.id, organizationId, actor.role],
       }
-    : { sql: '1 = 1', values: [] };
+    : { sql: 'EXISTS (SELECT 1 FROM applications program WHERE program.client_id = ?)', values: [actor.id] };
 }

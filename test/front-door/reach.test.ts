@@ -246,6 +246,9 @@ for (const kind of kinds) {
       deviceId: null,
     };
     t.false(await forgetDevices(services, forgetting));
+    // Nor does a program that was taken away.
+    const goneClient = { kind: 'application', id: 'gone', role: 'admin', origin } as const;
+    t.false(await forgetDevices(services, { ...forgetting, actor: goneClient }));
     t.is(
       (await changeBranding(services, stale, { name: 'Hijacked', accent: null, logo: 'keep' })).kind,
       'conflict',
