@@ -114,6 +114,22 @@ if (hasChromium()) {
       const overdue = await again.page.locator('main').textContent();
       t.regex(overdue ?? '', /ben@acme\.test[\s\S]*chiara@acme\.test/);
       t.notRegex(overdue ?? '', /dai@acme\.test|gus@acme\.test/);
+      // What is chosen for the look of the sign-in page is seen at once, and what is said of an older colour goes.
+      await again.page.goto(`${issuer}/organizations/acme/branding`);
+      await again.page.getByLabel('Colour', { exact: true }).fill('#c2410c');
+      await again.page.getByLabel('Name', { exact: true }).fill('Acme Aviation');
+      await again.page.getByLabel('Logo', { exact: true }).setInputFiles({
+        name: 'logo.png',
+        mimeType: 'image/png',
+        buffer: Buffer.from(
+          'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==',
+          'base64',
+        ),
+      });
+      await again.page.locator('.look.dark image[href^="data:image/png"]').waitFor();
+      t.is(await again.page.locator('.look[color="#c2410c"]').count(), 2);
+      t.is(await again.page.locator('.look.light [data-look-name]').textContent(), 'Acme Aviation');
+      t.is(await again.page.getByLabel('Choose a colour', { exact: true }).inputValue(), '#c2410c');
       t.deepEqual([...ada.complaints, ...ben.complaints, ...again.complaints], []);
     },
   );
