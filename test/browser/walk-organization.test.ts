@@ -575,6 +575,8 @@ const walks: Walk[] = [
     path: `${acme}/audit`,
     does: async (keys) => {
       await keys.fill('Person', 'ada@acme.test');
+      await keys.to('More filters');
+      await keys.press('Enter');
       await keys.to('From');
       await keys.type('01012020');
       await keys.go('Show');
