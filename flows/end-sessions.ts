@@ -119,6 +119,9 @@ export const endedUntold = (userId: string, now: Date): Statement[] => [
   dropSignIns(userId, now),
   otherSessionsEnded(userId, null, now),
   givenByEndedSessions(userId, now),
+  // Whoever reads their mail may be the reason.
+  dropLinks(userId, 'reset_password', now),
+  dropLinks(userId, 'confirm_email', now),
 ];
 
 /** Ends one session; false where it was ended before. */

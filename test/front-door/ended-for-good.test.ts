@@ -422,6 +422,9 @@ for (const kind of kinds) {
       t.truthy(given.body.refresh_token);
       go();
       await ending;
+      const still = await findLink(services, 'reset_password', made.url.split('/').at(-1));
+      if (way !== 'disconnect')
+        t.is(still, null, 'a link to choose a password, mailed before, is worth nothing');
 
       nextStep(door);
       await late.press('Verify', { code: door.code() });
