@@ -696,7 +696,7 @@ for (const kind of kinds) {
       const browser = door.browser();
       await signInAlone(browser, one, lies);
       const page = browser.text
-        .replaceAll(/\/interaction\/[^/"?]+/g, '')
+        .replaceAll(/(?:\/interaction\/|\?from=)[^/"?]+/g, '')
         .replaceAll(/name="_csrf" value="[^"]*"/g, '');
       return { in: isIn(browser), status: browser.status, page };
     };
