@@ -34,6 +34,15 @@ const issuer = url('http:', 'https:')
   )
   .transform((text) => text.replace(/\/+$/, ''));
 
+/** Null where a `%` stands for nothing. */
+function decoded(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
+}
+
 const databaseUrl = z
   .string()
   .refine(
@@ -44,6 +53,10 @@ const databaseUrl = z
   .refine(
     (text) => !/^mysql:\/\//.test(text) || !URL.canParse(text) || new URL(text).search === '',
     'must have nothing after a "?": TLS is asked for by DATABASE_TLS and DATABASE_CA',
+  )
+  .refine(
+    (text) => !/^mysql:\/\//.test(text) || !URL.canParse(text) || decoded(new URL(text).href) !== null,
+    'has a "%" that begins no character: in a name or password a "%" is written "%25"',
   );
 
 const networks = z
@@ -562,7 +575,7 @@ function productionProblems(
     problems.push(`ISSUER must start with https:// in production, found "${values.ISSUER}"`);
   }
   const smsUrlText = given.SMS_URL;
-  if (smsUrlText?.startsWith('http:')) {
+  if (smsUrlText !== undefined && URL.canParse(smsUrlText) && new URL(smsUrlText).protocol === 'http:') {
     problems.push('SMS_URL must start with https:// in production');
   }
   const password =
@@ -572,7 +585,7 @@ function productionProblems(
   if (
     password !== null &&
     ['', 'password', 'root', 'mysql', 'changeme', 'secret', 'sallyport'].includes(
-      decodeURIComponent(password),
+      decoded(password) ?? password,
     )
   ) {
     problems.push('DATABASE_URL has an empty or default password; choose another');

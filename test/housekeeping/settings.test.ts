@@ -297,6 +297,12 @@ for (const [why, change, expected] of [
     { SMS_URL: 'http://sms.example.com' },
     /^SMS_URL must start with https/,
   ],
+  ['the same in capitals', { SMS_URL: 'HTTP://sms.example.com' }, /^SMS_URL must start with https/],
+  [
+    'a password that is not written as in an address',
+    { DATABASE_URL: 'mysql://u:100%@db/x' },
+    /^DATABASE_URL has a "%"/,
+  ],
   [
     'a key that nobody drew',
     { SECRET_KEYS: Buffer.alloc(32).toString('base64') },
